@@ -1,0 +1,32 @@
+/** What was last applied to a scope: the memory against which desired and observed are compared. */
+
+import type { EpochMs } from './ids.ts'
+import type { AppSpec, Source } from './spec.ts'
+
+/** Format of stored specs. A newer eco migrates older ones before it compares them. */
+export const SPEC_FORMAT = 1
+
+export interface AppliedApp {
+  /** Counts up with every change of this app; instances name the version they run. */
+  readonly version: number
+  readonly spec: AppSpec
+}
+
+/** An operator's `eco stop` or `eco scale`: remembered, shown, ended by the next apply. */
+export interface Hold {
+  /** Instances wanted while the hold lasts; 0 for `eco stop`. */
+  readonly instances: number
+  readonly verb: 'stop' | 'scale'
+  readonly by: string
+  readonly at: EpochMs
+}
+
+export interface AppliedState {
+  /** 0: nothing was ever applied. */
+  readonly serial: number
+  readonly source: Source | null
+  readonly apps: Readonly<Record<string, AppliedApp>>
+  readonly holds: Readonly<Record<string, Hold>>
+}
+
+export const NOTHING_APPLIED: AppliedState = { serial: 0, source: null, apps: {}, holds: {} }

@@ -1,0 +1,66 @@
+/** What runs: a snapshot the planner reads and `eco ls` prints. */
+
+import type { EpochMs } from './ids.ts'
+
+/** States of an instance as users see them (DESIGN §8). An app shows the worst of its instances. */
+export type InstanceStateName =
+  | 'starting'
+  | 'running'
+  | 'draining'
+  | 'stopping'
+  | 'stopped'
+  | 'backoff'
+  | 'exited'
+  | 'failed'
+export type AppStateName = InstanceStateName | 'completed' | 'scheduled'
+
+/** How a process ended. `at` is when the supervisor learnt of it. */
+export type Exit =
+  | { readonly kind: 'code'; readonly code: number; readonly at: EpochMs }
+  | { readonly kind: 'signal'; readonly signal: string; readonly at: EpochMs }
+  | { readonly kind: 'spawn-error'; readonly message: string; readonly at: EpochMs }
+  | { readonly kind: 'unknown'; readonly at: EpochMs }
+
+export interface ObservedInstance {
+  readonly slot: number
+  /** Version of the app's spec this instance was started from. */
+  readonly version: number
+  readonly state: InstanceStateName
+  readonly ready: boolean
+  readonly pid: number | null
+  readonly startedAt: EpochMs | null
+  readonly restarts: number
+  readonly lastExit: Exit | null
+  /** Why it is in this state, for people: "16 restarts in 60 s", "waiting for http :3000/healthz". */
+  readonly reason: string | null
+}
+
+export interface ObservedApp {
+  readonly instances: readonly ObservedInstance[]
+}
+
+/** A process that eco did not start and that holds a tcp port an app declares. */
+export interface PortHolder {
+  readonly port: number
+  readonly pid: number | null
+  readonly command: string | null
+}
+
+export interface ObservedState {
+  readonly apps: Readonly<Record<string, ObservedApp>>
+  readonly foreignPorts: readonly PortHolder[]
+}
+
+/** `exited with code 1`, `was killed by SIGKILL`, `could not be started: …` */
+export function describeExit(exit: Exit): string {
+  switch (exit.kind) {
+    case 'code':
+      return `exited with code ${exit.code}`
+    case 'signal':
+      return `was killed by ${exit.signal}`
+    case 'spawn-error':
+      return `could not be started: ${exit.message}`
+    case 'unknown':
+      return 'ended while no daemon was watching'
+  }
+}
