@@ -1,0 +1,103 @@
+/**
+ * Secrets at rest: values are sealed with AES-256-GCM under a key that never leaves ECO_HOME, and compared by a keyed
+ * digest. State, plans and events hold only sealed values; a copy of them without the key tells nothing.
+ */
+
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { EcoError } from '../errors.ts'
+
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+export interface SealedValue {
+  /** Hex digest under the key of this ECO_HOME: equal for equal values. */
+  readonly fingerprint: string
+  /** base64 of nonce, tag and ciphertext. */
+  readonly sealed: string
+}
+
+/** Seals and opens values under one key. */
+export class SecretBox {
+  readonly #sealKey: Buffer
+  readonly #digestKey: Buffer
+
+  constructor(key: Buffer) {
+    this.#sealKey = createHmac('sha256', key).update('eco seal').digest()
+    this.#digestKey = createHmac('sha256', key).update('eco fingerprint').digest()
+  }
+
+  seal(value: string): SealedValue {
+    const nonce = randomBytes(NONCE_BYTES)
+    const cipher = createCipheriv('aes-256-gcm', this.#sealKey, nonce)
+    const body = Buffer.concat([cipher.update(value, 'utf8'), cipher.final()])
+    return {
+      fingerprint: createHmac('sha256', this.#digestKey).update(value).digest('hex').slice(0, 32),
+      sealed: Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64'),
+    }
+  }
+
+  /** @throws EcoError STATE_DAMAGED when the value was sealed under another key or changed since. */
+  open(sealed: string): string {
+    const bytes = Buffer.from(sealed, 'base64')
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', this.#sealKey, bytes.subarray(0, NONCE_BYTES))
+      decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
+      return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+    } catch (cause) {
+      throw new EcoError('STATE_DAMAGED', 'A stored secret cannot be opened: secret.key in ECO_HOME is not the key it was sealed with.', {
+        hint: 'restore secret.key, or apply the ecosystem file again',
+        cause,
+      })
+    }
+  }
+}
+
+/**
+ * Reads ECO_HOME/secret.key, creating it on first use. Of several processes creating it at once one wins and all use
+ * its key: the file appears complete, by link(2), or not at all.
+ */
+export function openSecretBox(home: string): SecretBox {
+  const path = join(home, 'secret.key')
+  return new SecretBox(readKey(path) ?? createKey(home, path))
+}
+
+function readKey(path: string): Buffer | null {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw new EcoError('STATE_DAMAGED', `Cannot read ${path}: ${(error as Error).message}`, { cause: error })
+  }
+  const key = Buffer.from(text.trim(), 'hex')
+  if (key.length !== 32) {
+    throw new EcoError('STATE_DAMAGED', `${path} is damaged: it must hold 64 hexadecimal digits.`, {
+      hint: `restore it from a backup, or remove it and apply every ecosystem file again: rm ${path}`,
+    })
+  }
+  return key
+}
+
+function createKey(home: string, path: string): Buffer {
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  const temporary = `${path}.${process.pid}`
+  const fd = openSync(temporary, 'wx', 0o600)
+  try {
+    writeSync(fd, `${randomBytes(32).toString('hex')}\n`)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  try {
+    linkSync(temporary, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    unlinkSync(temporary)
+  }
+  const key = readKey(path)
+  if (!key) throw new Error(`Internal error: ${path} vanished while it was created`)
+  return key
+}

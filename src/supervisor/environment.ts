@@ -1,0 +1,72 @@
+/** The environment of an instance: what the spec declares, what eco documents, and nothing else. */
+
+import type { ScopeId } from '../model/ids.ts'
+import type { AppSpec } from '../model/spec.ts'
+import { listenKey } from './sockets.ts'
+
+/** Descriptors for listening sockets start here: below 17 Node wrappers (npm, tsx) close or overwrite them. */
+export const FIRST_LISTEN_FD = 20
+/** Where an app writes the line `ready`, when its ready check is `signal`. */
+export const READY_FD = 19
+/** systemd's protocol (sd_listen_fds(3)) counts from 3. */
+export const SYSTEMD_FIRST_FD = 3
+
+export interface InstanceContext {
+  readonly scope: ScopeId
+  readonly app: string
+  readonly slot: number
+  readonly revision: number
+  /** Absolute path of the CommonJS file that Node apps load first. */
+  readonly preload: string
+  /** Opens a sealed secret. */
+  readonly open: (sealed: string) => string
+}
+
+export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Record<string, string> {
+  const env: Record<string, string> = { ...spec.ambient }
+  for (const [name, value] of Object.entries(spec.env)) {
+    env[name] = value.type === 'plain' ? value.value : context.open(value.sealed)
+  }
+  env['ECO_PROJECT'] = context.scope.project
+  env['ECO_ENV'] = context.scope.environment
+  env['ECO_APP'] = context.app
+  env['ECO_INSTANCE'] = String(context.slot)
+  env['ECO_REVISION'] = String(context.revision)
+  if (spec.listen.length > 0) {
+    env['ECO_LISTEN'] = spec.listen.map((listen, i) => `${FIRST_LISTEN_FD + i}=${listenKey(listen)}`).join(';')
+  }
+  if (spec.ready.check.type === 'signal') env['ECO_READY_FD'] = String(READY_FD)
+  if (needsPreload(spec)) env['NODE_OPTIONS'] = withPreload(env['NODE_OPTIONS'], context.preload)
+  if (usesSystemdProtocol(spec)) {
+    env['LISTEN_FDS'] = String(spec.listen.length)
+    env['LISTEN_FDNAMES'] = spec.listen.map((_, i) => `listen${i}`).join(':')
+  }
+  return env
+}
+
+/** The preload is there to adopt sockets and to carry process.send('ready'); other apps run untouched. */
+export function needsPreload(spec: AppSpec): boolean {
+  return spec.listen.length > 0 || spec.ready.check.type === 'signal'
+}
+
+const NODE_PROGRAMS = new Set(['node', 'nodejs', 'npm', 'npx', 'yarn', 'pnpm', 'tsx', 'ts-node', 'next', 'nest'])
+
+/** Programs that are not Node get their sockets by systemd's protocol, from descriptor 3 on. */
+export function usesSystemdProtocol(spec: AppSpec): boolean {
+  const program = spec.command[0]?.split('/').at(-1) ?? ''
+  return spec.listen.length > 0 && !NODE_PROGRAMS.has(program)
+}
+
+/**
+ * LISTEN_PID must be the pid of the program itself, which only the process that becomes it can know: a shell sets it
+ * and then turns into the program.
+ */
+export function commandLine(spec: AppSpec): readonly string[] {
+  if (!usesSystemdProtocol(spec)) return spec.command
+  return ['/bin/sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...spec.command]
+}
+
+function withPreload(options: string | undefined, preload: string): string {
+  const flag = `--require ${JSON.stringify(preload)}`
+  return options ? `${options} ${flag}` : flag
+}

@@ -1,0 +1,239 @@
+/**
+ * What /proc tells about processes and sockets. Synchronous on purpose: one open, read and close of a stat file costs
+ * 6 µs, ten times less than through promises. Everything answers "nothing known" where there is no /proc.
+ */
+
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs'
+
+/** Fields of /proc/PID/stat (proc(5)). */
+export interface ProcStat {
+  readonly pid: number
+  /** R running, S sleeping, D in the kernel, T stopped, Z zombie … */
+  readonly state: string
+  readonly ppid: number
+  readonly pgrp: number
+  readonly session: number
+  /** CPU time used, user and system, in clock ticks (10 ms). */
+  readonly ticks: number
+  /** Ticks after boot; with the pid and the boot id it names a process for good. */
+  readonly startTime: number
+  readonly rssPages: number
+}
+
+const buffer = Buffer.allocUnsafe(4096)
+const PAREN = 41
+const SPACE = 32
+
+/** null when there is no such process. */
+export function readStat(pid: number): ProcStat | null {
+  let length: number
+  try {
+    const fd = openSync(`/proc/${pid}/stat`, 'r')
+    try {
+      length = readSync(fd, buffer, 0, buffer.length, 0)
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return null
+  }
+  return length > 0 ? parseStat(pid, buffer, length) : null
+}
+
+/** Reads numbers off the bytes: no string is made but the state. The name in parentheses may hold anything. */
+export function parseStat(pid: number, bytes: Uint8Array, length: number): ProcStat | null {
+  let at = length - 1
+  while (at >= 0 && bytes[at] !== PAREN) at--
+  if (at < 0) return null
+  const state = String.fromCharCode(bytes[at + 2] ?? 0)
+  at += 4
+  // Fields 4 (ppid) onwards; 14 utime, 15 stime, 22 starttime, 24 rss.
+  let ppid = 0
+  let pgrp = 0
+  let session = 0
+  let ticks = 0
+  let startTime = 0
+  let rssPages = 0
+  for (let field = 4; field <= 24; field++) {
+    let value = 0
+    let negative = false
+    for (; at < length && bytes[at] !== SPACE; at++) {
+      if (bytes[at] === 45) negative = true
+      else value = value * 10 + ((bytes[at] ?? 48) - 48)
+    }
+    at++
+    if (negative) value = -value
+    if (field === 4) ppid = value
+    else if (field === 5) pgrp = value
+    else if (field === 6) session = value
+    else if (field === 14 || field === 15) ticks += value
+    else if (field === 22) startTime = value
+    else if (field === 24) rssPages = value
+  }
+  return { pid, state, ppid, pgrp, session, ticks, startTime, rssPages }
+}
+
+/** Every process of the machine (of this pid namespace). */
+export function readAllStats(): ProcStat[] {
+  const stats: ProcStat[] = []
+  for (const pid of listPids()) {
+    const stat = readStat(pid)
+    if (stat) stats.push(stat)
+  }
+  return stats
+}
+
+/** Identity of this boot: pids and start times mean nothing across it. Empty where it is not known. */
+export function bootId(): string {
+  return readText('/proc/sys/kernel/random/boot_id').trim()
+}
+
+/** A process named for good: pid, start time and boot. */
+export interface ProcIdentity {
+  readonly pid: number
+  readonly startTime: number
+  readonly bootId: string
+}
+
+export function identify(pid: number): ProcIdentity | null {
+  const stat = readStat(pid)
+  return stat && { pid, startTime: stat.startTime, bootId: bootId() }
+}
+
+/** The very process, alive. A zombie keeps its start time, so the state counts too. */
+export function isAlive(identity: ProcIdentity): boolean {
+  const stat = readStat(identity.pid)
+  return stat !== null && stat.state !== 'Z' && stat.startTime === identity.startTime && identity.bootId === bootId()
+}
+
+/**
+ * Live members of the session that `leader` founded (eco starts every instance as a session leader).
+ *
+ * While any of them lives, the kernel gives the number to no new process. So when the leader has ended and yet a
+ * process with its pid exists, that is a stranger, and nothing of the session is left.
+ */
+export function sessionMembers(leader: number, leaderEnded: boolean): number[] {
+  const members: number[] = []
+  for (const stat of readAllStats()) {
+    if (stat.session !== leader && stat.pgrp !== leader) continue
+    if (leaderEnded && stat.pid === leader && stat.state !== 'Z') return []
+    if (stat.state !== 'Z') members.push(stat.pid)
+  }
+  return members
+}
+
+/** Whether `pid` is `ancestor` or descends from it, or belongs to its session. */
+export function inTree(pid: number, ancestor: number): boolean {
+  for (let at = pid, steps = 0; at > 1 && steps < 64; steps++) {
+    if (at === ancestor) return true
+    const stat = readStat(at)
+    if (!stat) return false
+    if (stat.session === ancestor) return true
+    at = stat.ppid
+  }
+  return false
+}
+
+/** `nginx: worker` and the like, for messages; null when it cannot be read. */
+export function commandOf(pid: number): string | null {
+  const argv = readText(`/proc/${pid}/cmdline`).split('\0').filter(Boolean)
+  const command = argv.length > 0 ? argv.join(' ') : readText(`/proc/${pid}/comm`).trim()
+  if (command === '') return null
+  return command.length > 80 ? `${command.slice(0, 79)}…` : command
+}
+
+/** The processes that hold a socket of the given inode. Needs no more rights than `ls -l /proc/PID/fd`. */
+export function socketHolders(inode: string, candidates: Iterable<number> = listPids()): number[] {
+  const link = `socket:[${inode}]`
+  const holders: number[] = []
+  for (const pid of candidates) {
+    let fds: string[]
+    try {
+      fds = readdirSync(`/proc/${pid}/fd`)
+    } catch {
+      continue
+    }
+    for (const fd of fds) {
+      try {
+        if (readlinkSync(`/proc/${pid}/fd/${fd}`) !== link) continue
+      } catch {
+        continue
+      }
+      holders.push(pid)
+      break
+    }
+  }
+  return holders
+}
+
+/** Inodes of sockets listening on a tcp port, any address. */
+export function listeningInodes(port: number): string[] {
+  return tcpRows()
+    .filter((row) => row.state === '0A' && row.localPort === port)
+    .map((row) => row.inode)
+}
+
+/**
+ * Inode of the server's end of an established connection; null while no process has accepted it (or it is gone).
+ *
+ * @param clientPort the local port of the client's end
+ */
+export function acceptedInode(serverPort: number, clientPort: number): string | null {
+  const row = tcpRows().find((it) => it.localPort === serverPort && it.remotePort === clientPort && it.inode !== '0')
+  return row?.inode ?? null
+}
+
+/** The pid holding a listening tcp port, and its command; both null where the system does not say. */
+export function portHolder(port: number): { pid: number | null; command: string | null } {
+  for (const inode of listeningInodes(port)) {
+    const pid = socketHolders(inode)[0]
+    if (pid !== undefined) return { pid, command: commandOf(pid) }
+  }
+  return { pid: null, command: null }
+}
+
+interface TcpRow {
+  readonly localPort: number
+  readonly remotePort: number
+  readonly state: string
+  readonly inode: string
+}
+
+function tcpRows(): TcpRow[] {
+  const rows: TcpRow[] = []
+  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of readText(file).split('\n').slice(1)) {
+      const cells = line.trim().split(/\s+/)
+      if (cells.length < 10) continue
+      rows.push({ localPort: portOf(cells[1]), remotePort: portOf(cells[2]), state: cells[3] ?? '', inode: cells[9] ?? '0' })
+    }
+  }
+  return rows
+}
+
+function portOf(address: string | undefined): number {
+  return Number.parseInt(address?.split(':')[1] ?? '0', 16)
+}
+
+function listPids(): number[] {
+  let names: string[]
+  try {
+    names = readdirSync('/proc')
+  } catch {
+    return []
+  }
+  const pids: number[] = []
+  for (const name of names) {
+    const first = name.charCodeAt(0)
+    if (first >= 48 && first <= 57) pids.push(Number(name))
+  }
+  return pids
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { unreachable } from '../errors.ts'
+import type { Ready, ReadyCheck } from '../model/spec.ts'
+import { attemptConnection, type AttemptResult } from './probe-connection.ts'
+import { SETTLE_POLL_MS, SettleWatch } from './settle.ts'
+
+export interface ReadySubject {
+  readonly pid: number
+  readonly cwd: string
+  readonly env: Record<string, string>
+  /** Log files, with their sizes when this incarnation was started: only what it wrote itself counts. */
+  readonly logs: readonly { readonly path: string; readonly offset: number }[]
+}
+
+export interface ReadyEvents {
+  ready(): void
+  /** The latest reason why it is not ready yet. */
+  waiting(reason: string): void
+}
+
+/** Attempts of one check follow each other; each may take this long at most. Milliseconds. */
+const ATTEMPT_TIMEOUT_MS = 5000
+const LOG_POLL_MS = 50
+/** A log line longer than this is matched in pieces. */
+const MAX_LINE_BYTES = 64 * 1024
+
+/**
+ * Watches one incarnation of an instance until it is ready.
+ *
+ * @returns a function that ends the watch; nothing is reported after it was called
+ */
+export function watchReady(ready: Ready, subject: ReadySubject, events: ReadyEvents): () => void {
+  const { check } = ready
+  switch (check.type) {
+    case 'signal':
+      events.waiting('waiting for its ready signal')
+      return () => {} // the pipe of the child reports it
+    case 'delay':
+      return after(check.ms, events)
+    case 'settled':
+      return process.platform === 'linux' ? watchSettle(subject.pid, events) : after(1000, events)
+    case 'log':
+      return watchLog(check, subject, events)
+    case 'tcp':
+    case 'http':
+      return repeat(ready.intervalMs, events, () => attemptConnection(check, subject.pid, ATTEMPT_TIMEOUT_MS))
+    case 'exec':
+      return repeat(ready.intervalMs, events, () => attemptExec(check.command, subject))
+    default:
+      return unreachable(check)
+  }
+}
+
+function after(ms: number, events: ReadyEvents): () => void {
+  const timer = setTimeout(() => events.ready(), ms)
+  return () => clearTimeout(timer)
+}
+
+function watchSettle(pid: number, events: ReadyEvents): () => void {
+  const watch = new SettleWatch(pid, Date.now())
+  const timer = setInterval(() => {
+    if (!watch.poll(Date.now())) return
+    clearInterval(timer)
+    events.ready()
+  }, SETTLE_POLL_MS)
+  return () => clearInterval(timer)
+}
+
+/** One attempt after the other, `intervalMs` apart, until one passes. */
+function repeat(intervalMs: number, events: ReadyEvents, attempt: () => Promise<AttemptResult>): () => void {
+  let ended = false
+  let timer: NodeJS.Timeout | undefined
+  const next = (): void => {
+    attempt().then(
+      (failure) => {
+        if (ended) return
+        if (failure === null) return events.ready()
+        events.waiting(failure)
+        timer = setTimeout(next, intervalMs)
+      },
+      (error: Error) => {
+        if (ended) return
+        events.waiting(error.message)
+        timer = setTimeout(next, intervalMs)
+      },
+    )
+  }
+  next()
+  return () => {
+    ended = true
+    clearTimeout(timer)
+  }
+}
+
+function attemptExec(command: readonly string[], subject: ReadySubject): Promise<AttemptResult> {
+  const [file, ...args] = command
+  return new Promise((resolve) => {
+    const child = spawn(file ?? '', args, {
+      cwd: subject.cwd,
+      env: subject.env,
+      stdio: 'ignore',
+      timeout: ATTEMPT_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    })
+    child.once('error', (error: NodeJS.ErrnoException) => resolve(`exec ${file}: ${error.code ?? error.message}`))
+    child.once('exit', (code, signal) => {
+      if (code === 0) resolve(null)
+      else resolve(`exec ${file}: ${signal === null ? `exit code ${code}` : `ended by ${signal}`}`)
+    })
+  })
+}
+
+function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySubject, events: ReadyEvents): () => void {
+  const pattern = new RegExp(check.pattern, check.flags.replace(/[gy]/g, ''))
+  const tails = subject.logs.map((log) => ({ path: log.path, offset: log.offset, rest: '' }))
+  events.waiting(`waiting for a log line like /${check.pattern}/`)
+  const timer = setInterval(() => {
+    for (const tail of tails) {
+      const lines = (tail.rest + readFrom(tail)).split('\n')
+      tail.rest = (lines.pop() ?? '').slice(-MAX_LINE_BYTES)
+      // The last line counts before its newline comes: prompts have none.
+      if (![...lines, tail.rest].some((line) => pattern.test(line))) continue
+      clearInterval(timer)
+      return events.ready()
+    }
+  }, LOG_POLL_MS)
+  return () => clearInterval(timer)
+}
+
+/** What was appended since the last look, at most 1 MiB of it; advances the offset. */
+function readFrom(tail: { path: string; offset: number }): string {
+  try {
+    const { size } = statSync(tail.path)
+    if (size < tail.offset) tail.offset = 0
+    if (size === tail.offset) return ''
+    const fd = openSync(tail.path, 'r')
+    try {
+      const bytes = Buffer.alloc(Math.min(size - tail.offset, 1 << 20))
+      const length = readSync(fd, bytes, 0, bytes.length, tail.offset)
+      tail.offset += length
+      return bytes.toString('utf8', 0, length)
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return ''
+  }
+}
+
