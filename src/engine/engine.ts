@@ -1,0 +1,36 @@
+/** What executes a plan. `local` is the daemon's supervisor; other engines can stand behind the same interface. */
+
+import type { AppliedApp } from '../model/applied.ts'
+import type { ScopeId } from '../model/ids.ts'
+import type { ObservedState } from '../model/observed.ts'
+import type { PlannedChange, Step } from '../model/plan.ts'
+import type { DesiredState } from '../model/spec.ts'
+
+/** One step with all the engine needs to know about its app. */
+export interface StepOrder {
+  readonly scope: ScopeId
+  readonly step: Step
+  /** The app as applied before this plan; null when it is new. */
+  readonly before: AppliedApp | null
+  /** The app after this plan; null when it is removed. */
+  readonly after: AppliedApp | null
+}
+
+export type StepOutcome =
+  | { readonly status: 'done' }
+  /** `rolled-back`: the old version serves. `failed`: it does not, or there was none. */
+  | { readonly status: 'failed' | 'rolled-back'; readonly reason: string; readonly log: readonly string[] }
+  | { readonly status: 'skipped'; readonly reason: string }
+
+export interface Engine {
+  /** @param desired names the ports whose holders the planner wants to know; null: none */
+  observe(scope: ScopeId, desired: DesiredState | null): ObservedState
+  /**
+   * Takes what the plan needs before anything is touched (sockets above all).
+   *
+   * @throws EcoError GUARD; then nothing was changed
+   */
+  prepare(scope: ScopeId, change: PlannedChange): void
+  /** Carries out one step and waits for its gate. Expected failures are outcomes; a throw is a bug. */
+  perform(order: StepOrder, progress: (message: string) => void): Promise<StepOutcome>
+}

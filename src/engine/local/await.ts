@@ -1,0 +1,82 @@
+import { describeExit } from '../../model/observed.ts'
+import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
+
+/** null: it is so. Otherwise why it will not be. */
+export type Verdict = { readonly reason: string } | null
+
+/**
+ * A start that ends this often before it was ever ready is given up: the supervisor may go on trying, but whoever waits
+ * for the start learns the truth now and not at the deadline.
+ */
+const STARTS_BEFORE_GIVING_UP = 3
+
+/** Waits until the instance is ready, has plainly failed, or its time is over. */
+export function whenReady(runner: InstanceRunner): Promise<Verdict> {
+  const { timeoutMs } = runner.spec.ready
+  const startedAt = runner.instance.restarts
+  return settle(runner, timeoutMs, `was not ready within ${timeoutMs / 1000}s`, () => {
+    const { phase, restarts, lastExit } = runner.instance
+    const ended = lastExit === null ? '' : describeExit(lastExit)
+    switch (phase.name) {
+      case 'running':
+        return null
+      case 'failed':
+        return { reason: phase.reason }
+      case 'exited':
+        return { reason: `${ended} before it was ready` }
+      case 'stopped':
+        return { reason: 'was stopped' }
+      case 'backoff':
+      case 'starting':
+      case 'stopping':
+        if (restarts - startedAt < STARTS_BEFORE_GIVING_UP) return undefined
+        return { reason: `${ended}, ${restarts - startedAt} times in a row before it was ready` }
+    }
+  })
+}
+
+/** Waits until the process group of an instance that was told to stop is gone. The supervisor sees to that. */
+export function whenStopped(runner: InstanceRunner): Promise<Verdict> {
+  return settle(runner, null, '', () => {
+    const { name } = runner.instance.phase
+    return name === 'stopped' || name === 'failed' || name === 'exited' ? null : undefined
+  })
+}
+
+/** Waits for a job to end; any time it takes. */
+export function whenCompleted(runner: InstanceRunner): Promise<Verdict> {
+  return settle(runner, null, '', () => {
+    const { phase, lastExit } = runner.instance
+    if (phase.name === 'stopped') return { reason: 'was stopped' }
+    if (phase.name !== 'exited' && phase.name !== 'failed') return undefined
+    if (lastExit?.kind === 'code' && lastExit.code === 0) return null
+    return { reason: lastExit ? describeExit(lastExit) : 'did not run' }
+  })
+}
+
+/** @param look undefined: not decided yet, look again after the next change */
+function settle(
+  runner: InstanceRunner,
+  timeoutMs: number | null,
+  timeoutReason: string,
+  look: () => Verdict | undefined,
+): Promise<Verdict> {
+  return new Promise((resolve) => {
+    const finish = (verdict: Verdict): void => {
+      clearTimeout(timer)
+      off()
+      resolve(verdict)
+    }
+    const check = (): void => {
+      const verdict = look()
+      if (verdict !== undefined) finish(verdict)
+    }
+    const off = runner.onChange(check)
+    const late = (): void => {
+      const waiting = runner.observe().reason
+      finish({ reason: waiting ? `${timeoutReason}: ${waiting}` : timeoutReason })
+    }
+    const timer = timeoutMs === null ? undefined : setTimeout(late, timeoutMs)
+    check()
+  })
+}

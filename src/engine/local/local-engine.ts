@@ -1,0 +1,247 @@
+import { unreachable } from '../../errors.ts'
+import type { AppliedApp } from '../../model/applied.ts'
+import { type ScopeId, scopeName } from '../../model/ids.ts'
+import type { ObservedApp, ObservedState, PortHolder } from '../../model/observed.ts'
+import type { PlannedChange } from '../../model/plan.ts'
+import type { AppSpec, DesiredState } from '../../model/spec.ts'
+import { AppGroup } from '../../supervisor/app-group.ts'
+import type { RunnerHost } from '../../supervisor/instance-runner.ts'
+import { listeningInodes, portHolder } from '../../supervisor/proc.ts'
+import type { SocketRegister } from '../../supervisor/sockets.ts'
+import type { Engine, StepOrder, StepOutcome } from '../engine.ts'
+import { whenCompleted } from './await.ts'
+import { awaitDependencies } from './dependencies.ts'
+import { logTail } from './log-tail.ts'
+import { type Progress, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
+import { Scheduler } from './scheduler.ts'
+
+const DONE: StepOutcome = { status: 'done' }
+
+/** The supervisor of this machine behind the Engine interface. */
+export class LocalEngine implements Engine {
+  readonly #host: RunnerHost
+  readonly #sockets: SocketRegister
+  readonly #scopes = new Map<string, Map<string, AppGroup>>()
+  readonly #scheduler = new Scheduler()
+
+  constructor(host: RunnerHost, sockets: SocketRegister) {
+    this.#host = host
+    this.#sockets = sockets
+  }
+
+  groups(scope: ScopeId): ReadonlyMap<string, AppGroup> {
+    return this.#groups(scope)
+  }
+
+  *allGroups(): Generator<AppGroup> {
+    for (const groups of this.#scopes.values()) yield* groups.values()
+  }
+
+  /** The group of an app, made now if it has none: for adoption. */
+  group(scope: ScopeId, app: string): AppGroup {
+    const groups = this.#groups(scope)
+    const known = groups.get(app)
+    if (known) return known
+    const group = new AppGroup(scope, app, this.#host)
+    groups.set(app, group)
+    return group
+  }
+
+  nextRun(scope: ScopeId, app: string): number | null {
+    return this.#scheduler.nextRun(ownerName(scope, app))
+  }
+
+  /** Arms the schedule of a cron app; its instances are runs. */
+  async schedule(scope: ScopeId, app: string, applied: AppliedApp): Promise<void> {
+    const { schedule } = applied.spec
+    if (schedule) await this.#scheduler.set(ownerName(scope, app), schedule, () => this.#fire(scope, app, applied))
+  }
+
+  observe(scope: ScopeId, desired: DesiredState | null): ObservedState {
+    const apps: Record<string, ObservedApp> = {}
+    for (const [app, group] of this.#groups(scope)) apps[app] = group.observe()
+    return { apps, foreignPorts: desired ? this.#foreignPorts(scope, desired) : [] }
+  }
+
+  prepare(scope: ScopeId, change: PlannedChange): void {
+    const acquired: string[] = []
+    try {
+      for (const step of change.plan.steps) {
+        const after = change.next[step.app]
+        if (!after || step.action === 'stop') continue
+        const owner = ownerName(scope, step.app)
+        acquired.push(owner)
+        for (const listen of after.spec.listen) this.#sockets.acquire(listen, owner)
+      }
+    } catch (error) {
+      for (const owner of acquired) this.#sockets.release(owner, this.#listensInUse(owner))
+      throw error
+    }
+  }
+
+  async perform(order: StepOrder, progress: Progress): Promise<StepOutcome> {
+    const { scope, step, after } = order
+    const group = this.group(scope, step.app)
+    if (after && step.action !== 'update' && step.action !== 'stop' && step.action !== 'schedule') {
+      const blocked = await awaitDependencies(after.spec, (app) => this.#groups(scope).get(app), progress)
+      if (blocked !== null) return { status: 'failed', reason: blocked, log: [] }
+    }
+    const outcome = await this.#act(order, group, progress)
+    const inForce = outcome.status === 'done' ? after : order.before
+    if (step.action !== 'remove') this.#sockets.release(group.owner, inForce?.spec.listen ?? [])
+    return outcome
+  }
+
+  async #act(order: StepOrder, group: AppGroup, progress: Progress): Promise<StepOutcome> {
+    const { scope, step, before, after } = order
+    switch (step.action) {
+      case 'start':
+        return failedOr(await startSlots(group, applied(after), step.slots, progress))
+      case 'scale': {
+        this.#update(group, applied(after))
+        if (step.to >= step.from) return failedOr(await startSlots(group, applied(after), step.slots, progress))
+        await stopSlots(group, step.slots)
+        return DONE
+      }
+      case 'update':
+        this.#update(group, applied(after))
+        if (after?.spec.kind === 'cron') await this.schedule(scope, step.app, after)
+        return DONE
+      case 'schedule':
+        await this.schedule(scope, step.app, applied(after))
+        return DONE
+      case 'run':
+        return this.#run(group, applied(after))
+      case 'stop':
+        await stopSlots(group, step.slots)
+        return DONE
+      case 'remove':
+        await this.#remove(scope, group)
+        return DONE
+      case 'roll':
+      case 'restart':
+        return this.#replace(order, group, before ?? applied(after), applied(after), progress)
+      default:
+        return unreachable(step.action)
+    }
+  }
+
+  async #replace(
+    { scope, step }: StepOrder,
+    group: AppGroup,
+    before: AppliedApp,
+    after: AppliedApp,
+    progress: Progress,
+  ): Promise<StepOutcome> {
+    if (before.spec.kind !== after.spec.kind) return this.#changeKind(scope, group, after, progress)
+    const live = new Set(group.runners.map((runner) => runner.id.slot))
+    const kept = step.slots.filter((slot) => live.has(slot))
+    const how = step.action === 'roll' ? 'surge' : 'exclusive'
+    const outcome = await replaceSlots(group, before, after, kept, how, progress)
+    if (outcome.status !== 'done') return outcome
+    const fresh = step.slots.filter((slot) => !live.has(slot))
+    const failure = await startSlots(group, after, fresh, progress)
+    if (failure) return { status: 'failed', ...failure }
+    const wanted = new Set(step.slots)
+    // Slots that only a partial restart leaves alone are not surplus.
+    if (step.to < step.from) await stopSlots(group, [...live].filter((slot) => !wanted.has(slot)))
+    return DONE
+  }
+
+  async #changeKind(scope: ScopeId, group: AppGroup, after: AppliedApp, progress: Progress): Promise<StepOutcome> {
+    this.#scheduler.clear(group.owner)
+    await Promise.all(group.runners.map((runner) => retire(group, runner)))
+    if (after.spec.kind === 'job') return this.#run(group, after)
+    if (after.spec.kind === 'cron') {
+      await this.schedule(scope, group.app, after)
+      return DONE
+    }
+    const slots = Array.from({ length: after.spec.instances }, (_, slot) => slot)
+    return failedOr(await startSlots(group, after, slots, progress))
+  }
+
+  async #run(group: AppGroup, after: AppliedApp): Promise<StepOutcome> {
+    await Promise.all(group.runners.map((runner) => retire(group, runner)))
+    const runner = group.add(0, after)
+    runner.start()
+    const verdict = await whenCompleted(runner)
+    if (verdict === null) return DONE
+    return { status: 'failed', reason: `${group.app} ${verdict.reason}`, log: logTail(runner) }
+  }
+
+  async #remove(scope: ScopeId, group: AppGroup): Promise<void> {
+    this.#scheduler.clear(group.owner)
+    await Promise.all(group.runners.map((runner) => retire(group, runner)))
+    this.#sockets.release(group.owner)
+    this.#groups(scope).delete(group.app)
+  }
+
+  /** Instances go on under the new version: what differs needs no new process. */
+  #update(group: AppGroup, after: AppliedApp): void {
+    for (const runner of group.runners) runner.update(after.version, after.spec)
+  }
+
+  #fire(scope: ScopeId, app: string, after: AppliedApp): void {
+    const group = this.group(scope, app)
+    const last = group.inSlot(0)
+    const name = last?.instance.phase.name
+    if (last && (name === 'starting' || name === 'running' || name === 'stopping')) {
+      this.#host.record(scope, app, last.name, 'scheduled run skipped: the previous one is still running')
+      return
+    }
+    if (last) group.drop(last)
+    const runner = group.add(0, after)
+    this.#host.record(scope, app, runner.name, 'scheduled run started')
+    runner.start()
+  }
+
+  /** Ports the desired apps name that somebody outside eco listens on. */
+  #foreignPorts(scope: ScopeId, desired: DesiredState): PortHolder[] {
+    const holders: PortHolder[] = []
+    for (const [app, spec] of Object.entries(desired.apps)) {
+      const running = this.#groups(scope).get(app)?.runners.some((runner) => runner.process !== null)
+      if (running) continue
+      for (const port of portsOf(spec)) {
+        if (this.#sockets.ownerOf({ type: 'tcp', host: null, port }) !== null) continue
+        if (listeningInodes(port).length > 0) holders.push({ port, ...portHolder(port) })
+      }
+    }
+    return holders
+  }
+
+  #listensInUse(owner: string): AppSpec['listen'] {
+    for (const group of this.allGroups()) {
+      if (group.owner === owner) return group.runners.flatMap((runner) => runner.spec.listen)
+    }
+    return []
+  }
+
+  #groups(scope: ScopeId): Map<string, AppGroup> {
+    const name = scopeName(scope)
+    let groups = this.#scopes.get(name)
+    if (!groups) this.#scopes.set(name, (groups = new Map<string, AppGroup>()))
+    return groups
+  }
+}
+
+function ownerName(scope: ScopeId, app: string): string {
+  return `${scopeName(scope)}/${app}`
+}
+
+/** Ports an app will be reached at: what it declares to listen on, and what its ready check asks. */
+function portsOf(spec: AppSpec): Set<number> {
+  const ports = new Set<number>()
+  for (const listen of spec.listen) if (listen.type === 'tcp') ports.add(listen.port)
+  const { check } = spec.ready
+  if (check.type === 'tcp' || check.type === 'http') ports.add(check.port)
+  return ports
+}
+
+function applied(app: AppliedApp | null): AppliedApp {
+  if (app === null) throw new Error('Internal error: a step that starts an app has no spec')
+  return app
+}
+
+function failedOr(failure: { readonly reason: string; readonly log: readonly string[] } | null): StepOutcome {
+  return failure === null ? DONE : { status: 'failed', ...failure }
+}

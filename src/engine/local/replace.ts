@@ -1,0 +1,113 @@
+/** How instances give way to their successors: one slot after the other, and back again when a successor fails. */
+
+import type { AppliedApp } from '../../model/applied.ts'
+import type { AppGroup } from '../../supervisor/app-group.ts'
+import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
+import type { StepOutcome } from '../engine.ts'
+import { whenReady, whenStopped } from './await.ts'
+import { logTail } from './log-tail.ts'
+
+export type Progress = (message: string) => void
+
+export interface Failure {
+  readonly reason: string
+  readonly log: readonly string[]
+}
+
+/** Starts an app in the given slots, all at once, and waits until every one is ready. */
+export async function startSlots(
+  group: AppGroup,
+  applied: AppliedApp,
+  slots: readonly number[],
+  progress: Progress,
+): Promise<Failure | null> {
+  const runners: InstanceRunner[] = []
+  for (const slot of slots) {
+    const old = group.inSlot(slot)
+    if (old) await retire(group, old)
+    const runner = group.add(slot, applied)
+    runner.start()
+    runners.push(runner)
+  }
+  let ready = 0
+  const failures = await Promise.all(
+    runners.map(async (runner) => {
+      const failure = await readyOrFailure(runner)
+      if (failure === null && runners.length > 1) progress(`${++ready} of ${runners.length} ready`)
+      return failure
+    }),
+  )
+  return failures.find((failure) => failure !== null) ?? null
+}
+
+/** Stops the instances in the given slots, all at once, and forgets them. */
+export async function stopSlots(group: AppGroup, slots: readonly number[]): Promise<void> {
+  const wanted = new Set(slots)
+  await Promise.all(group.runners.filter((runner) => wanted.has(runner.id.slot)).map((runner) => retire(group, runner)))
+}
+
+/** Stops an instance, waits until its whole group is gone, and forgets it. */
+export async function retire(group: AppGroup, runner: InstanceRunner): Promise<void> {
+  runner.stop()
+  await whenStopped(runner)
+  group.drop(runner)
+}
+
+/**
+ * Replaces the instances of an app. `surge`: the successor must be ready before the old one stops, so that the app
+ * serves throughout. `exclusive`: the old one stops first, because two copies cannot run at once.
+ *
+ * When a successor fails, every slot already replaced goes back the same way.
+ */
+export async function replaceSlots(
+  group: AppGroup,
+  before: AppliedApp,
+  after: AppliedApp,
+  slots: readonly number[],
+  how: 'surge' | 'exclusive',
+  progress: Progress,
+): Promise<StepOutcome> {
+  const replaced: number[] = []
+  for (const slot of slots) {
+    progress(`replacing ${group.app}#${slot} (${replaced.length + 1} of ${slots.length})`)
+    const failure = await replaceOne(group, slot, after, how)
+    if (failure === null) {
+      replaced.push(slot)
+      continue
+    }
+    progress(`${failure.reason}; going back to version ${before.version}`)
+    const lost = how === 'exclusive' ? [slot, ...replaced] : replaced
+    for (const back of lost) {
+      const second = await replaceOne(group, back, before, how)
+      if (second === null) continue
+      const reason = `${failure.reason}; and the old version could not be brought back: ${second.reason}`
+      return { status: 'failed', reason, log: [...failure.log, ...second.log] }
+    }
+    return { status: 'rolled-back', ...failure }
+  }
+  return { status: 'done' }
+}
+
+async function replaceOne(
+  group: AppGroup,
+  slot: number,
+  applied: AppliedApp,
+  how: 'surge' | 'exclusive',
+): Promise<Failure | null> {
+  const olds = group.runners.filter((runner) => runner.id.slot === slot)
+  if (how === 'exclusive') await Promise.all(olds.map((old) => retire(group, old)))
+  const successor = group.add(slot, applied)
+  successor.start()
+  const failure = await readyOrFailure(successor)
+  if (failure !== null) {
+    await retire(group, successor)
+    return failure
+  }
+  if (how === 'surge') await Promise.all(olds.map((old) => retire(group, old)))
+  return null
+}
+
+async function readyOrFailure(runner: InstanceRunner): Promise<Failure | null> {
+  const verdict = await whenReady(runner)
+  return verdict && { reason: `${runner.name} ${verdict.reason}`, log: logTail(runner) }
+}

@@ -1,0 +1,74 @@
+/** Carries out a plan on an engine: every step as soon as its prerequisites have succeeded. Decides nothing else. */
+
+import type { Engine, StepOutcome } from '../engine/engine.ts'
+import { EXIT, type ExitCode } from '../errors.ts'
+import type { AppliedApp, AppliedState } from '../model/applied.ts'
+import type { StepEvent, StepStatus } from '../model/events.ts'
+import { scopeName } from '../model/ids.ts'
+import type { PlannedChange, Step } from '../model/plan.ts'
+
+export interface StepResult {
+  readonly step: Step
+  readonly outcome: StepOutcome
+}
+
+export async function execute(
+  change: PlannedChange,
+  applied: AppliedState,
+  engine: Engine,
+  emit: (event: StepEvent) => void,
+): Promise<StepResult[]> {
+  const { scope, steps } = change.plan
+  const running = new Map<number, Promise<StepResult>>()
+  const tell = (step: Step, status: StepStatus, message: string | null = null): void =>
+    emit({ type: 'step', at: Date.now(), scope: scopeName(scope), id: step.id, app: step.app, action: step.action, status, message })
+
+  const perform = async (step: Step): Promise<StepResult> => {
+    const before = await Promise.all(step.after.map((id) => running.get(id)))
+    const blocker = before.find((result) => result && result.outcome.status !== 'done')
+    if (blocker) {
+      const reason = `step ${blocker.step.id} (${blocker.step.action} ${blocker.step.app}) did not succeed`
+      tell(step, 'skipped', reason)
+      return { step, outcome: { status: 'skipped', reason } }
+    }
+    tell(step, 'started')
+    const order = {
+      scope,
+      step,
+      before: applied.apps[step.app] ?? null,
+      after: change.next[step.app] ?? null,
+    }
+    const outcome = await engine.perform(order, (message) => tell(step, 'progress', message))
+    tell(step, outcome.status, outcome.status === 'done' ? null : outcome.reason)
+    return { step, outcome }
+  }
+  // Steps are in topological order, so what a step waits for is already in the map.
+  for (const step of steps) running.set(step.id, perform(step))
+  return Promise.all(running.values())
+}
+
+/** What is applied once the steps have ended as they did: an app that could not change keeps its old spec. */
+export function resultingApps(
+  change: PlannedChange,
+  applied: AppliedState,
+  results: readonly StepResult[],
+): Record<string, AppliedApp> {
+  const apps: Record<string, AppliedApp> = { ...change.next }
+  for (const { step, outcome } of results) {
+    const before = applied.apps[step.app]
+    const undone = outcome.status === 'rolled-back' || outcome.status === 'skipped'
+    // A start or run that failed is what the file asks for, and the supervisor goes on trying.
+    if (!undone && !(outcome.status === 'failed' && step.action === 'remove')) continue
+    if (before) apps[step.app] = before
+    else delete apps[step.app]
+  }
+  return apps
+}
+
+/** The exit code of an apply (DESIGN §5): the worst of its steps. */
+export function exitCodeOf(results: readonly StepResult[]): ExitCode {
+  const statuses = results.map((result) => result.outcome.status)
+  if (statuses.includes('failed')) return EXIT.needsPerson
+  if (statuses.includes('rolled-back')) return EXIT.rolledBack
+  return EXIT.ok
+}

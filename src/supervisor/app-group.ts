@@ -1,0 +1,54 @@
+import type { ScopeId } from '../model/ids.ts'
+import type { ObservedApp } from '../model/observed.ts'
+import type { AppliedApp } from '../model/applied.ts'
+import { InstanceRunner, type RunnerHost } from './instance-runner.ts'
+
+/** The instances of one app. During a replacement a slot holds two: the old one and its successor. */
+export class AppGroup {
+  readonly scope: ScopeId
+  readonly app: string
+  readonly #host: RunnerHost
+  #runners: InstanceRunner[] = []
+  #nextUid = 1
+
+  constructor(scope: ScopeId, app: string, host: RunnerHost) {
+    this.scope = scope
+    this.app = app
+    this.#host = host
+  }
+
+  get runners(): readonly InstanceRunner[] {
+    return this.#runners
+  }
+
+  /** `scope/app`, by which the app owns sockets. */
+  get owner(): string {
+    return `${this.scope.project}/${this.scope.environment}/${this.app}`
+  }
+
+  /** A new instance, not started yet. */
+  add(slot: number, applied: AppliedApp, uid = this.#nextUid): InstanceRunner {
+    this.#nextUid = Math.max(this.#nextUid, uid) + 1
+    const id = { scope: this.scope, app: this.app, slot, uid }
+    const runner = new InstanceRunner(id, applied.version, applied.spec, this.#host)
+    this.#runners.push(runner)
+    this.#runners.sort((a, b) => a.id.slot - b.id.slot || a.id.uid - b.id.uid)
+    return runner
+  }
+
+  /** Forgets an instance whose process has ended. */
+  drop(runner: InstanceRunner): void {
+    runner.detach()
+    this.#runners = this.#runners.filter((it) => it !== runner)
+    this.#host.removed(runner)
+  }
+
+  /** The newest instance in a slot. */
+  inSlot(slot: number): InstanceRunner | null {
+    return this.#runners.findLast((runner) => runner.id.slot === slot) ?? null
+  }
+
+  observe(): ObservedApp {
+    return { instances: this.#runners.map((runner) => runner.observe()) }
+  }
+}

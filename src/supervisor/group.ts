@@ -1,0 +1,72 @@
+import { isAlive, type ProcIdentity, sessionMembers } from './proc.ts'
+
+const EMPTY_POLL_MS = 20
+const ADOPTED_POLL_MS = 200
+
+/** The processes of one incarnation: its leader and all that share its session or process group. */
+export class Group {
+  readonly #leader: number
+  #leaderEnded = false
+  #emptyTimer: NodeJS.Timeout | undefined
+  #adoptedTimer: NodeJS.Timeout | undefined
+
+  constructor(leader: number) {
+    this.#leader = leader
+  }
+
+  /** From now on the leader's pid may be given to a stranger. */
+  leaderEnded(): void {
+    this.#leaderEnded = true
+  }
+
+  /** Negative pid signals the whole group: `sh` and `npm` do not pass signals on to their children. */
+  signal(signal: NodeJS.Signals): void {
+    if (!this.#leaderEnded) kill(-this.#leader, signal)
+    // Members that left the group but not the session; and, once the leader is gone, each one by name.
+    else for (const pid of sessionMembers(this.#leader, true)) kill(pid, signal)
+    if (signal === 'SIGKILL' && !this.#leaderEnded) {
+      for (const pid of sessionMembers(this.#leader, false)) kill(pid, signal)
+    }
+  }
+
+  /** Calls back once nothing of the group lives. */
+  whenEmpty(callback: () => void): void {
+    clearInterval(this.#emptyTimer)
+    const check = (): boolean => {
+      if (!this.#leaderEnded || !this.#isEmpty()) return false
+      clearInterval(this.#emptyTimer)
+      callback()
+      return true
+    }
+    // Not within the transition that asked for it.
+    queueMicrotask(() => {
+      if (!check()) this.#emptyTimer = setInterval(check, EMPTY_POLL_MS)
+    })
+  }
+
+  /** For a process that is not our child: nobody tells us its end, so we look. */
+  watchAdopted(process: ProcIdentity, ended: () => void): void {
+    this.#adoptedTimer = setInterval(() => {
+      if (isAlive(process)) return
+      clearInterval(this.#adoptedTimer)
+      ended()
+    }, ADOPTED_POLL_MS)
+  }
+
+  close(): void {
+    clearInterval(this.#emptyTimer)
+    clearInterval(this.#adoptedTimer)
+  }
+
+  #isEmpty(): boolean {
+    return sessionMembers(this.#leader, true).length === 0
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // Gone already, or no longer ours: either way there is nothing to signal.
+  }
+}

@@ -1,0 +1,261 @@
+import { statSync } from 'node:fs'
+import { instanceName, type ScopeId } from '../model/ids.ts'
+import type { ObservedInstance } from '../model/observed.ts'
+import type { AppSpec } from '../model/spec.ts'
+import { spawnInstance } from './child.ts'
+import { commandLine, instanceEnvironment, usesSystemdProtocol } from './environment.ts'
+import { Group } from './group.ts'
+import { identify, type ProcIdentity } from './proc.ts'
+import { watchReady } from './ready-watch.ts'
+import { type Effect, type Instance, type InstanceEvent, type LifePolicy, NEW_INSTANCE, pidOf, transition } from './transition.ts'
+
+/** What the supervisor gives every instance: the outside world. */
+export interface RunnerHost {
+  readonly preload: string
+  openSecret(sealed: string): string
+  logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
+  /** The descriptors of the app's sockets, in the order of spec.listen. */
+  listenFds(scope: ScopeId, app: string, spec: AppSpec): readonly number[]
+  revision(scope: ScopeId): number
+  record(scope: ScopeId, app: string, instance: string, message: string): void
+  /** Called after every change, for the runtime file. */
+  changed(runner: InstanceRunner): void
+  /** The instance is forgotten. */
+  removed(runner: InstanceRunner): void
+}
+
+export interface RunnerIdentity {
+  readonly scope: ScopeId
+  readonly app: string
+  readonly slot: number
+  /** Distinguishes two copies in one slot during a replacement. */
+  readonly uid: number
+}
+
+/** A job and a cron run end by design: nothing restarts them. */
+const RUN_ONCE = { policy: 'never', max: 0, windowMs: 0, backoff: { initialMs: 0, factor: 1, maxMs: 0 } } as const
+
+/** Carries one instance through its life: feeds events to the pure transition, carries out its effects. */
+export class InstanceRunner {
+  readonly id: RunnerIdentity
+  version: number
+  spec: AppSpec
+  readonly #host: RunnerHost
+  #instance: Instance = NEW_INSTANCE
+  #process: ProcIdentity | null = null
+  #group: Group | null = null
+  #timer: NodeJS.Timeout | undefined
+  #stopReadyWatch: () => void = () => {}
+  #waitingFor: string | null = null
+  /** Log files with their sizes when the current run began. */
+  logOffsets: readonly { readonly path: string; readonly offset: number }[] = []
+  readonly #listeners = new Set<() => void>()
+
+  constructor(id: RunnerIdentity, version: number, spec: AppSpec, host: RunnerHost) {
+    this.id = id
+    this.version = version
+    this.spec = spec
+    this.#host = host
+  }
+
+  /** Takes over a process that an earlier daemon started. Its identity has been verified. */
+  adopt(process: ProcIdentity, startedAt: number, instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>): void {
+    this.#process = process
+    const phase = { name: 'running', pid: process.pid, since: startedAt, readyAt: startedAt } as const
+    this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
+    this.#watchGroup(process, instance.incarnation)
+  }
+
+  /** Restores how an instance without a process ended, so that a completed job stays completed. */
+  restore(instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>, phase: 'stopped' | 'exited' | 'failed', reason: string): void {
+    this.#instance = {
+      ...NEW_INSTANCE,
+      ...instance,
+      wanted: phase === 'stopped' ? 'down' : 'up',
+      phase: phase === 'failed' ? { name: 'failed', reason } : { name: phase },
+    }
+  }
+
+  get name(): string {
+    return instanceName(this.id.app, this.id.slot)
+  }
+
+  get instance(): Instance {
+    return this.#instance
+  }
+
+  get process(): ProcIdentity | null {
+    return this.#process
+  }
+
+  start(): void {
+    this.#feed({ type: 'start' })
+  }
+
+  stop(): void {
+    this.#feed({ type: 'stop' })
+  }
+
+  /** Puts a new spec in force that needs no new process. */
+  update(version: number, spec: AppSpec): void {
+    this.version = version
+    this.spec = spec
+    this.#host.changed(this)
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  observe(): ObservedInstance {
+    const { phase, lastExit, restarts } = this.#instance
+    const alive = phase.name === 'starting' || phase.name === 'running' || phase.name === 'stopping'
+    return {
+      slot: this.id.slot,
+      version: this.version,
+      state: phase.name,
+      ready: phase.name === 'running',
+      pid: pidOf(this.#instance),
+      startedAt: alive ? phase.since : null,
+      restarts,
+      lastExit,
+      reason: this.#reason(),
+    }
+  }
+
+  /** Ends timers and watches; the process is left alone. */
+  detach(): void {
+    clearTimeout(this.#timer)
+    this.#stopReadyWatch()
+    this.#group?.close()
+    this.#listeners.clear()
+  }
+
+  #reason(): string | null {
+    const { phase } = this.#instance
+    if (phase.name === 'failed' || phase.name === 'backoff') return phase.reason
+    if (phase.name === 'stopping') return phase.fault
+    return phase.name === 'starting' ? this.#waitingFor : null
+  }
+
+  #feed(event: InstanceEvent): void {
+    const before = this.#instance
+    const { instance, effects } = transition(before, event, this.#policy(), Date.now())
+    this.#instance = instance
+    if (instance.phase.name !== 'starting') this.#stopReadyWatch()
+    for (const effect of effects) this.#carryOut(effect)
+    if (this.#instance === before) return
+    this.#host.changed(this)
+    for (const listener of [...this.#listeners]) listener()
+  }
+
+  #policy(): LifePolicy {
+    const { spec } = this
+    if (spec.kind === 'service') return { stop: spec.stop, restart: spec.restart, readyTimeoutMs: spec.ready.timeoutMs }
+    return { stop: spec.stop, restart: RUN_ONCE, readyTimeoutMs: spec.ready.timeoutMs }
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'spawn':
+        return this.#spawn(effect.incarnation)
+      case 'watch-ready':
+        return this.#watchReady(effect.incarnation, effect.pid)
+      case 'signal-group':
+        return this.#group?.signal(effect.signal)
+      case 'await-group':
+        return this.#group?.whenEmpty(() => {
+          this.#process = null
+          this.#feed({ type: 'group-empty', incarnation: effect.incarnation })
+        })
+      case 'set-deadline':
+        clearTimeout(this.#timer)
+        if (effect.at !== null) {
+          this.#timer = setTimeout(() => this.#feed({ type: 'deadline' }), Math.max(0, effect.at - Date.now()))
+        }
+        return
+      case 'record':
+        return this.#host.record(this.id.scope, this.id.app, this.name, effect.message)
+    }
+  }
+
+  #logs(): { out: string; err: string } {
+    return this.#host.logPaths(this.id.scope, this.id.app, this.id.slot)
+  }
+
+  #environment(): Record<string, string> {
+    return instanceEnvironment(this.spec, {
+      ...this.id,
+      revision: this.#host.revision(this.id.scope),
+      preload: this.#host.preload,
+      open: (sealed) => this.#host.openSecret(sealed),
+    })
+  }
+
+  #spawn(incarnation: number): void {
+    const { spec } = this
+    const logs = this.#logs()
+    this.logOffsets = [logs.out, logs.err].map((path) => ({ path, offset: sizeOf(path) }))
+    let pid: number | null
+    try {
+      pid = spawnInstance(
+        {
+          command: commandLine(spec),
+          cwd: spec.cwd,
+          env: this.#environment(),
+          stdout: logs.out,
+          stderr: logs.err,
+          listenFds: this.#host.listenFds(this.id.scope, this.id.app, spec),
+          systemdFds: usesSystemdProtocol(spec),
+          readySignal: spec.ready.check.type === 'signal',
+        },
+        {
+          exited: (exit) => {
+            this.#group?.leaderEnded()
+            this.#feed({ type: 'exited', incarnation, exit })
+          },
+          ready: () => this.#feed({ type: 'ready', incarnation }),
+        },
+      )
+    } catch (error) {
+      const message = (error as Error).message
+      setImmediate(() => this.#feed({ type: 'exited', incarnation, exit: { kind: 'spawn-error', message, at: Date.now() } }))
+      return
+    }
+    if (pid === null) return
+    this.#process = identify(pid)
+    this.#group = new Group(pid)
+    // The transition that asked for the spawn must be over before its outcome goes in.
+    queueMicrotask(() => this.#feed({ type: 'spawned', incarnation, pid }))
+  }
+
+  #watchReady(incarnation: number, pid: number): void {
+    if (this.spec.kind !== 'service') return this.#feed({ type: 'ready', incarnation })
+    this.#waitingFor = null
+    const subject = { pid, cwd: this.spec.cwd, env: this.#environment(), logs: this.logOffsets }
+    this.#stopReadyWatch = watchReady(this.spec.ready, subject, {
+      ready: () => this.#feed({ type: 'ready', incarnation }),
+      waiting: (reason) => {
+        this.#waitingFor = reason
+      },
+    })
+  }
+
+  #watchGroup(process: ProcIdentity, incarnation: number): void {
+    const group = new Group(process.pid)
+    this.#group = group
+    group.watchAdopted(process, () => {
+      group.leaderEnded()
+      this.#feed({ type: 'exited', incarnation, exit: { kind: 'unknown', at: Date.now() } })
+    })
+  }
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size
+  } catch {
+    return 0
+  }
+}
