@@ -4,7 +4,7 @@
 
 import type { ScopeId } from './ids.ts'
 import type { Impact } from './impact.ts'
-import type { AppliedApp } from './applied.ts'
+import type { AppliedApp, Hold } from './applied.ts'
 import type { Source } from './spec.ts'
 
 /** Observed differs from applied. */
@@ -23,24 +23,41 @@ export interface FieldChange {
   /** Dotted path in the spec: `env.LOG_LEVEL`, `stop.timeoutMs`. */
   readonly path: string
   readonly impact: Impact
-  /** JSON value before; null when absent or secret. */
+  /** JSON value before; null when absent. Both sides are null as soon as one of them is secret. */
   readonly before: unknown
   readonly after: unknown
   readonly sensitive: boolean
   /** Fingerprints before and after of a secret; null where that side is absent or plain. */
   readonly fingerprints: readonly [string | null, string | null] | null
+  /** Where a secret comes from (`env:DATABASE_URL`), before and after; `plain` for a plain value, null when absent. */
+  readonly sources: readonly [string | null, string | null] | null
 }
 
 export interface AppChange {
   readonly app: string
   readonly kind: 'create' | 'update' | 'destroy'
+  /** Worst impact of the fields; `restart` where a roll is not possible. */
   readonly impact: Impact
+  /** An update: all that differ. A creation: those that say what the app is (never its policies). A destruction: none. */
   readonly fields: readonly FieldChange[]
   readonly fromVersion: number | null
   readonly toVersion: number | null
 }
 
+/**
+ * `start`: starts the slots that do not run · `run`: runs a job once · `schedule`: arms a cron app · `update`: no process is
+ * touched · `scale`: starts the slots below `to` and stops the others · `roll`: replaces slot by slot, the new instance
+ * ready before the old one stops · `restart`: stops before it starts · `stop`: stops, the app stays · `remove`: stops, the
+ * app goes. Each of them also brings the app's other instances to its version in `PlannedChange.next`: a version that
+ * differs only in live fields is taken over without touching the process.
+ */
 export type StepAction = 'start' | 'run' | 'schedule' | 'update' | 'scale' | 'roll' | 'restart' | 'stop' | 'remove'
+
+/** What a step goes back to: the file, reality, or the operator. */
+export type StepTrigger = 'change' | 'drift' | 'verb'
+
+/** What an operator can ask for besides an apply. */
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'scale' | 'delete'
 
 /** One thing that happens to one instance: what the rollout of a step expands to. */
 export interface Operation {
@@ -55,12 +72,13 @@ export interface Step {
   readonly app: string
   readonly action: StepAction
   readonly cause: string
+  readonly trigger: StepTrigger
   readonly impact: Impact
   /** Steps that must succeed first. */
   readonly after: readonly number[]
   /** What the step waits for before it counts as done: `ready: http :3000/healthz within 30s`. Null: nothing. */
   readonly gate: string | null
-  /** Instances before and after. */
+  /** Instances that run before, and those wanted after; for `run` 0 and 1. */
   readonly from: number
   readonly to: number
   /** The slots it acts on, in order. */
@@ -71,6 +89,8 @@ export interface Step {
 /** A reason why this plan may not be applied as it stands. */
 export interface Guard {
   readonly id: 'empty-scope' | 'other-source' | 'foreign-port' | 'port-conflict'
+  /** The app it is about; null for the scope. */
+  readonly app: string | null
   readonly message: string
   /** What to type to go on; null when the flag was given or nothing would help. */
   readonly remedy: string | null
@@ -81,13 +101,20 @@ export interface Plan {
   readonly id: string
   readonly scope: ScopeId
   readonly source: Source
+  /** The operator's verb; null for an apply. */
+  readonly verb: Verb | null
+  /** The apps an apply or verb is limited to; null: all. What is not named is neither looked at nor listed. */
+  readonly only: readonly string[] | null
   /** Serial of the applied state this plan starts from. */
   readonly base: number
   readonly drift: readonly DriftItem[]
   readonly changes: readonly AppChange[]
   readonly steps: readonly Step[]
   readonly guards: readonly Guard[]
+  /** Apps without a change and without a step. */
   readonly unchanged: readonly string[]
+  /** Apps and service instances wanted after the plan. */
+  readonly totals: { readonly apps: number; readonly instances: number }
   /** Holds this plan ends. */
   readonly endsHolds: readonly string[]
 }
@@ -96,9 +123,10 @@ export interface Plan {
 export interface PlannedChange {
   readonly plan: Plan
   readonly next: Readonly<Record<string, AppliedApp>>
+  readonly nextHolds: Readonly<Record<string, Hold>>
 }
 
-/** Changes or drift that a plan would act on. */
+/** True when there is something to execute. A plan without steps may still carry drift and guards. */
 export function hasWork(plan: Plan): boolean {
   return plan.steps.length > 0
 }

@@ -1,0 +1,35 @@
+import type { PortHolder } from '../model/observed.ts'
+import type { DriftItem, Guard } from '../model/plan.ts'
+import type { AppSpec } from '../model/spec.ts'
+
+const LOCAL_HOSTS = new Set(['127.0.0.1', 'localhost', '::1', '[::1]', '0.0.0.0', '::', '[::]', ''])
+
+/** Holders, by port, of what an app declares: the ports it listens on, and the local one it is asked for readiness on. */
+export function findHolders(spec: AppSpec, holders: ReadonlyMap<number, PortHolder>): readonly PortHolder[] {
+  if (holders.size === 0) return []
+  const ports = new Set<number>()
+  for (const listen of spec.listen) if (listen.type === 'tcp') ports.add(listen.port)
+  const { check } = spec.ready
+  if ((check.type === 'http' || check.type === 'tcp') && LOCAL_HOSTS.has(check.host)) ports.add(check.port)
+  const found: PortHolder[] = []
+  for (const port of ports) {
+    const holder = holders.get(port)
+    if (holder !== undefined) found.push(holder)
+  }
+  return found.sort((a, b) => a.port - b.port)
+}
+
+export function foreignPortDrift(app: string, holder: PortHolder, blocks: boolean): DriftItem {
+  const cause = `port ${holder.port} is held by ${describeHolder(holder)}, which eco did not start`
+  return { app, instance: null, kind: 'foreign-port', cause, heal: blocks ? 'blocked' : 'none' }
+}
+
+export function foreignPortGuard(app: string, holder: PortHolder): Guard {
+  const message = `${app} needs port ${holder.port}, but ${describeHolder(holder)} holds it`
+  return { id: 'foreign-port', app, message, remedy: null }
+}
+
+function describeHolder(holder: PortHolder): string {
+  const command = holder.command === null ? '' : ` (${holder.command})`
+  return holder.pid === null ? `another process${command}` : `pid ${holder.pid}${command}`
+}

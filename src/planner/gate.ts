@@ -1,0 +1,49 @@
+import { unreachable } from '../errors.ts'
+import type { AppSpec, ReadyCheck } from '../model/spec.ts'
+import type { Action } from './action.ts'
+import { formatDuration } from './duration.ts'
+
+/** What a step waits for before it counts as done; null: nothing. */
+export function describeGate(action: Action, spec: AppSpec): string | null {
+  const { slots, to } = action
+  if (action.action === 'update' || action.action === 'schedule' || slots.length === 0) return null
+  const starts = action.action !== 'stop' && action.action !== 'remove' && slots.some((slot) => slot < to)
+  if (!starts) return `exit: ${spec.stop.signal}, then SIGKILL after ${formatDuration(spec.stop.timeoutMs)}`
+  if (spec.kind === 'job') return 'completion: exit code 0'
+  return `ready: ${describeReadyCheck(spec.ready.check)} within ${formatDuration(spec.ready.timeoutMs)}`
+}
+
+/** `http :3000/healthz`, `tcp :6390`, `log /listening/i`; status ranges only where they are not the usual 200-399. */
+export function describeReadyCheck(check: ReadyCheck): string {
+  switch (check.type) {
+    case 'settled':
+      return 'settled'
+    case 'signal':
+      return 'signal'
+    case 'http': {
+      const ranges = check.status.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
+      return `http ${address(check.host, check.port)}${check.path}${ranges === '200-399' ? '' : ` status ${ranges}`}`
+    }
+    case 'tcp':
+      return `tcp ${address(check.host, check.port)}`
+    case 'log':
+      return `log /${check.pattern}/${check.flags}`
+    case 'exec':
+      return `exec ${quoteCommand(check.command)}`
+    case 'delay':
+      return `delay ${formatDuration(check.ms)}`
+    default:
+      return unreachable(check)
+  }
+}
+
+/** The usual local host goes without saying. */
+export function address(host: string | null, port: number): string {
+  if (host === null || host === '127.0.0.1' || host === 'localhost') return `:${port}`
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** An argv as a POSIX shell would take it. */
+export function quoteCommand(argv: readonly string[]): string {
+  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ')
+}

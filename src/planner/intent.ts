@@ -1,0 +1,33 @@
+/** What the caller of plan() wants. */
+
+import type { Verb } from '../model/plan.ts'
+
+/** `eco apply`: make the scope what the file says. */
+export interface ApplyIntent {
+  readonly kind: 'apply'
+  /** Names of apps; null: the whole scope. */
+  readonly only: readonly string[] | null
+  readonly allowEmpty: boolean
+  readonly takeOver: boolean
+}
+
+/** An operator's verb: an edit of what was applied. */
+export interface VerbIntent {
+  readonly kind: 'verb'
+  readonly verb: Verb
+  readonly apps: readonly VerbTarget[]
+  /** For `scale`; null for the others. */
+  readonly instances: number | null
+  /** Who, for the hold: `deploy@tty1`. */
+  readonly by: string
+  /** Lets `delete` leave an empty scope. */
+  readonly allowEmpty?: boolean
+}
+
+export interface VerbTarget {
+  readonly app: string
+  /** For `restart`; null: all. */
+  readonly slots: readonly number[] | null
+}
+
+export type Intent = ApplyIntent | VerbIntent

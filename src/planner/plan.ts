@@ -1,0 +1,169 @@
+import type { AppliedApp, AppliedState, Hold } from '../model/applied.ts'
+import type { EpochMs } from '../model/ids.ts'
+import type { ObservedState } from '../model/observed.ts'
+import type { Guard, Plan, PlannedChange, Step } from '../model/plan.ts'
+import type { AppSpec, DesiredState } from '../model/spec.ts'
+import { ACTION_IMPACT, leavesNothing } from './action.ts'
+import { describeCause } from './cause.ts'
+import { editApp, wantedInstances } from './edit.ts'
+import { describeGate } from './gate.ts'
+import type { Intent } from './intent.ts'
+import { expandOperations } from './operations.ts'
+import { compareNames, orderSteps } from './order.ts'
+import { planApp } from './plan-app.ts'
+import type { AppOutcome } from './plan-app.ts'
+import { planId } from './plan-id.ts'
+import { scopeGuards } from './guards.ts'
+
+export type { ApplyIntent, Intent, VerbIntent, VerbTarget } from './intent.ts'
+
+export interface PlanInput {
+  readonly desired: DesiredState
+  readonly applied: AppliedState
+  readonly observed: ObservedState
+  readonly intent: Intent
+  /** Recorded in the holds a verb begins; nothing else depends on it. */
+  readonly now: EpochMs
+}
+
+const NO_DEPENDENCIES: AppSpec['dependsOn'] = {}
+
+/**
+ * Plans the way from what was applied and what runs to what the file (or the operator) wants.
+ *
+ * Pure: it has no way to act, no clock and no memory. Equal inputs give equal plans with equal ids.
+ */
+export function plan(input: PlanInput): PlannedChange {
+  const { desired, applied, intent } = input
+  const outcomes = planApps(input)
+  const next: Record<string, AppliedApp> = {}
+  const nextHolds: Record<string, Hold> = {}
+  const looked = new Set<string>()
+  let instances = 0
+  let apps = 0
+  const endsHolds: string[] = []
+  for (const { outcome, hold } of outcomes) {
+    const { app } = outcome
+    looked.add(app)
+    if (Object.hasOwn(applied.holds, app) && hold !== applied.holds[app]) endsHolds.push(app)
+    if (outcome.next === null) continue
+    apps++
+    instances += wantedInstances(outcome.next.spec, hold)
+    set(next, app, outcome.next)
+    if (hold !== null) set(nextHolds, app, hold)
+  }
+  for (const [app, record] of Object.entries(applied.apps)) if (!looked.has(app)) set(next, app, record)
+  for (const [app, hold] of Object.entries(applied.holds)) {
+    if (!looked.has(app) && Object.hasOwn(next, app)) set(nextHolds, app, hold)
+  }
+  const only = intent.kind === 'verb' ? intent.apps.map(({ app }) => app) : intent.only
+  const content: Omit<Plan, 'id'> = {
+    scope: desired.scope,
+    source: desired.source,
+    verb: intent.kind === 'verb' ? intent.verb : null,
+    only: only === null ? null : [...only].sort(compareNames),
+    base: applied.serial,
+    drift: outcomes.flatMap(({ outcome }) => outcome.drift),
+    changes: outcomes.flatMap(({ outcome }) => outcome.change ?? []),
+    steps: buildSteps(input, outcomes),
+    guards: [...scopeGuards(input, next), ...outcomes.flatMap(({ outcome }): readonly Guard[] => outcome.guards)],
+    unchanged: outcomes.filter(({ outcome }) => isUnchanged(outcome)).map(({ outcome }) => outcome.app),
+    totals: { apps, instances },
+    endsHolds,
+  }
+  return { plan: { id: planId(content, createdSpecs(outcomes)), ...content }, next, nextHolds }
+}
+
+interface Planned {
+  readonly outcome: AppOutcome
+  readonly hold: Hold | null
+}
+
+/** Plans each app the intent is about, by name. */
+function planApps({ desired, applied, observed, intent, now }: PlanInput): readonly Planned[] {
+  const foreignPorts = new Map(observed.foreignPorts.map((holder) => [holder.port, holder]))
+  const targets = intent.kind === 'verb' ? new Map(intent.apps.map((target) => [target.app, target])) : null
+  return appNames(desired, applied, intent).map((app) => {
+    const current = {
+      desired: get(desired.apps, app),
+      applied: get(applied.apps, app),
+      hold: get(applied.holds, app),
+    }
+    const edit = editApp(intent, targets?.get(app) ?? null, current, now)
+    const instances = get(observed.apps, app)?.instances ?? []
+    const { hold } = current
+    const outcome = planApp({ app, applied: current.applied, hold, edit, instances, foreignPorts })
+    return { outcome, hold: edit.hold }
+  })
+}
+
+function appNames(desired: DesiredState, applied: AppliedState, intent: Intent): readonly string[] {
+  const isKnown = (app: string) =>
+    Object.hasOwn(applied.apps, app) || (intent.kind === 'apply' && Object.hasOwn(desired.apps, app))
+  const asked = intent.kind === 'verb' ? intent.apps.map(({ app }) => app) : intent.only
+  const unknown = asked?.find((app) => !isKnown(app))
+  if (unknown !== undefined) throw new Error(`Internal error: asked to plan the unknown app ${unknown}`)
+  const names = asked ?? [...Object.keys(desired.apps), ...Object.keys(applied.apps)]
+  return [...new Set(names)].sort(compareNames)
+}
+
+function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]): readonly Step[] {
+  const pending = outcomes.flatMap(({ outcome }) => {
+    const { app, action, next } = outcome
+    if (action === null) return []
+    const before = get(applied.apps, app)?.spec
+    const dependsOn = next?.spec.dependsOn ?? NO_DEPENDENCIES
+    const dependedOn = before?.dependsOn ?? NO_DEPENDENCIES
+    return { app, down: leavesNothing(action), dependsOn, dependedOn, outcome, action }
+  })
+  const verb = intent.kind === 'verb' ? intent.verb : null
+  return orderSteps(pending).map(({ step: { app, action, outcome }, after }, index): Step => {
+    const { change, drift, next, survey } = outcome
+    const spec = next?.spec ?? get(applied.apps, app)?.spec
+    if (spec === undefined) throw new Error(`Internal error: a step for the unknown app ${app}`)
+    return {
+      id: index + 1,
+      app,
+      action: action.action,
+      cause: describeCause(verb, change, drift, intent.kind === 'verb' ? intent.instances : null),
+      trigger: verb !== null ? 'verb' : change !== null ? 'change' : 'drift',
+      impact: ACTION_IMPACT[action.action],
+      after: after.map((position) => position + 1),
+      gate: describeGate(action, spec),
+      from: action.from,
+      to: action.to,
+      slots: action.slots,
+      operations: expandOperations({
+        app,
+        action: action.action,
+        slots: action.slots,
+        to: action.to,
+        version: next?.version ?? 0,
+        running: survey.running,
+        until: spec.kind === 'job' ? 'wait_exit' : 'wait_ready',
+      }),
+    }
+  })
+}
+
+function isUnchanged(outcome: AppOutcome): boolean {
+  return outcome.change === null && outcome.action === null
+}
+
+function createdSpecs(outcomes: readonly Planned[]): Readonly<Record<string, AppSpec>> {
+  const created: Record<string, AppSpec> = {}
+  for (const { outcome } of outcomes) {
+    if (outcome.change?.kind !== 'create' || outcome.next === null) continue
+    set(created, outcome.app, { ...outcome.next.spec, ambient: {} })
+  }
+  return created
+}
+
+/** App names are user input: `constructor` is one. */
+function get<T>(record: Readonly<Record<string, T>>, key: string): T | null {
+  return Object.hasOwn(record, key) ? (record[key] as T) : null
+}
+
+function set<T>(record: Record<string, T>, key: string, value: T): void {
+  record[key] = value
+}
