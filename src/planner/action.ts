@@ -58,7 +58,7 @@ export function leavesNothing(action: Action): boolean {
 export function runningFrom(survey: Survey, from: number): number[] {
   const slots: number[] = []
   for (const slot of survey.running.keys()) if (slot >= from) slots.push(slot)
-  return slots.sort((a, b) => b - a)
+  return slots.toSorted((a, b) => b - a)
 }
 
 export function range(count: number): number[] {

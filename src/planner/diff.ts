@@ -4,7 +4,7 @@ import { FIELD_IMPACT } from '../model/impact.ts'
 import type { Impact } from '../model/impact.ts'
 
 /** The fields of a spec in the order they are reported; those without impact are never compared. */
-const FIELDS = (Object.keys(FIELD_IMPACT) as (keyof AppSpec)[]).filter((field) => FIELD_IMPACT[field] !== 'none')
+const FIELDS = Object.keys(FIELD_IMPACT).filter(isCompared)
 
 /** What a creation shows: what the app is, not the policies it is kept with. */
 const IDENTITY: readonly (keyof AppSpec)[] = ['command', 'instances', 'listen', 'env', 'dependsOn', 'schedule']
@@ -46,7 +46,7 @@ export function specsEqual(before: AppSpec, after: AppSpec): boolean {
 /** Precondition: the two differ. */
 function compare(path: string, before: unknown, after: unknown, impact: Impact, changes: FieldChange[]): void {
   if (path.startsWith('env.')) {
-    changes.push(compareEnv(path, before as EnvValue | undefined, after as EnvValue | undefined, impact))
+    changes.push(compareEnv(path, envValue(before), envValue(after), impact))
     return
   }
   if (path === 'ready.check' || !isMap(before) || !isMap(after)) {
@@ -56,7 +56,7 @@ function compare(path: string, before: unknown, after: unknown, impact: Impact, 
   }
   const keys = Object.keys(before)
   for (const key of Object.keys(after)) if (!Object.hasOwn(before, key)) keys.push(key)
-  for (const key of keys.sort()) {
+  for (const key of keys.toSorted()) {
     const old = Object.hasOwn(before, key) ? before[key] : undefined
     const now = Object.hasOwn(after, key) ? after[key] : undefined
     if (!isSame(old, now)) compare(`${path}.${key}`, old, now, impact, changes)
@@ -77,6 +77,14 @@ function compareEnv(
   }
   const values = { before: before?.value ?? null, after: after?.value ?? null }
   return { path, impact, ...values, sensitive: false, fingerprints: null, sources: null }
+}
+
+function envValue(value: unknown): EnvValue | undefined {
+  return isEnvValue(value) ? value : undefined
+}
+
+function isEnvValue(value: unknown): value is EnvValue {
+  return isMap(value) && (value['type'] === 'plain' || value['type'] === 'secret')
 }
 
 function fingerprint(value: EnvValue | undefined): string | null {
@@ -105,6 +113,11 @@ function isSame(a: unknown, b: unknown): boolean {
   return size === 0
 }
 
-function isMap(value: unknown): value is Record<string, unknown> {
+function isCompared(field: string): field is keyof AppSpec {
+  return Object.hasOwn(FIELD_IMPACT, field) && (FIELD_IMPACT as Readonly<Record<string, Impact>>)[field] !== 'none'
+}
+
+/** A JSON object. */
+export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

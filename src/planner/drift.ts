@@ -33,7 +33,7 @@ export function findDrift(input: DriftInput): readonly DriftItem[] {
   const isDown = survey.bySlot.size === 0 && input.wanted > 1
   if (isDown) items.push(item(input, null, 'missing', `none of ${input.wanted} instances runs`))
   else for (let slot = 0; slot < input.wanted; slot++) pushSlotDrift(input, slot, items)
-  for (const slot of runningFrom(survey, input.wanted).reverse()) {
+  for (const slot of runningFrom(survey, input.wanted).toReversed()) {
     items.push(item(input, slot, 'extra', `runs, but ${count(input.wanted)} wanted`))
   }
   return items

@@ -1,3 +1,4 @@
+import { unreachable } from '../errors.ts'
 import type { AppliedApp, Hold } from '../model/applied.ts'
 import type { EpochMs } from '../model/ids.ts'
 import type { Verb } from '../model/plan.ts'
@@ -48,6 +49,8 @@ function holdAfter(intent: VerbIntent, spec: AppSpec, hold: Hold | null, now: Ep
       return hold
     case 'delete':
       return null
+    default:
+      return unreachable(intent.verb)
   }
 }
 

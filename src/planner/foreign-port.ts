@@ -16,7 +16,7 @@ export function findHolders(spec: AppSpec, holders: ReadonlyMap<number, PortHold
     const holder = holders.get(port)
     if (holder !== undefined) found.push(holder)
   }
-  return found.sort((a, b) => a.port - b.port)
+  return found.toSorted((a, b) => a.port - b.port)
 }
 
 export function foreignPortDrift(app: string, holder: PortHolder, blocks: boolean): DriftItem {

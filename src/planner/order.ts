@@ -19,7 +19,7 @@ export interface Ordered {
  * @returns the steps with the indexes, in the returned list, of those each must wait for
  */
 export function orderSteps<T extends Ordered>(steps: readonly T[]): readonly { step: T; after: readonly number[] }[] {
-  const sorted = [...steps].sort((a, b) => compareNames(a.app, b.app))
+  const sorted = [...steps].toSorted((a, b) => compareNames(a.app, b.app))
   const rank = new Map(sorted.map((step, index) => [step.app, index]))
   const waitsFor: number[][] = sorted.map(() => [])
   const frees: number[][] = sorted.map(() => [])
@@ -52,11 +52,13 @@ function topological<T extends Ordered>(
   const position = new Map<number, number>()
   const ordered: { step: T; after: readonly number[] }[] = []
   // Highest first, so that the next one is popped off the end.
-  const free = [...sorted.keys()].filter((index) => open[index] === 0).reverse()
+  const free = [...sorted.keys()].filter((index) => open[index] === 0).toReversed()
   for (let index = free.pop(); index !== undefined; index = free.pop()) {
+    const step = sorted[index]
+    if (step === undefined) continue
     position.set(index, ordered.length)
-    const after = (waitsFor[index] ?? []).map((other) => position.get(other) ?? 0).sort((a, b) => a - b)
-    ordered.push({ step: sorted[index] as T, after })
+    const after = (waitsFor[index] ?? []).map((other) => position.get(other) ?? 0).toSorted((a, b) => a - b)
+    ordered.push({ step, after })
     for (const other of frees[index] ?? []) {
       open[other] = (open[other] ?? 0) - 1
       if (open[other] === 0) insertDescending(free, other)

@@ -1,3 +1,4 @@
+import { unreachable } from '../errors.ts'
 import { worstImpact } from '../model/impact.ts'
 import type { Impact } from '../model/impact.ts'
 import type { AppliedApp, Hold } from '../model/applied.ts'
@@ -114,6 +115,8 @@ function chooseAction(situation: Situation): Action | null {
       return jobAction(situation)
     case 'cron':
       return cronAction(situation)
+    default:
+      return unreachable(after.kind)
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Plan } from '../model/plan.ts'
 import type { AppSpec } from '../model/spec.ts'
+import { isMap } from './diff.ts'
 
 /**
  * Names a plan by what it does: `p-<serial>-<8 hex>`.
@@ -37,13 +38,12 @@ export function planId(plan: Omit<Plan, 'id'>, created: Readonly<Record<string, 
 /** JSON with sorted keys, without what a seal adds to a secret. */
 function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  const map = value as Readonly<Record<string, unknown>>
-  const isSecret = map['type'] === 'secret' && typeof map['fingerprint'] === 'string'
+  if (!isMap(value)) return JSON.stringify(value) ?? 'null'
+  const isSecret = value['type'] === 'secret' && typeof value['fingerprint'] === 'string'
   let text = ''
-  for (const key of Object.keys(map).sort()) {
+  for (const key of Object.keys(value).toSorted()) {
     if (isSecret && key === 'sealed') continue
-    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(map[key])}`
+    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(value[key])}`
   }
   return `{${text}}`
 }

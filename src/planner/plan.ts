@@ -61,7 +61,7 @@ export function plan(input: PlanInput): PlannedChange {
     scope: desired.scope,
     source: desired.source,
     verb: intent.kind === 'verb' ? intent.verb : null,
-    only: only === null ? null : [...only].sort(compareNames),
+    only: only === null ? null : [...only].toSorted(compareNames),
     base: applied.serial,
     drift: outcomes.flatMap(({ outcome }) => outcome.drift),
     changes: outcomes.flatMap(({ outcome }) => outcome.change ?? []),
@@ -104,7 +104,7 @@ function appNames(desired: DesiredState, applied: AppliedState, intent: Intent):
   const unknown = asked?.find((app) => !isKnown(app))
   if (unknown !== undefined) throw new Error(`Internal error: asked to plan the unknown app ${unknown}`)
   const names = asked ?? [...Object.keys(desired.apps), ...Object.keys(applied.apps)]
-  return [...new Set(names)].sort(compareNames)
+  return [...new Set(names)].toSorted(compareNames)
 }
 
 function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]): readonly Step[] {
@@ -161,7 +161,8 @@ function createdSpecs(outcomes: readonly Planned[]): Readonly<Record<string, App
 
 /** App names are user input: `constructor` is one. */
 function get<T>(record: Readonly<Record<string, T>>, key: string): T | null {
-  return Object.hasOwn(record, key) ? (record[key] as T) : null
+  const value = Object.hasOwn(record, key) ? record[key] : undefined
+  return value ?? null
 }
 
 function set<T>(record: Record<string, T>, key: string, value: T): void {

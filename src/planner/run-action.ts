@@ -1,3 +1,4 @@
+import { unreachable } from '../errors.ts'
 import { replacesInstances, runningFrom } from './action.ts'
 import type { Action, Situation } from './action.ts'
 import type { Survey } from './survey.ts'
@@ -34,6 +35,8 @@ export function jobAction(now: Situation): Action | null {
       if (now.before === null || replacesInstances(now.impact)) return run
       if (status === 'failed' || status === 'missing') return run
       return now.impact !== 'none' || now.holdChanges ? { action: 'update', from, to: from, slots: [] } : null
+    default:
+      return unreachable(now.edit.verb)
   }
 }
 

@@ -17,7 +17,7 @@ export function serviceAction(now: Situation): Action | null {
   const idle = slotsToStart(now, replaces)
   const outdated = range(target).filter((slot) => isOutdated(now, slot))
   if (outdated.length > 0) {
-    const slots = [...outdated, ...idle].sort((a, b) => a - b)
+    const slots = [...outdated, ...idle].toSorted((a, b) => a - b)
     return act(mustRestart(now) ? 'restart' : 'roll', [...slots, ...surplus])
   }
   const slots = [...idle, ...surplus]

@@ -1,3 +1,4 @@
+import { unreachable } from '../errors.ts'
 import type { InstanceStateName, ObservedInstance } from '../model/observed.ts'
 
 /** The observed instances of an app, sorted by what a plan asks about them. */
@@ -53,6 +54,8 @@ function isUp(instance: ObservedInstance, wanted: number): boolean {
     case 'exited':
     case 'failed':
       return false
+    default:
+      return unreachable(instance.state)
   }
 }
 
