@@ -1,0 +1,58 @@
+import type { LocalEngine } from '../engine/local/local-engine.ts'
+import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
+import { isAlive } from '../supervisor/proc.ts'
+import type { SocketRegister } from '../supervisor/sockets.ts'
+import type { ScopeKeeper } from './scope-keeper.ts'
+
+/**
+ * Takes over the instances an earlier daemon left: a process that is exactly the recorded one (pid, start time, boot)
+ * is adopted, whatever else has that pid now is not ours and is never signalled.
+ *
+ * @returns problems, each a sentence
+ */
+export function adoptScope(
+  keeper: ScopeKeeper,
+  engine: LocalEngine,
+  sockets: SocketRegister,
+  store: RuntimeStore,
+): string[] {
+  const problems: string[] = []
+  const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason}); its instance is not known any more`))
+  for (const record of records) {
+    if (record.process !== null && !isAlive(record.process)) {
+      store.remove(record)
+      // A run that ended unseen has no known result: the job runs again. A service is started again.
+      continue
+    }
+    adopt(record, engine)
+    if (record.process === null) continue
+    for (const problem of takeSocketsBack(record, engine, sockets)) problems.push(problem)
+  }
+  return problems
+}
+
+function adopt(record: RuntimeRecord, engine: LocalEngine): void {
+  const group = engine.group(record.scope, record.app)
+  const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
+  const { restarts, lastExit, incarnation } = record
+  if (record.process !== null) runner.adopt(record.process, record.startedAt ?? Date.now(), { restarts, lastExit, incarnation })
+  else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
+}
+
+/**
+ * The instances hold the sockets open, so the port is still served; but a socket bound without SO_REUSEPORT cannot be
+ * bound a second time, and then this app cannot get further instances until it has been restarted.
+ */
+function takeSocketsBack(record: RuntimeRecord, engine: LocalEngine, sockets: SocketRegister): string[] {
+  const owner = engine.group(record.scope, record.app).owner
+  const problems: string[] = []
+  for (const listen of record.spec.listen) {
+    try {
+      sockets.acquire(listen, owner)
+    } catch {
+      const what = listen.type === 'tcp' ? `port ${listen.port}` : listen.path
+      problems.push(`${record.app}#${record.slot} serves ${what}, but new instances cannot share it until "eco restart ${record.app}"`)
+    }
+  }
+  return problems
+}

@@ -1,0 +1,139 @@
+/**
+ * Exactly one daemon per ECO_HOME. Whoever answers on eco.sock is the daemon: the socket is the lock, not a pid file.
+ *
+ * A daemon binds a socket under a name of its own and then links it to eco.sock, which succeeds for one only. A socket
+ * whose daemon died must be taken away first; that is done under a short-lived lock file, so that nobody takes away the
+ * socket of the daemon that was quicker.
+ */
+
+import { closeSync, linkSync, lstatSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import { EcoError } from '../errors.ts'
+import { socketPath } from '../state/paths.ts'
+import { identify, isAlive, type ProcIdentity } from '../supervisor/proc.ts'
+
+const RETRY_MS = 15
+const GIVE_UP_MS = 10_000
+
+/** @returns the listening server, or null when another daemon answers already */
+export async function claimSocket(home: string, server: net.Server): Promise<net.Server | null> {
+  const path = socketPath(home)
+  const own = join(home, `.sock.${process.pid}`)
+  removeIfThere(own)
+  await listen(server, own)
+  try {
+    const deadline = Date.now() + GIVE_UP_MS
+    while (Date.now() < deadline) {
+      if (tryLink(own, path)) return server
+      if (await answers(path)) {
+        server.close()
+        return null
+      }
+      withTakeoverLock(home, () => takeAway(path))
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+    throw new EcoError('DAEMON_UNREACHABLE', `Cannot claim ${path}: it could neither be reached nor replaced.`)
+  } finally {
+    removeIfThere(own)
+  }
+}
+
+/** Whether eco.sock is still this daemon's: somebody may have removed the folder, or the file. */
+export function socketInode(home: string): number | null {
+  try {
+    return statSync(socketPath(home)).ino
+  } catch {
+    return null
+  }
+}
+
+/** Whether a daemon accepts connections at the path. */
+export function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+function listen(server: net.Server, path: string): Promise<void> {
+  const before = process.umask(0o177) // the socket is created 0600; there is no moment in which others could connect
+  return new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  }).finally(() => process.umask(before))
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function takeAway(path: string): void {
+  try {
+    if (!lstatSync(path).isSocket()) {
+      throw new EcoError('DAEMON_UNREACHABLE', `${path} is not a socket.`, { hint: `move it away: mv ${path} ${path}.old` })
+    }
+    unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
+/** Runs `work` if nobody else is at it. The lock of a process that died is broken. */
+function withTakeoverLock(home: string, work: () => void): void {
+  const path = join(home, '.takeover')
+  let fd: number
+  try {
+    fd = openSync(path, 'wx', 0o600)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    breakStaleLock(path)
+    return
+  }
+  try {
+    writeSync(fd, JSON.stringify(identify(process.pid)))
+    work()
+  } finally {
+    closeSync(fd)
+    removeIfThere(path)
+  }
+}
+
+function breakStaleLock(path: string): void {
+  let holder: ProcIdentity | null
+  try {
+    if (Date.now() - statSync(path).mtimeMs < 1000) return // it is held for a moment only: let it be
+    holder = JSON.parse(readFileSync(path, 'utf8')) as ProcIdentity | null
+  } catch {
+    holder = null
+  }
+  if (holder && isAlive(holder)) return
+  const aside = `${path}.${process.pid}`
+  try {
+    renameSync(path, aside)
+  } catch {
+    return
+  }
+  removeIfThere(aside)
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}

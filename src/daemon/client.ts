@@ -1,0 +1,85 @@
+/** The CLI's end of the protocol. Kept small: every command loads it. */
+
+import net from 'node:net'
+import { EcoError, errorCode } from '../errors.ts'
+import type { EcoEvent } from '../model/events.ts'
+import { socketPath } from '../state/paths.ts'
+import type { MethodName, Methods, Reply, WireError } from './protocol.ts'
+import { PROTOCOL } from './protocol.ts'
+
+/** The longest path of a unix socket. */
+const MAX_SOCKET_PATH = 107
+
+export interface CallOptions {
+  readonly home: string
+  readonly onEvent?: (event: EcoEvent) => void
+  /** Tells another version; tests use it. */
+  readonly protocol?: number
+}
+
+/**
+ * Asks the daemon.
+ *
+ * @throws EcoError as the daemon answered; NoDaemon when none is there
+ */
+export function call<M extends MethodName>(
+  method: M,
+  params: Methods[M]['params'],
+  { home, onEvent, protocol = PROTOCOL }: CallOptions,
+): Promise<Methods[M]['result']> {
+  const path = checkedPath(home)
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(path)
+    let text = ''
+    let done = false
+    socket.setEncoding('utf8')
+    socket.on('connect', () => socket.write(`${JSON.stringify({ protocol, method, params })}\n`))
+    socket.on('data', (chunk: string) => {
+      text += chunk
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const reply = JSON.parse(text.slice(0, end)) as Reply
+        text = text.slice(end + 1)
+        if ('event' in reply) onEvent?.(reply.event)
+        else {
+          done = true
+          socket.end()
+          if ('error' in reply) reject(fromWire(reply.error))
+          else resolve(reply.result as Methods[M]['result'])
+        }
+      }
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (done) return
+      reject(error.code === 'ENOENT' || error.code === 'ECONNREFUSED' ? new NoDaemon() : unreachable(path, error))
+    })
+    socket.on('close', () => {
+      if (!done) reject(new EcoError('DAEMON_UNREACHABLE', 'The daemon ended before it answered.', { hint: 'eco daemon logs' }))
+    })
+  })
+}
+
+/** Nobody listens on the socket. */
+export class NoDaemon extends EcoError {
+  constructor() {
+    super('DAEMON_UNREACHABLE', 'No eco daemon is running.', { hint: 'eco daemon start' })
+  }
+}
+
+function checkedPath(home: string): string {
+  const path = socketPath(home)
+  if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path
+  throw new EcoError('USAGE', `ECO_HOME is too long: ${path} would be a socket path of more than ${MAX_SOCKET_PATH} bytes.`, {
+    hint: 'set ECO_HOME to a shorter path',
+  })
+}
+
+function unreachable(path: string, error: NodeJS.ErrnoException): EcoError {
+  return new EcoError('DAEMON_UNREACHABLE', `Cannot reach the eco daemon at ${path}: ${error.code ?? error.message}.`, {
+    hint: error.code === 'EACCES' ? 'the socket belongs to another user: run eco as that user, or set ECO_HOME' : 'eco daemon logs',
+    cause: error,
+  })
+}
+
+function fromWire({ code, message, hint, details }: WireError): EcoError {
+  return new EcoError(errorCode(code), message, { hint: hint ?? undefined, details })
+}

@@ -1,0 +1,152 @@
+import { join } from 'node:path'
+import { EcoError } from '../errors.ts'
+import { LocalEngine } from '../engine/local/local-engine.ts'
+import { type ScopeId, scopeName } from '../model/ids.ts'
+import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
+import { scopeDir } from '../state/paths.ts'
+import { RevisionStore } from '../state/revision-store.ts'
+import { RuntimeStore } from '../state/runtime-store.ts'
+import type { InstanceRunner, RunnerHost } from '../supervisor/instance-runner.ts'
+import { SocketRegister } from '../supervisor/sockets.ts'
+import { adoptScope } from './adoption.ts'
+import { EventLog } from './event-log.ts'
+import { Monitor } from './monitor.ts'
+import { RuntimeRecorder } from './runtime-recorder.ts'
+import { ScopeKeeper } from './scope-keeper.ts'
+
+/** Everything the daemon keeps: one engine, one keeper for each scope. */
+export class Daemon {
+  readonly home: string
+  readonly engine: LocalEngine
+  readonly events: EventLog
+  readonly monitor: Monitor
+  readonly startedAt = Date.now()
+  readonly #sockets = new SocketRegister()
+  readonly #runtime: RuntimeStore
+  readonly #keepers = new Map<string, ScopeKeeper>()
+  /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
+  readonly #damaged = new Map<string, EcoError>()
+  #secrets: SecretBox | null = null
+
+  constructor(home: string, preload: string) {
+    this.home = home
+    this.events = new EventLog(home)
+    this.#runtime = new RuntimeStore(home)
+    this.engine = new LocalEngine(this.#host(preload), this.#sockets)
+    this.monitor = new Monitor(() => [...this.#livePids()])
+  }
+
+  /** Takes over what runs, and starts what should run and does not. */
+  async boot(): Promise<void> {
+    const healing: Promise<unknown>[] = []
+    for (const scope of this.#runtime.scopes()) {
+      try {
+        const keeper = this.keeper(scope)
+        const damaged = adoptScope(keeper, this.engine, this.#sockets, this.#runtime)
+        for (const message of damaged) this.#tell(scope, message)
+        healing.push(this.#converge(keeper))
+      } catch (error) {
+        console.error(error instanceof EcoError ? `${error.message} ${error.hint ?? ''}` : error)
+      }
+    }
+    this.monitor.start()
+    await Promise.all(healing)
+  }
+
+  /**
+   * The keeper of a scope, made when it is first applied to.
+   *
+   * @throws EcoError STATE_DAMAGED, every time until the files are mended and the daemon restarted
+   */
+  keeper(scope: ScopeId): ScopeKeeper {
+    const name = scopeName(scope)
+    const damage = this.#damaged.get(name)
+    if (damage) throw damage
+    const known = this.#keepers.get(name)
+    if (known) return known
+    try {
+      const keeper = new ScopeKeeper(scope, new RevisionStore(this.home, scope), this.engine, this.events)
+      this.#keepers.set(name, keeper)
+      return keeper
+    } catch (error) {
+      if (error instanceof EcoError) this.#damaged.set(name, error)
+      throw error
+    }
+  }
+
+  /** Scopes in the order of their names. */
+  keepers(): ScopeKeeper[] {
+    return [...this.#keepers.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, keeper]) => keeper)
+  }
+
+  /** What is wrong with the state of scopes, for those who list them. */
+  damage(): EcoError[] {
+    return [...this.#damaged.values()]
+  }
+
+  logPaths(scope: ScopeId, app: string, slot: number): { out: string; err: string } {
+    const base = join(scopeDir(this.home, scope), 'logs', `${app}-${slot}`)
+    return { out: `${base}.out.log`, err: `${base}.err.log` }
+  }
+
+  /** Stops every instance, without forgetting what was applied. */
+  async stopApps(): Promise<number> {
+    const stopping: Promise<void>[] = []
+    for (const group of this.engine.allGroups()) {
+      for (const runner of group.runners) {
+        if (runner.process === null) continue
+        stopping.push(new Promise((resolve) => {
+          const done = (): void => {
+            if (runner.process === null) resolve()
+          }
+          runner.onChange(done)
+          runner.stop()
+          done()
+        }))
+      }
+    }
+    await Promise.all(stopping)
+    return stopping.length
+  }
+
+  liveInstances(): number {
+    return [...this.#livePids()].length
+  }
+
+  /** After a reboot, or when something died while no daemon watched: the applied state comes back. */
+  async #converge(keeper: ScopeKeeper): Promise<void> {
+    try {
+      const healed = keeper.heal()
+      for (const [app, applied] of Object.entries(keeper.applied.apps)) await this.engine.schedule(keeper.scope, app, applied)
+      await healed
+    } catch (error) {
+      this.#tell(keeper.scope, `could not bring back what was applied: ${(error as Error).message}`)
+    }
+  }
+
+  #tell(scope: ScopeId, message: string): void {
+    console.error(`${scopeName(scope)}: ${message}`)
+    this.events.emit(scope, { type: 'apply', at: Date.now(), scope: scopeName(scope), message })
+  }
+
+  *#livePids(): Generator<number> {
+    for (const group of this.engine.allGroups()) {
+      for (const runner of group.runners) if (runner.process !== null) yield runner.process.pid
+    }
+  }
+
+  #host(preload: string): RunnerHost {
+    const recorder = new RuntimeRecorder(this.#runtime)
+    return {
+      preload,
+      openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
+      logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
+      listenFds: (scope, app, spec) => spec.listen.map((listen) => this.#sockets.acquire(listen, `${scopeName(scope)}/${app}`)),
+      revision: (scope) => this.#keepers.get(scopeName(scope))?.applied.serial ?? 0,
+      record: (scope, app, instance, message) =>
+        this.events.emit(scope, { type: 'instance', at: Date.now(), scope: scopeName(scope), app, instance, message }),
+      changed: (runner: InstanceRunner) => recorder.changed(runner),
+      removed: (runner: InstanceRunner) => recorder.removed(runner),
+    }
+  }
+}

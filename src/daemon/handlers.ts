@@ -1,0 +1,176 @@
+/** What the daemon answers to each method of the protocol. */
+
+import { EcoError } from '../errors.ts'
+import { scopeName } from '../model/ids.ts'
+import type { Plan } from '../model/plan.ts'
+import type { AppSpec, DesiredState } from '../model/spec.ts'
+import type { Intent } from '../planner/intent.ts'
+import type { Daemon } from './daemon.ts'
+import { appNames, listApp } from './listing.ts'
+import {
+  type ApplyIntent,
+  type ApplyResult,
+  isoTime,
+  type LogFile,
+  PROTOCOL,
+  type Selection,
+  type VerbParams,
+} from './protocol.ts'
+import type { ScopeKeeper } from './scope-keeper.ts'
+import { refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
+import type { Handlers } from './server.ts'
+
+export function createHandlers(daemon: Daemon, version: string, shutdown: () => void): Handlers {
+  return {
+    hello: () => ({
+      pid: process.pid,
+      version,
+      protocol: PROTOCOL,
+      started_at: isoTime(daemon.startedAt),
+      home: daemon.home,
+    }),
+    shutdown: async ({ apps }) => {
+      const instances = apps ? await daemon.stopApps() : daemon.liveInstances()
+      setImmediate(shutdown)
+      return { instances }
+    },
+    plan: ({ desired, intent }) => daemon.keeper(desired.scope).plan(applyIntent(daemon, desired, intent), desired).plan,
+    apply: async ({ desired, intent, plan, by, wait }, emit) => {
+      const keeper = daemon.keeper(desired.scope)
+      const request = { intent: applyIntent(daemon, desired, intent), desired, expectedPlan: plan, by }
+      const scope = scopeName(desired.scope)
+      const off = daemon.events.listen((event) => {
+        if (event.scope === scope) emit(event)
+      })
+      try {
+        const running = keeper.apply(request)
+        if (wait) return await running
+        // A refusal comes at once; what is under way by then goes on by itself.
+        const planned = keeper.plan(request.intent, desired).plan
+        const begun: ApplyResult = { plan: planned, results: [], exit_code: 0, serial: keeper.applied.serial }
+        return await Promise.race([running, new Promise<ApplyResult>((resolve) => setImmediate(resolve, begun))])
+      } finally {
+        off()
+      }
+    },
+    verb: async (params, emit) => {
+      const work = verbWork(daemon, params)
+      const scopes = new Set(work.map(({ keeper }) => scopeName(keeper.scope)))
+      const off = daemon.events.listen((event) => {
+        if (scopes.has(event.scope)) emit(event)
+      })
+      try {
+        const results = work.map(({ keeper, intent }) =>
+          keeper.apply({ intent, desired: null, expectedPlan: null, by: params.by }),
+        )
+        return { results: await Promise.all(results) }
+      } finally {
+        off()
+      }
+    },
+    verbPlan: (params) => ({
+      plans: verbWork(daemon, params).map(({ keeper, intent }): Plan => keeper.plan(intent, null).plan),
+    }),
+    ls: (selection) => ({
+      format_version: '1.0',
+      daemon: { pid: process.pid, version },
+      apps: selected(daemon, selection).map(({ keeper, app }) => listApp(keeper, app, daemon.engine, daemon.monitor)),
+    }),
+    describe: (selection) => ({
+      apps: selected(daemon, selection).map(({ keeper, app }) => {
+        const scope = scopeName(keeper.scope)
+        const spec = keeper.applied.apps[app]?.spec
+        if (!spec) throw new EcoError('UNKNOWN_TARGET', `${app} is being applied for the first time: nothing to describe yet.`)
+        return {
+          ...listApp(keeper, app, daemon.engine, daemon.monitor),
+          source_file: keeper.applied.source?.file ?? null,
+          spec: withoutSealed(spec),
+          logs: logFiles(daemon, keeper, app),
+          events: daemon.events.recent((event) => event.type === 'instance' && event.scope === scope && event.app === app),
+        }
+      }),
+    }),
+    logs: (selection) => ({
+      files: selected(daemon, selection).flatMap(({ keeper, app, slots }) =>
+        logFiles(daemon, keeper, app).filter((file) => slots === null || slots.some((slot) => file.instance === `${app}#${slot}`)),
+      ),
+    }),
+  }
+}
+
+function applyIntent(daemon: Daemon, desired: DesiredState, intent: ApplyIntent): Intent {
+  if (intent.only === null) return { kind: 'apply', ...intent }
+  const applied = Object.keys(daemon.keeper(desired.scope).applied.apps)
+  const names = [...new Set([...Object.keys(desired.apps), ...applied])]
+  const known = names.map((app) => ({ scope: desired.scope, app, slots: [] }))
+  const only = selectApps(known, { selectors: intent.only, project: null, environment: null }).map(({ app }) => app)
+  return { kind: 'apply', ...intent, only }
+}
+
+interface Selected extends SelectedApp {
+  readonly keeper: ScopeKeeper
+}
+
+function selected(daemon: Daemon, selection: Selection): Selected[] {
+  const keepers = new Map(daemon.keepers().map((keeper) => [scopeName(keeper.scope), keeper]))
+  const known = [...keepers.values()].flatMap((keeper) =>
+    appNames(keeper, daemon.engine).map((app) => ({ scope: keeper.scope, app, slots: slotsOf(daemon, keeper, app) })),
+  )
+  return selectApps(known, selection).flatMap((app) => {
+    const keeper = keepers.get(scopeName(app.scope))
+    return keeper ? [{ ...app, keeper }] : []
+  })
+}
+
+function slotsOf(daemon: Daemon, keeper: ScopeKeeper, app: string): number[] {
+  return daemon.engine.groups(keeper.scope).get(app)?.runners.map((runner) => runner.id.slot) ?? []
+}
+
+function verbWork(daemon: Daemon, params: VerbParams): { keeper: ScopeKeeper; intent: Intent }[] {
+  const apps = selected(daemon, params)
+  refuseAmbiguity(apps, params)
+  const partial = apps.find(({ slots }) => slots !== null)
+  if (partial && params.verb !== 'restart') {
+    throw new EcoError('USAGE', `eco ${params.verb} takes whole apps, not single instances.`, {
+      hint: `eco ${params.verb} ${partial.app}, or restart one instance with eco restart ${partial.app}#${partial.slots?.[0] ?? 0}`,
+    })
+  }
+  return [...groupByKeeper(apps)].map(([keeper, targets]) => ({
+    keeper,
+    intent: {
+      kind: 'verb',
+      verb: params.verb,
+      apps: targets.map(({ app, slots }) => ({ app, slots })),
+      instances: params.instances,
+      by: params.by,
+      allowEmpty: true,
+    },
+  }))
+}
+
+function groupByKeeper(apps: readonly Selected[]): Map<ScopeKeeper, Selected[]> {
+  const groups = new Map<ScopeKeeper, Selected[]>()
+  for (const app of apps) groups.set(app.keeper, [...(groups.get(app.keeper) ?? []), app])
+  return groups
+}
+
+function logFiles(daemon: Daemon, keeper: ScopeKeeper, app: string): LogFile[] {
+  const { scope } = keeper
+  const slots = new Set(slotsOf(daemon, keeper, app))
+  const wanted = keeper.applied.apps[app]?.spec.instances ?? 1
+  for (let slot = 0; slot < wanted; slot++) slots.add(slot)
+  return [...slots].sort((a, b) => a - b).flatMap((slot): LogFile[] => {
+    const paths = daemon.logPaths(scope, app, slot)
+    const instance = `${app}#${slot}`
+    return [
+      { app, instance, scope, stream: 'out', path: paths.out },
+      { app, instance, scope, stream: 'err', path: paths.err },
+    ]
+  })
+}
+
+/** A sealed value is useless without the key, and no business of whoever describes an app. */
+function withoutSealed(spec: AppSpec): AppSpec {
+  const env = Object.entries(spec.env).map(([name, value]) => [name, value.type === 'secret' ? { ...value, sealed: '' } : value])
+  return { ...spec, env: Object.fromEntries(env) as AppSpec['env'] }
+}

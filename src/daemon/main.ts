@@ -1,0 +1,67 @@
+/** The daemon's entry point: `node --max-semi-space-size=1 dist/daemon.cjs`, started by the CLI, detached. */
+
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { removeFile } from '../state/atomic-file.ts'
+import { ecoHome, socketPath } from '../state/paths.ts'
+import { VERSION } from '../version.ts'
+import { claimSocket, socketInode } from './claim.ts'
+import { Daemon } from './daemon.ts'
+import { createHandlers } from './handlers.ts'
+import { createServer } from './server.ts'
+
+const SOCKET_CHECK_MS = 5000
+
+async function main(): Promise<void> {
+  process.umask(0o077)
+  const home = ecoHome()
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  chmodSync(home, 0o700)
+  const daemon = new Daemon(home, join(__dirname, 'preload.cjs'))
+  // Requests that come in while it boots wait for the adoption: before it, the answers would be wrong.
+  const booted = deferred()
+  const handlers = createHandlers(daemon, VERSION, () => stop(0))
+  const waiting = Object.fromEntries(
+    Object.entries(handlers).map(([method, handler]) => [
+      method,
+      async (params: never, emit: never) => {
+        await booted.promise
+        return (handler as (params: never, emit: never) => unknown)(params, emit)
+      },
+    ]),
+  ) as unknown as typeof handlers
+  const server = await claimSocket(home, createServer(VERSION, waiting))
+  if (server === null) return // another daemon answers: it is the one
+  const inode = socketInode(home)
+  const stop = (code: number): void => {
+    if (socketInode(home) === inode) removeFile(socketPath(home))
+    server.close()
+    process.exit(code)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(0))
+  process.on('SIGHUP', () => {}) // the terminal it was started from is closed
+  process.on('uncaughtException', (error) => console.error('uncaught:', error))
+  process.on('unhandledRejection', (error) => console.error('unhandled:', error))
+  setInterval(() => {
+    if (socketInode(home) === inode) return
+    console.error(`${socketPath(home)} is not this daemon's any more; it ends, the apps go on`)
+    process.exit(0)
+  }, SOCKET_CHECK_MS).unref()
+  console.error(`${new Date().toISOString()} eco ${VERSION} daemon started, pid ${process.pid}`)
+  const converged = daemon.boot()
+  booted.resolve()
+  await converged
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {}
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
+
+main().catch((error: unknown) => {
+  console.error(error)
+  process.exit(1)
+})

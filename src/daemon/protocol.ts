@@ -1,0 +1,159 @@
+/**
+ * The wire between CLI and daemon: newline-delimited JSON over a unix socket, one request a connection.
+ *
+ *   → {"protocol":1,"method":"ls","params":{…}}
+ *   ← {"event":{…}}            any number, while the request runs
+ *   ← {"result":{…}}           or {"error":{"code","message","hint","details"}}; then the daemon closes
+ *
+ * `hello` and `shutdown` keep their form in every version, so that any CLI can ask who is there and replace it.
+ */
+
+import type { EcoEvent } from '../model/events.ts'
+import type { EpochMs, ScopeId } from '../model/ids.ts'
+import type { Exit, InstanceStateName, AppStateName } from '../model/observed.ts'
+import type { Plan } from '../model/plan.ts'
+import type { DesiredState, AppSpec, AppKind } from '../model/spec.ts'
+import type { ExitCode } from '../errors.ts'
+import type { StepResult } from '../executor/execute.ts'
+
+export const PROTOCOL = 1
+
+export interface Request<M extends MethodName = MethodName> {
+  readonly protocol: number
+  readonly method: M
+  readonly params: Methods[M]['params']
+}
+
+export type Reply =
+  | { readonly event: EcoEvent }
+  | { readonly result: unknown }
+  | { readonly error: WireError }
+
+export interface WireError {
+  readonly code: string
+  readonly message: string
+  readonly hint: string | null
+  readonly details: readonly string[]
+}
+
+export type MethodName = keyof Methods
+
+/** Which apps a command means; empty selectors: all. */
+export interface Selection {
+  readonly selectors: readonly string[]
+  readonly project: string | null
+  readonly environment: string | null
+}
+
+export interface ApplyIntent {
+  readonly only: readonly string[] | null
+  readonly allowEmpty: boolean
+  readonly takeOver: boolean
+}
+
+export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'scale' | 'delete'
+
+export interface VerbParams extends Selection {
+  readonly verb: Verb
+  /** For scale. */
+  readonly instances: number | null
+  readonly by: string
+}
+
+export interface Methods {
+  readonly hello: { readonly params: Record<string, never>; readonly result: Hello }
+  readonly shutdown: { readonly params: { readonly apps: boolean }; readonly result: { readonly instances: number } }
+  readonly plan: { readonly params: { readonly desired: DesiredState; readonly intent: ApplyIntent }; readonly result: Plan }
+  readonly apply: {
+    readonly params: {
+      readonly desired: DesiredState
+      readonly intent: ApplyIntent
+      /** The plan that was shown; the apply is refused when it would be another one now. null: whatever it is. */
+      readonly plan: string | null
+      readonly by: string
+      /** false: return once the apply has begun. */
+      readonly wait: boolean
+    }
+    readonly result: ApplyResult
+  }
+  readonly verb: { readonly params: VerbParams; readonly result: { readonly results: readonly ApplyResult[] } }
+  readonly verbPlan: { readonly params: VerbParams; readonly result: { readonly plans: readonly Plan[] } }
+  readonly ls: { readonly params: Selection; readonly result: Listing }
+  readonly describe: { readonly params: Selection; readonly result: { readonly apps: readonly AppDescription[] } }
+  readonly logs: { readonly params: Selection; readonly result: { readonly files: readonly LogFile[] } }
+}
+
+export interface Hello {
+  readonly pid: number
+  readonly version: string
+  readonly protocol: number
+  readonly started_at: string
+  readonly home: string
+}
+
+export interface ApplyResult {
+  readonly plan: Plan
+  readonly results: readonly StepResult[]
+  readonly exit_code: ExitCode
+  readonly serial: number
+}
+
+/** `eco ls --json` (DESIGN §8): a contract, only ever extended. */
+export interface Listing {
+  readonly format_version: '1.0'
+  readonly daemon: { readonly pid: number; readonly version: string }
+  readonly apps: readonly ListedApp[]
+}
+
+export interface ListedApp {
+  readonly project: string
+  readonly environment: string
+  readonly app: string
+  readonly kind: AppKind
+  readonly wanted: number
+  readonly ready: number
+  readonly state: AppStateName
+  readonly reason: string | null
+  readonly revision: number
+  readonly version: number
+  readonly hold: { readonly verb: string; readonly instances: number; readonly by: string; readonly at: string } | null
+  readonly listen: readonly (number | string)[]
+  readonly schedule: string | null
+  readonly next_run_at: string | null
+  readonly instances: readonly ListedInstance[]
+}
+
+export interface ListedInstance {
+  readonly id: string
+  readonly slot: number
+  readonly pid: number | null
+  readonly state: InstanceStateName
+  readonly ready: boolean
+  readonly version: number
+  readonly started_at: string | null
+  readonly restarts: number
+  readonly cpu_percent: number | null
+  readonly memory_bytes: number | null
+  readonly last_exit: Exit | null
+  readonly reason: string | null
+}
+
+export interface AppDescription extends ListedApp {
+  readonly source_file: string | null
+  /** Sealed values are left out. */
+  readonly spec: AppSpec
+  readonly logs: readonly LogFile[]
+  readonly events: readonly EcoEvent[]
+}
+
+export interface LogFile {
+  readonly app: string
+  readonly instance: string
+  readonly scope: ScopeId
+  readonly stream: 'out' | 'err'
+  readonly path: string
+}
+
+export function isoTime(at: EpochMs): string {
+  return new Date(at).toISOString()
+}

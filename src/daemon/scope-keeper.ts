@@ -1,0 +1,162 @@
+import { EcoError } from '../errors.ts'
+import type { LocalEngine } from '../engine/local/local-engine.ts'
+import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
+import { type AppliedState, SPEC_FORMAT } from '../model/applied.ts'
+import { type ScopeId, scopeName } from '../model/ids.ts'
+import type { PlannedChange } from '../model/plan.ts'
+import type { DesiredState } from '../model/spec.ts'
+import type { Intent } from '../planner/intent.ts'
+import { plan } from '../planner/plan.ts'
+import type { RevisionStore } from '../state/revision-store.ts'
+import type { EventLog } from './event-log.ts'
+import { type ApplyResult, isoTime } from './protocol.ts'
+
+export interface ApplyRequest {
+  readonly intent: Intent
+  /** null: the applied state itself (verbs). */
+  readonly desired: DesiredState | null
+  /** The plan the user saw; refused when it would be another one now. */
+  readonly expectedPlan: string | null
+  readonly by: string
+}
+
+interface Lock {
+  readonly by: string
+  readonly since: number
+  readonly what: string
+}
+
+/** Owns one scope: its applied state, and the one apply at a time that may change it. */
+export class ScopeKeeper {
+  readonly scope: ScopeId
+  readonly #store: RevisionStore
+  readonly #engine: LocalEngine
+  readonly #events: EventLog
+  #applied: AppliedState
+  #lock: Lock | null = null
+  #healing: Promise<unknown> = Promise.resolve()
+
+  /** @throws EcoError STATE_DAMAGED */
+  constructor(scope: ScopeId, store: RevisionStore, engine: LocalEngine, events: EventLog) {
+    this.scope = scope
+    this.#store = store
+    this.#engine = engine
+    this.#events = events
+    this.#applied = store.load()
+  }
+
+  get applied(): AppliedState {
+    return this.#applied
+  }
+
+  get busy(): boolean {
+    return this.#lock !== null
+  }
+
+  plan(intent: Intent, desired: DesiredState | null): PlannedChange {
+    const wanted = desired ?? this.#asDesired()
+    return plan({
+      desired: wanted,
+      applied: this.#applied,
+      observed: this.#engine.observe(this.scope, wanted),
+      intent,
+      now: Date.now(),
+    })
+  }
+
+  /**
+   * Plans and carries the plan out. It goes on whether or not the client that asked is still there.
+   *
+   * @throws EcoError LOCKED, PLAN_STALE or GUARD; then nothing was changed
+   */
+  async apply(request: ApplyRequest): Promise<ApplyResult> {
+    // Right after its start the daemon brings back what was applied; a request waits for that instead of failing.
+    await this.#healing
+    return this.#apply(request)
+  }
+
+  /** Starts what is applied and not running; requests wait until it is done. */
+  heal(): Promise<ApplyResult> {
+    const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
+    const healing = this.#apply({ intent, desired: null, expectedPlan: null, by: 'eco daemon' })
+    this.#healing = healing.catch(() => {})
+    return healing
+  }
+
+  async #apply(request: ApplyRequest): Promise<ApplyResult> {
+    if (this.#lock) throw this.#lockedError(this.#lock)
+    const change = this.plan(request.intent, request.desired)
+    if (request.expectedPlan !== null && change.plan.id !== request.expectedPlan) throw staleError(request.expectedPlan, change)
+    refuseGuards(change)
+    this.#lock = { by: request.by, since: Date.now(), what: request.intent.kind === 'apply' ? 'apply' : request.intent.verb }
+    try {
+      this.#engine.prepare(this.scope, change)
+      // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
+      this.#saveHolds(change)
+      const results = await execute(change, this.#applied, this.#engine, (event) => this.#events.emit(this.scope, event))
+      this.#record(change, results, request.by)
+      return { plan: change.plan, results, exit_code: exitCodeOf(results), serial: this.#applied.serial }
+    } finally {
+      this.#lock = null
+    }
+  }
+
+  #record(change: PlannedChange, results: readonly StepResult[], by: string): void {
+    const apps = resultingApps(change, this.#applied, results)
+    // A verb that only holds or heals leaves no revision: what is applied is the same.
+    const changed = change.plan.changes.length > 0 || this.#applied.serial === 0
+    if (!changed) return
+    const serial = this.#applied.serial + 1
+    const { source } = change.plan
+    this.#store.save({
+      format: SPEC_FORMAT,
+      serial,
+      scope: this.scope,
+      source,
+      at: isoTime(Date.now()),
+      by,
+      plan: change.plan.id,
+      exit_code: exitCodeOf(results),
+      apps,
+    })
+    this.#applied = { ...this.#applied, serial, source, apps }
+  }
+
+  #saveHolds(change: PlannedChange): void {
+    if (JSON.stringify(change.nextHolds) === JSON.stringify(this.#applied.holds)) return
+    this.#store.saveHolds(change.nextHolds)
+    this.#applied = { ...this.#applied, holds: change.nextHolds }
+  }
+
+  #asDesired(): DesiredState {
+    const { source, apps } = this.#applied
+    return {
+      scope: this.scope,
+      source: source ?? { file: '', git: null },
+      apps: Object.fromEntries(Object.entries(apps).map(([app, { spec }]) => [app, spec])),
+    }
+  }
+
+  #lockedError(lock: Lock): EcoError {
+    const seconds = Math.round((Date.now() - lock.since) / 1000)
+    return new EcoError('LOCKED', `${scopeName(this.scope)} is busy: ${lock.what} by ${lock.by}, for ${seconds}s now.`, {
+      hint: 'wait for it to end; "eco ls" shows how far it is',
+    })
+  }
+}
+
+function staleError(expected: string, { plan: now }: PlannedChange): EcoError {
+  return new EcoError('PLAN_STALE', `The plan ${expected} is stale: the plan would be ${now.id} now. Nothing was changed.`, {
+    hint: 'look again with "eco diff", then apply',
+  })
+}
+
+function refuseGuards({ plan: { guards } }: PlannedChange): void {
+  const [first, ...rest] = guards
+  if (!first) return
+  const remedies = guards.map((guard) => guard.remedy).filter((remedy) => remedy !== null)
+  throw new EcoError('GUARD', first.message, {
+    details: rest.map((guard) => guard.message),
+    hint: remedies.length > 0 ? remedies.join('; ') : undefined,
+  })
+}

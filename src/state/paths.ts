@@ -1,0 +1,24 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { ScopeId } from '../model/ids.ts'
+
+/** Where everything of one eco lives: $ECO_HOME, or ~/.eco. */
+export function ecoHome(env: NodeJS.ProcessEnv = process.env): string {
+  return resolve(env['ECO_HOME'] || join(env['HOME'] || homedir(), '.eco'))
+}
+
+export function socketPath(home: string): string {
+  return join(home, 'eco.sock')
+}
+
+export function daemonLogPath(home: string): string {
+  return join(home, 'daemon.log')
+}
+
+export function scopesDir(home: string): string {
+  return join(home, 'scopes')
+}
+
+export function scopeDir(home: string, scope: ScopeId): string {
+  return join(scopesDir(home), scope.project, scope.environment)
+}

@@ -1,0 +1,103 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { EcoError } from '../errors.ts'
+import { type AppliedApp, type AppliedState, type Hold, NOTHING_APPLIED, SPEC_FORMAT } from '../model/applied.ts'
+import type { ScopeId } from '../model/ids.ts'
+import { scopeName } from '../model/ids.ts'
+import type { Source } from '../model/spec.ts'
+import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
+import { scopeDir } from './paths.ts'
+
+/** One applied state of a scope, as stored: `revisions/000041.json`. */
+export interface Revision {
+  readonly format: number
+  readonly serial: number
+  readonly scope: ScopeId
+  readonly source: Source | null
+  readonly at: string
+  readonly by: string
+  readonly plan: string
+  readonly exit_code: number
+  readonly apps: Readonly<Record<string, AppliedApp>>
+}
+
+/** The durable memory of one scope: its revisions and its holds. */
+export class RevisionStore {
+  readonly scope: ScopeId
+  readonly #dir: string
+
+  constructor(home: string, scope: ScopeId) {
+    this.scope = scope
+    this.#dir = scopeDir(home, scope)
+  }
+
+  /**
+   * What was applied last.
+   *
+   * @throws EcoError STATE_DAMAGED: falling back to an older revision in silence would plan against a lie
+   */
+  load(): AppliedState {
+    const serial = this.#serials().at(-1)
+    const holds = this.#loadHolds()
+    if (serial === undefined) return { ...NOTHING_APPLIED, holds }
+    const path = this.#path(serial)
+    const result = readJson(path, (value) => checkRevision(value, serial))
+    if (result.type !== 'value') throw this.#damaged(path, result.type === 'damaged' ? result.reason : 'it vanished')
+    const { source, apps } = result.value
+    return { serial, source, apps, holds }
+  }
+
+  save(revision: Revision): void {
+    writeFileAtomic(this.#path(revision.serial), `${JSON.stringify(revision)}\n`, true)
+  }
+
+  saveHolds(holds: Readonly<Record<string, Hold>>): void {
+    const path = join(this.#dir, 'holds.json')
+    if (Object.keys(holds).length === 0) removeFile(path)
+    else writeFileAtomic(path, `${JSON.stringify({ format: 1, holds })}\n`, true)
+  }
+
+  #loadHolds(): Readonly<Record<string, Hold>> {
+    const path = join(this.#dir, 'holds.json')
+    const result = readJson(path, (value) => {
+      const { holds } = value as { holds?: Record<string, Hold> }
+      if (typeof holds !== 'object' || holds === null) throw new Error('it has no "holds"')
+      return holds
+    })
+    if (result.type === 'damaged') throw this.#damaged(path, result.reason)
+    return result.type === 'value' ? result.value : {}
+  }
+
+  #serials(): number[] {
+    let names: string[]
+    try {
+      names = readdirSync(join(this.#dir, 'revisions'))
+    } catch {
+      return []
+    }
+    return names
+      .flatMap((name) => (/^\d{6,}\.json$/.test(name) ? [Number.parseInt(name, 10)] : []))
+      .sort((a, b) => a - b)
+  }
+
+  #path(serial: number): string {
+    return join(this.#dir, 'revisions', `${String(serial).padStart(6, '0')}.json`)
+  }
+
+  #damaged(path: string, reason: string): EcoError {
+    return new EcoError('STATE_DAMAGED', `The state of ${scopeName(this.scope)} is damaged: ${path}: ${reason}.`, {
+      hint: `restore the file, or give it up and fall back to the one before it: mv ${path} ${path}.damaged && eco daemon stop`,
+      details: ['Its apps go on as they are; nothing was changed.'],
+    })
+  }
+}
+
+function checkRevision(value: unknown, serial: number): Revision {
+  const revision = value as Partial<Revision> | null
+  if (typeof revision !== 'object' || revision === null) throw new Error('it is not an object')
+  if (typeof revision.format !== 'number') throw new Error('it has no format')
+  if (revision.format > SPEC_FORMAT) throw new Error(`its format ${revision.format} is newer than this eco knows (${SPEC_FORMAT}); upgrade eco`)
+  if (revision.serial !== serial) throw new Error(`it says serial ${revision.serial}`)
+  if (typeof revision.apps !== 'object' || revision.apps === null) throw new Error('it has no apps')
+  return revision as Revision
+}

@@ -1,0 +1,85 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { EpochMs, ScopeId } from '../model/ids.ts'
+import type { Exit } from '../model/observed.ts'
+import type { AppSpec } from '../model/spec.ts'
+import type { ProcIdentity } from '../supervisor/proc.ts'
+import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
+import { scopeDir, scopesDir } from './paths.ts'
+
+/** What the next daemon must know to take an instance over: `runtime/<app>.<slot>.<uid>.json`. */
+export interface RuntimeRecord {
+  readonly format: 1
+  readonly scope: ScopeId
+  readonly app: string
+  readonly slot: number
+  readonly uid: number
+  readonly version: number
+  readonly spec: AppSpec
+  /** null: no process, and `phase` says how it ended. */
+  readonly process: ProcIdentity | null
+  readonly phase: 'alive' | 'stopped' | 'exited' | 'failed'
+  readonly reason: string
+  readonly startedAt: EpochMs | null
+  readonly incarnation: number
+  readonly restarts: number
+  readonly lastExit: Exit | null
+}
+
+export class RuntimeStore {
+  readonly #home: string
+
+  constructor(home: string) {
+    this.#home = home
+  }
+
+  /** Not durable: after a power cut no pid in it is true anyway. */
+  save(record: RuntimeRecord): void {
+    writeFileAtomic(this.#path(record), JSON.stringify(record), false)
+  }
+
+  remove(record: Pick<RuntimeRecord, 'scope' | 'app' | 'slot' | 'uid'>): void {
+    removeFile(this.#path(record))
+  }
+
+  /** Every readable record of a scope. A damaged one costs its own instance at most, and is reported. */
+  load(scope: ScopeId, damaged: (path: string, reason: string) => void): RuntimeRecord[] {
+    const dir = join(scopeDir(this.#home, scope), 'runtime')
+    const records: RuntimeRecord[] = []
+    for (const name of list(dir)) {
+      if (!name.endsWith('.json')) continue
+      const result = readJson(join(dir, name), checkRecord)
+      if (result.type === 'value') records.push(result.value)
+      else if (result.type === 'damaged') damaged(join(dir, name), result.reason)
+    }
+    return records
+  }
+
+  /** The scopes that have state here. */
+  scopes(): ScopeId[] {
+    const root = scopesDir(this.#home)
+    return list(root).flatMap((project) =>
+      list(join(root, project)).map((environment) => ({ project, environment })),
+    )
+  }
+
+  #path({ scope, app, slot, uid }: Pick<RuntimeRecord, 'scope' | 'app' | 'slot' | 'uid'>): string {
+    return join(scopeDir(this.#home, scope), 'runtime', `${app}.${slot}.${uid}.json`)
+  }
+}
+
+function checkRecord(value: unknown): RuntimeRecord {
+  const record = value as Partial<RuntimeRecord> | null
+  if (typeof record !== 'object' || record === null) throw new Error('it is not an object')
+  if (record.format !== 1) throw new Error(`its format is ${String(record.format)}, and this eco knows 1`)
+  if (typeof record.app !== 'string' || typeof record.slot !== 'number' || !record.spec) throw new Error('it is incomplete')
+  return record as RuntimeRecord
+}
+
+function list(dir: string): string[] {
+  try {
+    return readdirSync(dir).sort()
+  } catch {
+    return []
+  }
+}
