@@ -20,15 +20,16 @@ type FirstUses = Map<string, number>
 
 const root: Schema = JSON.parse(read('../schemas/ecosystem.schema.json'))
 const source = read('../ecosystem.example.yaml')
+const uses = firstUses()
 
 test('the example uses every property of the schema', () => {
-  const unused = [...properties()].filter((property) => !firstUses().has(property))
+  const unused = [...properties()].filter((property) => !uses.has(property))
   expect(unused, 'schema properties that ecosystem.example.yaml does not show').toEqual([])
 })
 
 test('the first use of each property has a comment on its line or above it', () => {
   const lines = source.split('\n')
-  const unexplained = [...firstUses()]
+  const unexplained = [...uses]
     .filter(([, line]) => !/(^|\s)#\s*\S/.test(lines[line - 1] ?? '') && !/^\s*#\s*\S/.test(lines[line - 2] ?? ''))
     .map(([property, line]) => `${property} (line ${line})`)
   expect(unexplained, 'keys of ecosystem.example.yaml without a comment').toEqual([])
@@ -57,7 +58,7 @@ function properties(): Set<string> {
 function firstUses(): FirstUses {
   const lineCounter = new LineCounter()
   const document = parseDocument(source, { lineCounter })
-  const uses: FirstUses = new Map()
+  const found: FirstUses = new Map()
   const visit = (node: unknown, schema: Schema, name: string): void => {
     if (schema.$ref) return visit(node, ...definition(schema.$ref))
     const value = isAlias(node) ? node.resolve(document) : node
@@ -69,7 +70,7 @@ function firstUses(): FirstUses {
       const path = join(name, String(key.value))
       if (property) {
         const line = lineCounter.linePos(key.range[0]).line
-        uses.set(path, Math.min(line, uses.get(path) ?? line))
+        found.set(path, Math.min(line, found.get(path) ?? line))
         visit(child, property, path)
       } else if (typeof schema.additionalProperties === 'object') {
         visit(child, schema.additionalProperties, name)
@@ -77,7 +78,7 @@ function firstUses(): FirstUses {
     }
   }
   visit(document.contents, root, '')
-  return uses
+  return found
 }
 
 /** `#/$defs/app` → the definition and its name. */
