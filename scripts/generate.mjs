@@ -39,7 +39,8 @@ function validatorSource() {
   const code = standaloneCode(ajv, ajv.compile(schema))
   // ajv writes require() for its runtime helpers even in ESM; the only one we use counts code points.
   const inlined = code.replaceAll(/require\("ajv\/dist\/runtime\/ucs2length"\)\.default/g, '(text) => [...text].length')
-  if (/\brequire\(/.test(inlined)) throw new Error('The compiled validator needs another ajv runtime helper: inline it here.')
+  if (/\brequire\(/.test(inlined))
+    throw new Error('The compiled validator needs another ajv runtime helper: inline it here.')
   // Of the schema's copies inside the code only `schemaN.properties` and the like are read.
   return inlined
 }

@@ -1,0 +1,132 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import path from 'node:path'
+import type { AppNode } from './app-node.ts'
+import type { Report } from './problem.ts'
+import type { Path } from './tree.ts'
+
+const DEFAULT_PATH = '/usr/bin:/bin'
+
+/** What execvp searches, in the app's own environment. */
+export interface Program {
+  readonly cwd: string
+  readonly command: readonly string[]
+}
+
+/**
+ * The argv and working directory of an app, with what they name checked on disk.
+ *
+ * @param pathVariable PATH as the app will see it
+ * @returns null when it cannot be run; why went to `report`
+ */
+export function buildProgram(
+  app: AppNode,
+  folder: string,
+  pathVariable: string | undefined,
+  report: Report,
+): Program | null {
+  const cwd = path.resolve(folder, app.data.cwd ?? '.')
+  const cwdProblem = directoryProblem(cwd)
+  if (cwdProblem) {
+    report(app.at('cwd'), `${app.label}.cwd ${cwdProblem}: ${cwd}`)
+    return null
+  }
+  const { script, command, args, node_args: nodeArgs } = app.data
+  if (script && command) {
+    report(app.keyAt('command'), `${app.label} has both script and command`, 'keep one of them')
+    return null
+  }
+  if (script) return buildScript(app, script, cwd, pathVariable, report)
+  if (!command) {
+    report(app.at(), `${app.label} has neither script nor command`, 'give one: script: server.js')
+    return null
+  }
+  for (const [key, value] of [['args', args] as const, ['node_args', nodeArgs] as const]) {
+    if (value) report(app.keyAt(key), `${app.label}.${key} goes with script; put the arguments into command`)
+  }
+  const [program = '', ...rest] = command
+  const found = checkProgram(app, program, cwd, pathVariable, ['command', 0], report)
+  return found === null ? null : { cwd, command: [found, ...rest] }
+}
+
+/** `node` stays a bare word: PATH decides at each start, so a newer Node is no change of the spec. */
+function buildScript(
+  app: AppNode,
+  script: string,
+  cwd: string,
+  pathVariable: string | undefined,
+  report: Report,
+): Program | null {
+  const file = path.resolve(cwd, script)
+  const problem = fileProblem(file)
+  if (problem) report(app.at('script'), `${app.label}.script ${problem}: ${file}`, hintFor(script, cwd))
+  const node = checkProgram(app, 'node', cwd, pathVariable, ['script'], report)
+  if (problem || node === null) return null
+  return { cwd, command: ['node', ...(app.data.node_args ?? []), file, ...(app.data.args ?? [])] }
+}
+
+/** A script is relative to cwd; a built file that is not there yet is the usual cause. */
+function hintFor(script: string, cwd: string): string | null {
+  return /^(\.\/)?(dist|build|out)\//.test(script) ? 'build it first' : `script is relative to cwd, ${cwd}`
+}
+
+/** The program of an argv: absolute when it has a slash, else a word that PATH must know. */
+function checkProgram(
+  app: AppNode,
+  program: string,
+  cwd: string,
+  pathVariable: string | undefined,
+  at: Path,
+  report: Report,
+): string | null {
+  if (program === '') {
+    report(app.at(...at), `${app.label}.command[0] is empty`)
+    return null
+  }
+  if (program.includes('/')) {
+    const file = path.resolve(cwd, program)
+    const problem = fileProblem(file) ?? (isExecutable(file) ? null : 'is not executable')
+    if (!problem) return file
+    report(
+      app.at(...at),
+      `${app.label}.command[0] ${problem}: ${file}`,
+      problem.startsWith('is not') ? `chmod +x ${file}` : null,
+    )
+    return null
+  }
+  const folders = (pathVariable ?? DEFAULT_PATH).split(':').map((folder) => path.resolve(cwd, folder))
+  const isFound = folders.some((folder) => !fileProblem(`${folder}/${program}`) && isExecutable(`${folder}/${program}`))
+  if (isFound) return program
+  report(
+    app.at(...at),
+    `${app.label} runs ${JSON.stringify(program)}, which is not on its PATH`,
+    /\s/.test(program)
+      ? 'command is a list: write the program and each argument as an item of its own'
+      : `PATH is ${pathVariable ?? `${DEFAULT_PATH} (it is not set)`}`,
+  )
+  return null
+}
+
+function directoryProblem(folder: string): string | null {
+  const stat = statSync(folder, { throwIfNoEntry: false })
+  if (!stat) return 'does not exist'
+  return stat.isDirectory() ? null : 'is not a directory'
+}
+
+function fileProblem(file: string): string | null {
+  try {
+    const stat = statSync(file)
+    return stat.isDirectory() ? 'is a directory' : null
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be read (${code})`
+  }
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

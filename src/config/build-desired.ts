@@ -1,0 +1,55 @@
+import path from 'node:path'
+import type { AppKind, AppSpec } from '../model/spec.ts'
+import { AppNode } from './app-node.ts'
+import { buildApp } from './build-app.ts'
+import type { BuildContext } from './build-context.ts'
+import { buildDependencies, checkCycles } from './build-dependencies.ts'
+import { buildListen, checkListenConflicts } from './build-listen.ts'
+import type { EffectiveFile } from './prepare-environment.ts'
+import { mapAt } from './tree.ts'
+import type { MapNode } from './tree.ts'
+
+/**
+ * The specs of all apps of an effective file, by name in alphabetical order, so that the order of the file changes
+ * nothing. Everything that is wrong goes to the context's problems; the result counts only when there is none.
+ */
+export async function buildDesired(file: EffectiveFile, context: BuildContext): Promise<Record<string, AppSpec>> {
+  const entries = [...(mapAt(file.root, 'apps')?.entries ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const kinds = new Map(entries.map(([name, entry]) => [name, kindOf(entry.value as MapNode)]))
+  const drafts = entries
+    .filter(([name]) => !file.flawed.has(name))
+    .map(([name, entry]) => {
+      const app = new AppNode(name, entry)
+      const dependsOn = buildDependencies(app, kinds, context.problems.error)
+      return { app, dependsOn, declared: buildListen(app, context) }
+    })
+  checkCycles(drafts, context.problems.error)
+  const inFileOrder = drafts
+    .flatMap(({ declared }) => declared)
+    .toSorted((a, b) => (a.at?.start ?? 0) - (b.at?.start ?? 0))
+  checkListenConflicts(inFileOrder, context.text, context.problems.error)
+  const built = await Promise.all(
+    drafts.map(async ({ app, dependsOn, declared }) => {
+      const listen = declared.map((one) => one.listen)
+      return [app.name, await buildApp(app, listen, dependsOn, context)] as const
+    }),
+  )
+  return Object.fromEntries(built.filter((entry): entry is [string, AppSpec] => entry[1] !== null))
+}
+
+/** The `project:` of a file, or its folder's name made to fit. */
+export function projectName(root: MapNode, folder: string): string {
+  const project = root.entries.get('project')?.value
+  if (project?.kind === 'scalar' && typeof project.value === 'string') return project.value
+  const name = path
+    .basename(folder)
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 63)
+  return name || 'project'
+}
+
+function kindOf(app: MapNode): AppKind {
+  const kind = app.entries.get('kind')?.value
+  return kind?.kind === 'scalar' && typeof kind.value === 'string' ? (kind.value as AppKind) : 'service'
+}
