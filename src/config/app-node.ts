@@ -14,6 +14,7 @@ export class AppNode {
     if (entry.value.kind !== 'map') throw new Error('Internal error: an app that is no map was not refused')
     this.name = name
     this.node = entry.value
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- apps that do not fit the schema are never built
     this.data = toData(entry.value) as NonNullable<App>
     this.#keyAt = entry.keyAt
   }

@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
 import type { AppNode } from './app-node.ts'
+import { errnoOf } from './read-source.ts'
 import type { Report } from './problem.ts'
 import type { Path } from './tree.ts'
 
@@ -117,7 +118,7 @@ function fileProblem(file: string): string | null {
     const stat = statSync(file)
     return stat.isDirectory() ? 'is a directory' : null
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = errnoOf(error)
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be read (${code})`
   }
 }

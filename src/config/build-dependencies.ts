@@ -14,9 +14,10 @@ export function buildDependencies(
   report: Report,
 ): Record<string, DependencyCondition> {
   const dependsOn = app.data.depends_on ?? {}
-  const named: (readonly [name: string, condition: string | null, path: string | number])[] = Array.isArray(dependsOn)
-    ? dependsOn.map((name, index) => [name, null, index] as const)
-    : Object.entries(dependsOn).map(([name, condition]) => [name, condition, name] as const)
+  const named: (readonly [name: string, condition: DependencyCondition | null, path: string | number])[] =
+    Array.isArray(dependsOn)
+      ? dependsOn.map((name, index) => [name, null, index] as const)
+      : Object.entries(dependsOn).map(([name, condition]) => [name, condition, name] as const)
   const result: [string, DependencyCondition][] = []
   for (const [name, wanted, path] of named) {
     const kind = kinds.get(name)
@@ -28,7 +29,7 @@ export function buildDependencies(
       const hint = meant === null ? `apps: ${[...kinds.keys()].toSorted().join(', ')}` : null
       report(keyAt, `${app.label}.depends_on names an unknown app "${name}"${suggestion}`, hint)
     } else {
-      const condition = (wanted ?? (kind === 'job' ? 'completed' : 'ready')) as DependencyCondition
+      const condition = wanted ?? (kind === 'job' ? 'completed' : 'ready')
       const problem = conditionProblem(name, kind, condition)
       const at = wanted === null ? keyAt : app.at('depends_on', path)
       if (problem) report(at, `${app.label}.depends_on.${name} ${problem}`)

@@ -6,8 +6,8 @@ import type { BuildContext } from './build-context.ts'
 import { buildDependencies, checkCycles } from './build-dependencies.ts'
 import { buildListen, checkListenConflicts } from './build-listen.ts'
 import type { EffectiveFile } from './prepare-environment.ts'
-import { mapAt } from './tree.ts'
-import type { MapNode } from './tree.ts'
+import { entryAt, mapAt } from './tree.ts'
+import type { MapNode, TreeNode } from './tree.ts'
 
 /**
  * The specs of all apps of an effective file, by name in alphabetical order, so that the order of the file changes
@@ -15,7 +15,7 @@ import type { MapNode } from './tree.ts'
  */
 export async function buildDesired(file: EffectiveFile, context: BuildContext): Promise<Record<string, AppSpec>> {
   const entries = [...(mapAt(file.root, 'apps')?.entries ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const kinds = new Map(entries.map(([name, entry]) => [name, kindOf(entry.value as MapNode)]))
+  const kinds = new Map(entries.map(([name, entry]) => [name, kindOf(entry.value)]))
   const drafts = entries
     .filter(([name]) => !file.flawed.has(name))
     .map(([name, entry]) => {
@@ -49,7 +49,8 @@ export function projectName(root: MapNode, folder: string): string {
   return name || 'project'
 }
 
-function kindOf(app: MapNode): AppKind {
-  const kind = app.entries.get('kind')?.value
-  return kind?.kind === 'scalar' && typeof kind.value === 'string' ? (kind.value as AppKind) : 'service'
+function kindOf(app: TreeNode): AppKind {
+  const kind = entryAt(app, ['kind'])?.value
+  const name = kind?.kind === 'scalar' ? kind.value : null
+  return name === 'job' || name === 'cron' ? name : 'service'
 }

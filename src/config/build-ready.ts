@@ -1,3 +1,4 @@
+import { unreachable } from '../errors.ts'
 import type { Listen, Ready, ReadyCheck, StatusRange } from '../model/spec.ts'
 import { parseAddress, reachableHost } from './address.ts'
 import type { AppNode } from './app-node.ts'
@@ -66,6 +67,8 @@ function buildCheck(app: AppNode, map: ReadyMap, listen: readonly Listen[], repo
       return { type: 'exec', command: map.exec ?? [] }
     case 'delay':
       return { type: 'delay', ms: parseDuration(map.delay ?? '') ?? 0 }
+    default:
+      return unreachable(check)
   }
 }
 
@@ -117,7 +120,7 @@ function buildLog(log: string, problem: Complain): ReadyCheck | null {
     RegExp(pattern, flags)
     return { type: 'log', pattern, flags }
   } catch (error) {
-    return problem(`is no regular expression: ${(error as Error).message.replace(/^Invalid regular expression: /, '')}`)
+    return problem(`is no regular expression: ${String(error).replace(/^\w+: Invalid regular expression: /, '')}`)
   }
 }
 

@@ -40,7 +40,7 @@ async function cronProblem(schedule: string, timezone: string | null): Promise<s
     const cron = new Cron(schedule, { paused: true, mode: '5-or-6-parts', ...(timezone && { timezone }) })
     return cron.nextRun() ? null : `never comes: ${JSON.stringify(schedule)}`
   } catch (error) {
-    const reason = (error as Error).message.replace(/^CronPattern: /, '')
+    const reason = String(error).replace(/^\w+: (CronPattern: )?/, '')
     return `is no cron expression: ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`
   }
 }

@@ -7,7 +7,7 @@ import type { MapNode, Path, ScalarNode } from './tree.ts'
  * What cannot be read stays a string, and the schema says so.
  */
 export function convertInterpolated(root: MapNode): MapNode {
-  return mapScalars(root, (node, path) => (node.origin === 'interpolated' ? convert(node, path) : node)) as MapNode
+  return mapScalars(root, (node, path) => (node.origin === 'interpolated' ? convert(node, path) : node))
 }
 
 function convert(node: ScalarNode, path: Path): ScalarNode {

@@ -1,10 +1,12 @@
+import path from 'node:path'
 import type { Diagnostic } from './diagnostic.ts'
 import { normalEnvironment, resolveEnvironment, resolveFile } from './load-ecosystem.ts'
 import type { LoadOptions, Sources } from './load-ecosystem.ts'
 import { maskSecrets } from './mask-secrets.ts'
 import { parseFile } from './parse-file.ts'
 import { projectName } from './build-desired.ts'
-import { toData } from './tree.ts'
+import { EMPTY_MAP, mapAt, scalar, toData, toRecord } from './tree.ts'
+import type { MapEntry, MapNode, TreeNode } from './tree.ts'
 
 export type EffectiveResult =
   | {
@@ -32,21 +34,36 @@ export async function effectiveConfig(options: Omit<LoadOptions, 'seal'>): Promi
   const diagnostics = parsed.problems.toDiagnostics(file, parsed.text)
   const sources = new Map([[file, maskSecrets(parsed.text, parsed.root)]])
   if (!effective || parsed.problems.hasErrors) return { ok: false, diagnostics, sources }
-  const data = toData(effective.root) as { apps: Record<string, { env?: Record<string, unknown> }> }
-  const apps = Object.entries(data.apps).map(([name, app]) => [name, app.env ? { ...app, env: redact(app.env) } : app])
-  const config = { project: projectName(effective.root, context.folder), ...data, apps: Object.fromEntries(apps) }
-  return { ok: true, file, config, warnings: diagnostics, sources }
+  const project = new Map([
+    ['project', { keyAt: null, value: scalar(projectName(effective.root, context.folder), null) }],
+  ])
+  const apps = mapAt(effective.root, 'apps') ?? EMPTY_MAP
+  const entries = new Map<string, MapEntry>([...project, ...effective.root.entries])
+  entries.set('apps', { keyAt: null, value: mapValues(apps, redactApp) })
+  return { ok: true, file, config: toRecord({ ...effective.root, entries }), warnings: diagnostics, sources }
 }
 
-function redact(env: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, redactValue(value)]))
+function redactApp(app: TreeNode): TreeNode {
+  const env = app.kind === 'map' ? app.entries.get('env') : undefined
+  if (app.kind !== 'map' || env?.value.kind !== 'map') return app
+  return { ...app, entries: new Map(app.entries).set('env', { ...env, value: mapValues(env.value, redact) }) }
 }
 
-function redactValue(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  const { from_env: variable, from_file: file, from_command: command, secret } = value as Record<string, unknown>
-  if (typeof variable === 'string') return `(secret env:${variable})`
-  if (typeof file === 'string') return `(secret file:${file})`
-  if (Array.isArray(command)) return `(secret command:${String(command[0])})`
-  return secret === true ? '(secret literal)' : (value as { value?: unknown }).value
+/** A secret becomes `(secret <source>)`; the long form of a plain value becomes the value. */
+function redact(node: TreeNode): TreeNode {
+  if (node.kind !== 'map') return node
+  const at = (key: string): unknown => {
+    const value = node.entries.get(key)?.value
+    return value && toData(value)
+  }
+  const [variable, file, command] = [at('from_env'), at('from_file'), at('from_command')]
+  if (typeof variable === 'string') return scalar(`(secret env:${variable})`, null)
+  if (typeof file === 'string') return scalar(`(secret file:${file})`, null)
+  if (Array.isArray(command)) return scalar(`(secret command:${path.basename(String(command[0]))})`, null)
+  return at('secret') === true ? scalar('(secret literal)', null) : (node.entries.get('value')?.value ?? node)
+}
+
+function mapValues(map: MapNode, change: (value: TreeNode) => TreeNode): MapNode {
+  const entries = [...map.entries].map(([key, entry]) => [key, { ...entry, value: change(entry.value) }] as const)
+  return { ...map, entries: new Map(entries) }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'dotenv'
-import { reasonOf } from './read-source.ts'
+import { errnoOf, reasonOf } from './read-source.ts'
 
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 
@@ -14,7 +14,7 @@ export function readEnvFile(file: string): EnvFile {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = errnoOf(error)
     return { ok: false, isMissing: code === 'ENOENT' || code === 'ENOTDIR', reason: reasonOf(code) }
   }
   const values = parse(text)

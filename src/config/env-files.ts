@@ -1,9 +1,7 @@
 import path from 'node:path'
 import type { AppNode } from './app-node.ts'
 import type { BuildContext } from './build-context.ts'
-import type { EnvFiles } from './ecosystem.ts'
 import type { RawValue } from './secret-value.ts'
-import { toData } from './tree.ts'
 import type { Span, TreeNode } from './tree.ts'
 
 /** The variables of the file's env files and then of the app's, in order. dotenv is loaded when there is one. */
@@ -37,11 +35,14 @@ interface ListedFile {
 function listed(node: TreeNode | null, label: string): ListedFile[] {
   const items = node?.kind === 'list' ? node.items : node ? [node] : []
   return items.map((item) => {
-    const data = toData(item) as
-      | Exclude<EnvFiles, null | readonly unknown[]>
-      | { path: string; secret?: boolean; optional?: boolean }
-    if (typeof data === 'string') return { name: data, isSecret: false, isOptional: false, at: item.at, label }
-    const at = (item.kind === 'map' ? item.entries.get('path')?.value.at : null) ?? item.at
-    return { name: data.path, isSecret: data.secret === true, isOptional: data.optional === true, at, label }
+    if (item.kind !== 'map') return { name: textOf(item), isSecret: false, isOptional: false, at: item.at, label }
+    const name = item.entries.get('path')?.value
+    const isOn = (key: string): boolean => textOf(item.entries.get(key)?.value) === 'true'
+    const at = name?.at ?? item.at
+    return { name: textOf(name), isSecret: isOn('secret'), isOptional: isOn('optional'), at, label }
   })
+}
+
+function textOf(node: TreeNode | undefined): string {
+  return node?.kind === 'scalar' ? String(node.value) : ''
 }

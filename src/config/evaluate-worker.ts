@@ -30,13 +30,13 @@ process.exit = (code) => {
 }
 
 // Not top-level await: a promise that never settles must end this thread quietly, not with Node's own warning.
-void run(workerData as EvaluateRequest)
+void run(workerData)
 
 async function run(request: EvaluateRequest): Promise<void> {
   try {
     const exported = await importFile(request.file)
     const isFunction = typeof exported === 'function'
-    const value: unknown = await (isFunction ? (exported as Function)({ env: request.environment }) : exported)
+    const value: unknown = await (isFunction ? exported({ env: request.environment }) : exported)
     const finding = findNonData(value, [], new Set())
     post(finding ? { type: 'not-data', ...finding } : { type: 'value', value: withoutUndefined(value), isFunction })
   } catch (error) {
@@ -46,8 +46,10 @@ async function run(request: EvaluateRequest): Promise<void> {
 }
 
 async function importFile(file: string): Promise<unknown> {
-  const namespace = /\.m?ts$/.test(file) ? await importTypeScript(file) : await import(pathToFileURL(file).href)
-  const { default: exported } = namespace as { default?: unknown }
+  const namespace: unknown = /\.m?ts$/.test(file)
+    ? await importTypeScript(file)
+    : await import(pathToFileURL(file).href)
+  const exported = namespace && typeof namespace === 'object' && 'default' in namespace ? namespace.default : undefined
   if (exported === undefined) throw new Error('the file has no default export')
   // A CommonJS file that was compiled from ESM: module.exports = { default: … }.
   const isInterop =
@@ -81,7 +83,7 @@ function findNonData(value: unknown, path: ReadonlyArray<string | number>, open:
   if (open.has(value)) return { path, what: 'a reference to a value that contains it' }
   const prototype: unknown = Object.getPrototypeOf(value)
   if (!Array.isArray(value) && prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    return { path, what: `an instance of ${(prototype as object).constructor.name}` }
+    return { path, what: `an instance of ${value.constructor.name}` }
   }
   if (value instanceof Promise) return { path, what: 'a promise' }
   open.add(value)
@@ -106,5 +108,6 @@ function withoutUndefined(value: unknown): unknown {
 }
 
 function post(reply: EvaluateReply): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
   parentPort?.postMessage(reply)
 }

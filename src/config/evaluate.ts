@@ -65,7 +65,9 @@ async function runWorker(
 ): Promise<EvaluateReply | Silence> {
   const worker = new Worker(workerFile(), {
     workerData: request,
-    env: Object.fromEntries(Object.entries(env).filter((entry) => entry[1] !== undefined)) as Record<string, string>,
+    env: Object.fromEntries(
+      Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    ),
     stdout: true,
     stderr: true,
     execArgv: [],
@@ -87,10 +89,13 @@ async function runWorker(
   return outcome
 }
 
-/** Beside the bundle; from source (tests), the built one. */
+/** Beside the bundle or above its chunks; from source (tests), the built one. */
 function workerFile(): URL {
-  const beside = new URL('./evaluate-worker.js', import.meta.url)
-  return existsSync(beside) ? beside : new URL('../../dist/evaluate-worker.js', import.meta.url)
+  const places = ['./evaluate-worker.js', '../evaluate-worker.js', '../../dist/evaluate-worker.js']
+  const urls = places.map((place) => new URL(place, import.meta.url))
+  const found = urls.find((url) => existsSync(url))
+  if (!found) throw new Error('Internal error: evaluate-worker.js is not there; was eco built?')
+  return found
 }
 
 function positionOf(path: ReadonlyArray<string | number>, source: string): Span | null {

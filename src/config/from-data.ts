@@ -17,7 +17,7 @@ function convert(data: unknown, source: string, block: Span | null, at: Span | n
     return { kind: 'list', items: data.map((item) => convert(item, source, block, at)), at }
   }
   if (typeof data !== 'object' || data === null)
-    return scalar(data as ScalarValue, literalAt(data, source, block) ?? at)
+    return scalar(isScalar(data) ? data : null, literalAt(data, source, block) ?? at)
   const entries = new Map<string, MapEntry>()
   for (const [key, value] of Object.entries(data)) {
     const keyAt = block && findKey(source, block, key)
@@ -63,4 +63,8 @@ function literalAt(value: unknown, source: string, block: Span | null): Span | n
 function isLiteralOf(literal: string, value: unknown): boolean {
   if (typeof value === 'string') return /^(['"`]).*\1$/s.test(literal) && literal.slice(1, -1) === value
   return literal === String(value)
+}
+
+function isScalar(data: unknown): data is ScalarValue {
+  return data === null || ['string', 'number', 'boolean'].includes(typeof data)
 }

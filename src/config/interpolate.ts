@@ -26,7 +26,7 @@ export function interpolate(root: MapNode, options: InterpolateOptions): MapNode
     isChanged ||= replaced !== node
     return replaced
   })
-  return isChanged ? (result as MapNode) : root
+  return isChanged ? result : root
 }
 
 /** Whether a value is not known before interpolation. */

@@ -4,6 +4,7 @@ import type { Report } from './problem.ts'
 
 const MAX_DEPTH = 200
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+// oxlint-disable-next-line no-control-regex -- JSON forbids exactly these inside a string
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
 const SPACE = /[ \t\n\r]*/y
 const SPACE_AND_COMMENTS = /(?:[ \t\n\r]|\/\/[^\n]*|\/\*[^]*?\*\/)*/y
@@ -136,7 +137,7 @@ class Parser {
     const start = this.#at
     const written = this.#match(STRING)
     // JSON.parse of one string: it knows the escapes.
-    if (written !== null) return JSON.parse(written) as string
+    if (written !== null) return String(JSON.parse(written))
     throw new JsonError(start, 'this string does not end, or holds an invalid escape or control character')
   }
 

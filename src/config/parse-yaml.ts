@@ -1,5 +1,5 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
-import type { Alias, Document, Node, Pair, YAMLMap } from 'yaml'
+import { isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml'
+import type { Alias, Document, Node, Pair, YAMLMap, YAMLSeq } from 'yaml'
 import { scalar } from './tree.ts'
 import type { ListNode, MapEntry, MapNode, ScalarValue, Span, TreeNode } from './tree.ts'
 import type { Report } from './problem.ts'
@@ -73,25 +73,24 @@ class Converter {
       return scalar(null, spanOf(node))
     }
     if (isScalar(node)) {
-      const value = node.value
-      const isData = value === null || ['string', 'number', 'boolean'].includes(typeof value)
-      const written = typeof value === 'string' || value === null ? null : (node.source ?? null)
-      return scalar(isData ? (value as ScalarValue) : String(value), spanOf(node), written)
+      const value = scalarValue(node.value)
+      return scalar(value, spanOf(node), typeof value === 'string' || value === null ? null : (node.source ?? null))
     }
     this.#open.add(node)
-    const tree = isMap(node) ? this.#map(node) : isSeq(node) ? this.#list(node.items as Node[], spanOf(node)) : null
+    const tree = isMap(node) ? this.#map(node) : isSeq(node) ? this.#list(node) : null
     this.#open.delete(node)
     return tree ?? scalar(null, spanOf(node))
   }
 
-  #list(items: readonly Node[], at: Span | null): ListNode {
-    return { kind: 'list', items: items.map((item) => this.convert(item)), at }
+  #list(node: YAMLSeq): ListNode {
+    const items = node.items.map((item) => this.convert(isNode(item) ? item : null))
+    return { kind: 'list', items, at: spanOf(node) }
   }
 
   #map(node: YAMLMap): MapNode {
     const own = new Map<string, MapEntry>()
     const merged = new Map<string, MapEntry>()
-    for (const pair of node.items as Pair<Node, Node | null>[]) {
+    for (const pair of node.items) {
       if (isScalar(pair.key) && pair.key.source === '<<' && pair.key.type === 'PLAIN') this.#merge(pair, merged)
       else {
         const key = this.#key(pair.key)
@@ -104,13 +103,13 @@ class Converter {
   }
 
   /** An empty value (`key:`) points at its key. */
-  #value(pair: Pair<Node, Node | null>): TreeNode {
-    const value = this.convert(pair.value)
+  #value(pair: Pair): TreeNode {
+    const value = this.convert(isNode(pair.value) ? pair.value : null)
     const isEmpty = value.kind === 'scalar' && value.value === null && (value.at?.length ?? 0) === 0
     return isEmpty ? scalar(null, spanOf(pair.key)) : value
   }
 
-  #key(key: Node): string | null {
+  #key(key: unknown): string | null {
     if (isScalar(key) && typeof key.value === 'string') return key.value
     const written = spanOf(key)
     const text = written ? this.#text.slice(written.start, written.start + written.length) : ''
@@ -123,8 +122,8 @@ class Converter {
     return null
   }
 
-  #merge(pair: Pair<Node, Node | null>, into: Map<string, MapEntry>): void {
-    const value = this.convert(pair.value)
+  #merge(pair: Pair, into: Map<string, MapEntry>): void {
+    const value = this.convert(isNode(pair.value) ? pair.value : null)
     for (const source of value.kind === 'list' ? value.items : [value]) {
       if (source.kind !== 'map') this.#report(spanOf(pair.key), '<< must be followed by a map, or a list of maps')
       else for (const [key, entry] of source.entries) if (!into.has(key)) into.set(key, entry)
@@ -132,7 +131,7 @@ class Converter {
   }
 
   #alias(alias: Alias): TreeNode {
-    const target = alias.resolve(this.#document) as Node | undefined
+    const target: Node | undefined = alias.resolve(this.#document)
     if (target && !this.#open.has(target)) return this.convert(target)
     const problem = target ? 'refers to itself' : 'has no anchor before it'
     this.#report(spanOf(alias), `the alias *${alias.source} ${problem}`)
@@ -140,8 +139,8 @@ class Converter {
   }
 }
 
-function spanOf(node: Node | null): Span | null {
-  if (!node?.range) return null
+function spanOf(node: unknown): Span | null {
+  if (!isNode(node) || !node.range) return null
   return { start: node.range[0], length: node.range[1] - node.range[0] }
 }
 
@@ -161,4 +160,11 @@ function wordAt(text: string, start: number): Span {
 function firstLine(text: string, at: Span): Span {
   const end = text.indexOf('\n', at.start)
   return end < 0 ? at : { start: at.start, length: Math.max(1, Math.min(at.length, end - at.start)) }
+}
+
+/** The core schema knows no other values; infinite numbers are none that an ecosystem file could use. */
+function scalarValue(value: unknown): ScalarValue {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  return typeof value === 'number' || typeof value === 'bigint' ? value.toString() : null
 }

@@ -5,7 +5,7 @@ import type { ParsedFile } from './parse-file.ts'
 import type { ProblemList, Report } from './problem.ts'
 import { closest } from './suggest.ts'
 import { isNull, mapAt, mapScalars } from './tree.ts'
-import type { MapNode, Path } from './tree.ts'
+import type { MapNode, Path, TreeNode } from './tree.ts'
 import { validateTree } from './validate.ts'
 
 /** The effective file of one environment: overlay, defaults and interpolation done. It has project, env_file and apps. */
@@ -59,8 +59,6 @@ async function finish(
   if (interpolated === merged) return { root: merged, flawed }
   const { convertInterpolated } = await import('./convert.ts')
   const root = convertInterpolated(interpolated)
-  const isUnresolved = (node: { readonly kind: string; readonly origin?: string }): boolean =>
-    node.origin === 'unresolved'
   const mismatches = [...(await validateTree(root, problems, isUnresolved))]
   mapScalars(root, (node, path) => {
     if (isUnresolved(node)) mismatches.push(path)
@@ -116,4 +114,8 @@ function flawedApp(path: Path, environment: string | null): string | null {
   if (path[0] !== 'environments' || path.length < 2) return null
   if (path[1] !== environment) return ''
   return path[2] === 'apps' && path.length > 3 ? String(path[3]) : null
+}
+
+function isUnresolved(node: TreeNode): boolean {
+  return node.kind === 'scalar' && node.origin === 'unresolved'
 }

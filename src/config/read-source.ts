@@ -41,12 +41,17 @@ function readBytes(file: string): Buffer {
     return readFileSync(file)
   } catch (error) {
     if (error instanceof EcoError) throw error
-    const code = (error as NodeJS.ErrnoException).code
+    const code = errnoOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new EcoError('CONFIG_NOT_FOUND', `There is no file ${file}.`, { cause: error })
     }
     throw new EcoError('CONFIG_INVALID', `Cannot read ${file}: ${reasonOf(code)}.`, { cause: error })
   }
+}
+
+/** The code of a system error, such as ENOENT. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 /** What a file system error means, in words. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { BuildContext } from './build-context.ts'
-import { reasonOf } from './read-source.ts'
+import { errnoOf, reasonOf } from './read-source.ts'
 import type { EnvValue } from './ecosystem.ts'
 import { closest } from './suggest.ts'
 
@@ -44,7 +44,7 @@ function readSecretFile(name: string, context: BuildContext, missing: Complaint)
   try {
     return { value: withoutNewline(readFileSync(file, 'utf8')), secret: `file:${name}` }
   } catch (error) {
-    return missing(`cannot read ${file}: ${reasonOf((error as NodeJS.ErrnoException).code)}`)
+    return missing(`cannot read ${file}: ${reasonOf(errnoOf(error))}`)
   }
 }
 

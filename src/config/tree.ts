@@ -64,8 +64,9 @@ export function entryAt(root: TreeNode, path: Path): MapEntry | null {
     const node: TreeNode = entry.value
     let next: MapEntry | undefined
     if (node.kind === 'map') next = node.entries.get(String(segment))
-    else if (node.kind === 'list' && node.items[Number(segment)]) {
-      next = { keyAt: entry.keyAt, value: node.items[Number(segment)] as TreeNode }
+    else if (node.kind === 'list') {
+      const item = node.items[Number(segment)]
+      if (item) next = { keyAt: entry.keyAt, value: item }
     }
     if (!next) return null
     entry = next
@@ -77,34 +78,31 @@ export function entryAt(root: TreeNode, path: Path): MapEntry | null {
 export function toData(node: TreeNode): unknown {
   if (node.kind === 'scalar') return node.value
   if (node.kind === 'list') return node.items.map(toData)
-  const data = Object.create(null) as Record<string, unknown>
+  return toRecord(node)
+}
+
+/** `toData` of a map. */
+export function toRecord(node: MapNode): Record<string, unknown> {
+  const data: Record<string, unknown> = Object.create(null)
   for (const [key, entry] of node.entries) data[key] = toData(entry.value)
   return data
 }
 
+type Change = (scalar: ScalarNode, path: Path) => ScalarNode
+
 /** A copy in which `change` replaced the scalars. */
-export function mapScalars(
-  node: TreeNode,
-  change: (scalar: ScalarNode, path: Path) => ScalarNode,
-  path: Path = [],
-): TreeNode {
-  if (node.kind === 'scalar') return change(node, path)
-  if (node.kind === 'list') {
-    return { ...node, items: node.items.map((item, index) => mapScalars(item, change, [...path, index])) }
+export function mapScalars(root: MapNode, change: Change, path: Path = []): MapNode {
+  const entries = new Map<string, MapEntry>()
+  for (const [key, entry] of root.entries) {
+    entries.set(key, { keyAt: entry.keyAt, value: changeNode(entry.value, change, [...path, key]) })
   }
-  return { ...node, entries: mapEntries(node, change, path) }
+  return { ...root, entries }
 }
 
-function mapEntries(
-  node: MapNode,
-  change: (scalar: ScalarNode, path: Path) => ScalarNode,
-  path: Path,
-): Map<string, MapEntry> {
-  const entries = new Map<string, MapEntry>()
-  for (const [key, entry] of node.entries) {
-    entries.set(key, { keyAt: entry.keyAt, value: mapScalars(entry.value, change, [...path, key]) })
-  }
-  return entries
+function changeNode(node: TreeNode, change: Change, path: Path): TreeNode {
+  if (node.kind === 'scalar') return change(node, path)
+  if (node.kind === 'map') return mapScalars(node, change, path)
+  return { ...node, items: node.items.map((item, index) => changeNode(item, change, [...path, index])) }
 }
 
 /** `apps.api.command[2]`; keys that are no plain word are quoted. */
