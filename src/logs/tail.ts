@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 
 const CHUNK_BYTES = 64 * 1024
 /** Lines are cut after this much, so that one endless line cannot fill the memory of whoever reads it. */
@@ -37,5 +37,54 @@ export function lastLines(path: string, count: number, from = 0): string[] {
     return lines.slice(-count).map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}…` : line))
   } finally {
     closeSync(fd)
+  }
+}
+
+/** Where a reader of a growing file stands. */
+export interface TailPosition {
+  readonly path: string
+  offset: number
+  /** The start of a line whose end has not been written yet. */
+  rest: string
+}
+
+/** The end of a file, present or not. */
+export function tailEnd(path: string): TailPosition {
+  return { path, offset: sizeOf(path), rest: '' }
+}
+
+/** Whole lines written since the last look, at most 1 MiB of them; moves the position. A file cut short starts again. */
+export function readNewLines(position: TailPosition): string[] {
+  const lines = (position.rest + readNewText(position)).split('\n')
+  position.rest = (lines.pop() ?? '').slice(-MAX_LINE * 8)
+  return lines
+}
+
+function readNewText(position: TailPosition): string {
+  const size = sizeOf(position.path)
+  if (size < position.offset) position.offset = 0
+  if (size === position.offset) return ''
+  let fd: number
+  try {
+    fd = openSync(position.path, 'r')
+  } catch {
+    return ''
+  }
+  try {
+    const bytes = Buffer.alloc(Math.min(size - position.offset, 1 << 20))
+    const length = readSync(fd, bytes, 0, bytes.length, position.offset)
+    position.offset += length
+    return bytes.toString('utf8', 0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Size in bytes; 0 when there is no such file. */
+export function sizeOf(path: string): number {
+  try {
+    return statSync(path).size
+  } catch {
+    return 0
   }
 }

@@ -30,6 +30,7 @@ export function diffSpecs(before: AppSpec, after: AppSpec): readonly FieldChange
 export function createdFields(spec: AppSpec): readonly FieldChange[] {
   const changes: FieldChange[] = []
   for (const field of IDENTITY) {
+    if (field === 'instances' && spec.kind !== 'service') continue
     const value = spec[field]
     if (Array.isArray(value) && value.length === 0) continue
     const empty = isMap(value) && field !== 'schedule' ? {} : null

@@ -23,7 +23,10 @@ export function editApp(
   current: { desired: AppSpec | null; applied: AppliedApp | null; hold: Hold | null },
   now: EpochMs,
 ): Edit {
-  if (intent.kind === 'apply') return { after: current.desired, hold: null, verb: null, slots: null }
+  if (intent.kind === 'apply') {
+    const hold = intent.keepHolds === true && current.desired !== null ? current.hold : null
+    return { after: current.desired, hold, verb: null, slots: null }
+  }
   const { verb } = intent
   const spec = current.applied?.spec ?? null
   const after = verb === 'delete' ? null : spec

@@ -9,6 +9,8 @@ export interface ApplyIntent {
   readonly only: readonly string[] | null
   readonly allowEmpty: boolean
   readonly takeOver: boolean
+  /** Holds stay in force: how the daemon brings back what was applied. */
+  readonly keepHolds?: boolean
 }
 
 /** An operator's verb: an edit of what was applied. */

@@ -11,39 +11,44 @@ import { isMap } from './diff.ts'
  * shows only the outline. Seals are left out: they differ at every load of the same file.
  */
 export function planId(plan: Omit<Plan, 'id'>, created: Readonly<Record<string, AppSpec>>): string {
-  const essence = {
-    scope: plan.scope,
-    base: plan.base,
-    drift: plan.drift
-      .filter((item) => item.heal === 'step' || item.heal === 'blocked')
-      .map((item) => [item.app, item.instance, item.kind, item.heal]),
-    changes: plan.changes,
-    created,
-    steps: plan.steps.map((step) => [
-      step.app,
-      step.action,
-      step.impact,
-      step.after,
-      step.gate,
-      step.from,
-      step.to,
-      step.slots,
-    ]),
-    guards: plan.guards.map((guard) => [guard.id, guard.app]),
+  const digest = createHash('sha256')
+  digest.update(canonical([plan.scope, plan.base, plan.guards.map((guard) => [guard.id, guard.app])]))
+  for (const { app, instance, kind, heal } of plan.drift) {
+    if (heal === 'step' || heal === 'blocked') digest.update(canonical([app, instance, kind, heal]))
   }
-  const digest = createHash('sha256').update(canonicalJson(essence)).digest('hex')
-  return `p-${plan.base}-${digest.slice(0, 8)}`
+  for (const { app, kind, impact, fromVersion, toVersion, fields } of plan.changes) {
+    const content = kind === 'create' ? created[app] : fields
+    digest.update(canonical([app, kind, impact, fromVersion, toVersion, content]))
+  }
+  for (const { app, action, impact, after, gate, from, to, slots } of plan.steps) {
+    digest.update(canonical([app, action, impact, after, gate, from, to, slots]))
+  }
+  return `p-${plan.base}-${digest.digest('hex').slice(0, 8)}`
 }
 
-/** JSON with sorted keys, without what a seal adds to a secret. */
-function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (!isMap(value)) return JSON.stringify(value) ?? 'null'
-  const isSecret = value['type'] === 'secret' && typeof value['fingerprint'] === 'string'
-  let text = ''
-  for (const key of Object.keys(value).toSorted()) {
-    if (isSecret && key === 'sealed') continue
-    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(value[key])}`
+/** A text that is equal for equal values, whatever the order of their keys. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) {
+    let list = '['
+    for (const item of value) list += `${canonical(item)},`
+    return `${list}]`
   }
-  return `{${text}}`
+  if (!isMap(value)) return JSON.stringify(value) ?? 'null'
+  // Variables are most of a spec: each is one word here, and a secret comes without its seal.
+  if (value['type'] === 'plain') return `p${JSON.stringify(value['value'])}`
+  if (value['type'] === 'secret') return `s${JSON.stringify([value['source'], value['fingerprint']])}`
+  let map = '{'
+  for (const key of sortedKeys(value)) {
+    map += `${JSON.stringify(key)}:${canonical(value[key])},`
+  }
+  return `${map}}`
+}
+
+/** Most maps come sorted, or small: looking first is cheaper than a copy. */
+function sortedKeys(map: Readonly<Record<string, unknown>>): readonly string[] {
+  const keys = Object.keys(map)
+  for (let index = 1; index < keys.length; index++) {
+    if ((keys[index - 1] ?? '') > (keys[index] ?? '')) return keys.toSorted()
+  }
+  return keys
 }

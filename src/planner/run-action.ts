@@ -1,5 +1,5 @@
 import { unreachable } from '../errors.ts'
-import { replacesInstances, runningFrom } from './action.ts'
+import { range, replacesInstances, runningFrom } from './action.ts'
 import type { Action, Situation } from './action.ts'
 import type { Survey } from './survey.ts'
 
@@ -32,6 +32,7 @@ export function jobAction(now: Situation): Action | null {
     case 'delete':
       return null
     case null:
+      if (now.edit.hold !== null) return now.impact === 'none' ? null : { action: 'update', from, to: from, slots: [] }
       if (now.before === null || replacesInstances(now.impact)) return run
       if (status === 'failed' || status === 'missing') return run
       return now.impact !== 'none' || now.holdChanges ? { action: 'update', from, to: from, slots: [] } : null
@@ -51,9 +52,9 @@ export function cronAction(now: Situation): Action | null {
 /** The kind of an app changed: everything of the old kind goes, then the new one begins. */
 export function kindChangeAction(now: Situation): Action {
   const from = now.survey.running.size
-  const isJob = now.after.kind === 'job'
+  const isJob = now.after.kind === 'job' && now.edit.hold === null
   const to = isJob ? 1 : now.target
-  const slots = [...Array(to).keys(), ...runningFrom(now.survey, to)]
+  const slots = [...runningFrom(now.survey, to), ...range(to)]
   if (from > 0) return { action: 'restart', from, to, slots }
   if (isJob) return { action: 'run', from, to, slots }
   if (now.after.kind === 'cron') return { action: 'schedule', from, to, slots }

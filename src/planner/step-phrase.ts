@@ -20,11 +20,11 @@ export function stepPhrase(step: Step): string {
     case 'scale':
       return [`keeps ${step.from - down.length}`, ...starts, ...stops].join(', ')
     case 'roll':
-      return `${replacement(step, up, 'one by one')}${counts(step, stops)}`
+      return `${replacement(step, up, 'replaces')}${counts(step, stops)}`
     case 'restart':
-      return up.length === 0
-        ? stops.join(', ')
-        : `stops, then starts ${describeSlots(step.app, up)}${counts(step, stops)}`
+      // A change of kind stops what goes before anything starts; any other restart stops it last.
+      if ((step.slots[0] ?? 0) < step.to) return `${replacement(step, up, 'restarts')}${counts(step, stops)}`
+      return [...stops, ...(up.length > 0 ? [replacement(step, up, 'restarts')] : [])].join(', then ')
     case 'stop':
       return stops.length > 0 ? stops.join(', ') : 'nothing runs'
     case 'remove':
@@ -34,11 +34,14 @@ export function stepPhrase(step: Step): string {
   }
 }
 
-/** A slot that did not run is started, not replaced; which ones is plain from the operations. */
-function replacement(step: Step, up: readonly number[], how: string): string {
+/** A slot that did not run is started, not replaced; the operations tell which. */
+function replacement(step: Step, up: readonly number[], word: string): string {
   const stopped = new Set(step.operations.filter(({ op }) => op === 'stop').map(({ instance }) => instance))
   const [replaced, added] = [up.filter((slot) => isIn(slot)), up.filter((slot) => !isIn(slot))]
-  const parts = replaced.length > 0 ? [`replaces ${describeSlots(step.app, replaced)} ${how}`] : []
+  const parts =
+    replaced.length > 0
+      ? [`${word} ${describeSlots(step.app, replaced)}${replaced.length > 1 ? ' one by one' : ''}`]
+      : []
   if (added.length > 0) parts.push(`starts ${describeSlots(step.app, added)}`)
   return parts.join(', ')
 

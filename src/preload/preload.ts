@@ -99,4 +99,7 @@ function forwardReady(fdText: string | undefined): void {
   }
   process.send = send as NonNullable<typeof process.send>
   process.connected = true
+  process.disconnect = () => {
+    process.connected = false
+  }
 }

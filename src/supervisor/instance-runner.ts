@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { sizeOf } from '../logs/tail.ts'
 import { instanceName, type ScopeId } from '../model/ids.ts'
 import type { ObservedInstance } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
@@ -249,13 +249,5 @@ export class InstanceRunner {
       group.leaderEnded()
       this.#feed({ type: 'exited', incarnation, exit: { kind: 'unknown', at: Date.now() } })
     })
-  }
-}
-
-function sizeOf(path: string): number {
-  try {
-    return statSync(path).size
-  } catch {
-    return 0
   }
 }

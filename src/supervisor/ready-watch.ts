@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { unreachable } from '../errors.ts'
+import { readNewLines, type TailPosition } from '../logs/tail.ts'
 import type { Ready, ReadyCheck } from '../model/spec.ts'
 import { attemptConnection, type AttemptResult } from './probe-connection.ts'
 import { SETTLE_POLL_MS, SettleWatch } from './settle.ts'
@@ -22,8 +22,6 @@ export interface ReadyEvents {
 /** Attempts of one check follow each other; each may take this long at most. Milliseconds. */
 const ATTEMPT_TIMEOUT_MS = 5000
 const LOG_POLL_MS = 50
-/** A log line longer than this is matched in pieces. */
-const MAX_LINE_BYTES = 64 * 1024
 
 /**
  * Watches one incarnation of an instance until it is ready.
@@ -113,12 +111,11 @@ function attemptExec(command: readonly string[], subject: ReadySubject): Promise
 
 function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySubject, events: ReadyEvents): () => void {
   const pattern = new RegExp(check.pattern, check.flags.replace(/[gy]/g, ''))
-  const tails = subject.logs.map((log) => ({ path: log.path, offset: log.offset, rest: '' }))
+  const tails: TailPosition[] = subject.logs.map(({ path, offset }) => ({ path, offset, rest: '' }))
   events.waiting(`waiting for a log line like /${check.pattern}/`)
   const timer = setInterval(() => {
     for (const tail of tails) {
-      const lines = (tail.rest + readFrom(tail)).split('\n')
-      tail.rest = (lines.pop() ?? '').slice(-MAX_LINE_BYTES)
+      const lines = readNewLines(tail)
       // The last line counts before its newline comes: prompts have none.
       if (![...lines, tail.rest].some((line) => pattern.test(line))) continue
       clearInterval(timer)
@@ -127,24 +124,3 @@ function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySub
   }, LOG_POLL_MS)
   return () => clearInterval(timer)
 }
-
-/** What was appended since the last look, at most 1 MiB of it; advances the offset. */
-function readFrom(tail: { path: string; offset: number }): string {
-  try {
-    const { size } = statSync(tail.path)
-    if (size < tail.offset) tail.offset = 0
-    if (size === tail.offset) return ''
-    const fd = openSync(tail.path, 'r')
-    try {
-      const bytes = Buffer.alloc(Math.min(size - tail.offset, 1 << 20))
-      const length = readSync(fd, bytes, 0, bytes.length, tail.offset)
-      tail.offset += length
-      return bytes.toString('utf8', 0, length)
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    return ''
-  }
-}
-

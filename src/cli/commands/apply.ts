@@ -1,0 +1,70 @@
+import { callOrStart } from '../../daemon/ensure.ts'
+import type { ApplyResult } from '../../daemon/protocol.ts'
+import { EcoError, EXIT } from '../../errors.ts'
+import { hasWork, type Plan } from '../../model/plan.ts'
+import type { DesiredState } from '../../model/spec.ts'
+import { ecoHome } from '../../state/paths.ts'
+import { confirm } from '../confirm.ts'
+import { loadFile } from '../load-file.ts'
+import { actor, intentOf, type PlanRequest, readPlan } from '../plan-request.ts'
+import type { ApplyOptions } from '../program.ts'
+import { showProgress } from '../progress.ts'
+import { renderForTerminal } from '../render-plan.ts'
+import { printOutcome } from '../print-outcome.ts'
+
+/** `eco apply`: shows the plan, asks, applies exactly that, and waits until it is true. @returns the exit code */
+export async function apply(file: string | null, options: ApplyOptions): Promise<number> {
+  const saved = options.plan === undefined ? null : readPlan(options.plan)
+  const request: PlanRequest = saved ?? {
+    desired: await withGitRevision(await loadFile(file, options.env ?? null)),
+    intent: intentOf(options),
+  }
+  const json = options.json === true
+  const plan = await callOrStart('plan', request, { home: ecoHome() })
+  if (saved !== null && plan.id !== saved.planId) {
+    throw new EcoError('PLAN_STALE', `The plan ${saved.planId} is stale: it would be ${plan.id} now. Nothing was changed.`, {
+      hint: 'look again with "eco diff --out FILE"',
+    })
+  }
+  if (!json) process.stdout.write(renderForTerminal(plan, null))
+  if (!hasWork(plan) && plan.guards.length === 0 && plan.changes.length === 0 && plan.endsHolds.length === 0) {
+    if (json) printResult({ plan, results: [], exit_code: EXIT.ok, serial: plan.base })
+    return EXIT.ok
+  }
+  if (plan.guards.length === 0 && options.yes !== true) await confirm('Apply this plan?')
+  const result = await carryOut(request, plan, options)
+  if (json) printResult(result)
+  else printOutcome(result)
+  return result.exit_code
+}
+
+async function carryOut(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
+  const progress = options.json === true || !options.wait ? null : await showProgress(plan)
+  const onInterrupt = (): void => {
+    process.stderr.write('\nThe apply goes on in the daemon; "eco ls" shows how far it is.\n')
+    process.exit(130)
+  }
+  process.once('SIGINT', onInterrupt)
+  try {
+    return await callOrStart(
+      'apply',
+      { ...request, plan: plan.id, by: actor(), wait: options.wait },
+      { home: ecoHome(), onEvent: (event) => progress?.onEvent(event) },
+    )
+  } finally {
+    process.off('SIGINT', onInterrupt)
+    await progress?.end()
+  }
+}
+
+/** The commit the file is at, for the history. Not part of the plan: a commit alone changes nothing. */
+async function withGitRevision(desired: DesiredState): Promise<DesiredState> {
+  const { readGitRevision } = await import('../git-revision.ts')
+  const git = await readGitRevision(desired.source.file)
+  return git === null ? desired : { ...desired, source: { ...desired.source, git } }
+}
+
+function printResult({ plan, results, exit_code, serial }: ApplyResult): void {
+  const steps = results.map(({ step, outcome }) => ({ id: step.id, app: step.app, action: step.action, ...outcome }))
+  process.stdout.write(`${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, exit_code })}\n`)
+}

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { call, NoDaemon } from '../../daemon/client.ts'
+import { startDaemon } from '../../daemon/ensure.ts'
+import type { Hello } from '../../daemon/protocol.ts'
+import { EcoError } from '../../errors.ts'
+import { lastLines } from '../../logs/tail.ts'
+import { daemonLogPath, ecoHome } from '../../state/paths.ts'
+
+export async function startCommand(json: boolean): Promise<void> {
+  const home = ecoHome()
+  const before = await hello(home)
+  if (before === null) await startDaemon(home)
+  const now = before ?? (await call('hello', {}, { home }))
+  print(json, now, before === null ? `The daemon runs, pid ${now.pid}.` : `The daemon runs already, pid ${now.pid}.`)
+}
+
+export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
+  const home = ecoHome()
+  const daemon = await hello(home)
+  if (daemon === null) return print(json, { stopped: false }, 'No daemon is running.')
+  const { instances } = await call('shutdown', { apps }, { home })
+  await whenGone(home)
+  const count = instances === 1 ? '1 instance' : `${instances} instances`
+  const goOn = instances === 0 ? '' : ` ${count} go on without supervision; the next eco command takes them over.`
+  const text = apps ? `Stopped ${count} and the daemon.` : `The daemon has ended.${goOn}`
+  print(json, { stopped: true, instances }, text)
+}
+
+/** @returns 0 when it runs, 5 when not */
+export async function statusCommand(json: boolean): Promise<number> {
+  const daemon = await hello(ecoHome())
+  if (daemon === null) throw new NoDaemon()
+  print(json, daemon, `The daemon runs: eco ${daemon.version}, pid ${daemon.pid}, since ${daemon.started_at}, home ${daemon.home}`)
+  return 0
+}
+
+export function logsCommand(lines: number): void {
+  const path = daemonLogPath(ecoHome())
+  for (const line of lastLines(path, lines)) process.stdout.write(`${line}\n`)
+}
+
+async function hello(home: string): Promise<Hello | null> {
+  try {
+    return await call('hello', {}, { home })
+  } catch (error) {
+    if (error instanceof NoDaemon) return null
+    throw error
+  }
+}
+
+async function whenGone(home: string): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if ((await hello(home).catch(() => null)) === null) return
+    await sleep(10)
+  }
+  throw new EcoError('DAEMON_UNREACHABLE', 'The daemon still answers 2s after it was told to end.', { hint: 'eco daemon logs' })
+}
+
+function print(json: boolean, data: object, text: string): void {
+  process.stdout.write(json ? `${JSON.stringify(data)}\n` : `${text}\n`)
+}

@@ -1,0 +1,92 @@
+import { callOrStart } from '../../daemon/ensure.ts'
+import type { AppDescription, ListedInstance, Selection } from '../../daemon/protocol.ts'
+import { neutralise } from '../../config/diagnostic.ts'
+import { lastLines } from '../../logs/tail.ts'
+import { describeExit } from '../../model/observed.ts'
+import type { AppSpec, EnvValue } from '../../model/spec.ts'
+import { formatDuration } from '../../planner/duration.ts'
+import { describeReadyCheck, quoteCommand } from '../../planner/gate.ts'
+import { ecoHome } from '../../state/paths.ts'
+import { bytes, duration } from '../ls-table.ts'
+
+const LOG_LINES = 5
+const EVENTS = 10
+
+/** `eco describe`: what an app is, what its instances do, and what happened to them. */
+export async function describe(selection: Selection, json: boolean): Promise<void> {
+  const { apps } = await callOrStart('describe', selection, { home: ecoHome() })
+  if (json) process.stdout.write(`${JSON.stringify({ format_version: '1.0', apps })}\n`)
+  else process.stdout.write(`${apps.map(describeApp).join('\n')}`)
+}
+
+function describeApp(app: AppDescription): string {
+  const lines = [
+    `${app.project}/${app.environment}/${app.app}  ${app.kind}, ${app.state}${app.kind === 'service' ? `, ${app.ready} of ${app.wanted} ready` : ''}`,
+    ...field('file', app.source_file),
+    ...field('revision', `${app.revision}, version ${app.version} of the app`),
+    ...field('hold', app.hold && `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${app.hold.at}`),
+    ...field('schedule', app.schedule && `${app.schedule}, next ${app.next_run_at ?? 'never'}`),
+    ...specLines(app.spec),
+    ...app.instances.flatMap(instanceLines),
+    ...eventLines(app),
+    ...app.logs.flatMap(({ path, stream, instance }) => {
+      const last = lastLines(path, LOG_LINES)
+      return last.length === 0 ? [] : [`  ${instance} ${stream}: ${path}`, ...last.map((line) => `    ${neutralise(line)}`)]
+    }),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function specLines(spec: AppSpec): string[] {
+  const { stop, restart, ready } = spec
+  const { backoff } = restart
+  return [
+    ...field('command', quoteCommand(spec.command)),
+    ...field('cwd', spec.cwd),
+    ...field('listen', spec.listen.map((it) => (it.type === 'unix' ? it.path : `${it.host ?? '*'}:${it.port}`)).join(', ')),
+    ...(spec.kind === 'service'
+      ? [
+          ...field('ready', `${describeReadyCheck(ready.check)}, within ${formatDuration(ready.timeoutMs)}`),
+          ...field(
+            'restart',
+            `${restart.policy}, at most ${restart.max} in ${formatDuration(restart.windowMs)}, back-off ${formatDuration(backoff.initialMs)} to ${formatDuration(backoff.maxMs)}`,
+          ),
+        ]
+      : []),
+    ...field('stop', `${stop.signal}, SIGKILL after ${formatDuration(stop.timeoutMs)}`),
+    ...field('depends on', Object.entries(spec.dependsOn).map(([app, condition]) => `${app} (${condition})`).join(', ')),
+    ...field('env', Object.entries(spec.env).map(([name, value]) => `${name}=${envText(value)}`).join('\n    ')),
+  ]
+}
+
+function envText(value: EnvValue): string {
+  return value.type === 'plain' ? neutralise(value.value) : `(secret ${value.source})`
+}
+
+function instanceLines(instance: ListedInstance): string[] {
+  const facts = [
+    instance.state,
+    ...(instance.pid === null ? [] : [`pid ${instance.pid}`]),
+    ...(instance.started_at === null ? [] : [`up ${duration(Date.now() - Date.parse(instance.started_at))}`]),
+    `version ${instance.version}`,
+    ...(instance.restarts > 0 ? [`${instance.restarts} restarts`] : []),
+    ...(instance.memory_bytes === null ? [] : [bytes(instance.memory_bytes)]),
+  ]
+  const exit = instance.last_exit
+  return [
+    `  ${instance.id}: ${facts.join(', ')}`,
+    ...(instance.reason === null ? [] : [`    why: ${instance.reason}`]),
+    ...(exit === null ? [] : [`    last exit: ${describeExit(exit)} at ${new Date(exit.at).toISOString()}`]),
+  ]
+}
+
+function eventLines(app: AppDescription): string[] {
+  const lines = app.events.slice(-EVENTS).flatMap((event) =>
+    event.type === 'instance' ? [`    ${new Date(event.at).toISOString()}  ${event.instance} ${event.message}`] : [],
+  )
+  return lines.length === 0 ? [] : ['  events', ...lines]
+}
+
+function field(name: string, value: string | null | undefined): string[] {
+  return value ? [`  ${name}: ${value}`] : []
+}

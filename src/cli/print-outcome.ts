@@ -1,0 +1,42 @@
+import type { ApplyResult } from '../daemon/protocol.ts'
+import type { StepResult } from '../executor/execute.ts'
+import { EXIT, type ExitCode } from '../errors.ts'
+import { neutralise } from '../config/diagnostic.ts'
+
+/** The end of an apply or a verb: what is so now, and for every failed step the reason, its last words, the next command. */
+export function printOutcome(result: ApplyResult): void {
+  for (const { step, outcome } of result.results) {
+    if (outcome.status === 'failed' || outcome.status === 'rolled-back') printFailure(step, outcome)
+  }
+  process.stdout.write(`${closing(result)}\n`)
+}
+
+function printFailure(step: StepResult['step'], outcome: Extract<StepResult['outcome'], { log: readonly string[] }>): void {
+  const lines = [`${step.action} ${step.app} ${outcome.status === 'failed' ? 'failed' : 'was rolled back'}: ${outcome.reason}`]
+  if (outcome.log.length > 0) {
+    lines.push('  its last words:', ...outcome.log.map((line) => `    ${neutralise(line)}`))
+  }
+  lines.push(`  hint: eco logs ${step.app}; eco describe ${step.app}`)
+  process.stderr.write(`${lines.join('\n')}\n`)
+}
+
+function closing({ results, exit_code, serial, plan }: ApplyResult): string {
+  const scope = `${plan.scope.project}/${plan.scope.environment}`
+  if (results.length === 0 && exit_code === EXIT.ok && plan.steps.length > 0) {
+    return `Begun: ${plan.steps.length} steps on ${scope} go on in the daemon; "eco ls" shows how far it is.`
+  }
+  const done = results.filter(({ outcome }) => outcome.status === 'done').length
+  return `${VERDICT[exit_code]} ${done} of ${results.length} steps done on ${scope}, serial ${serial}.`
+}
+
+const VERDICT: Readonly<Record<ExitCode, string>> = {
+  [EXIT.ok]: 'Done.',
+  [EXIT.internal]: 'Failed.',
+  [EXIT.changes]: 'Changes pending.',
+  [EXIT.drift]: 'Drift.',
+  [EXIT.invalid]: 'Invalid.',
+  [EXIT.refused]: 'Refused.',
+  [EXIT.rolledBack]: 'Rolled back: the old version serves.',
+  [EXIT.needsPerson]: 'Failed, and not rolled back: a person is needed.',
+  [EXIT.notReady]: 'Applied, but not ready in time.',
+}

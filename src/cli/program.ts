@@ -1,0 +1,279 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { closest } from '../config/suggest.ts'
+import type { Selection, Verb } from '../daemon/protocol.ts'
+import { EcoError, EXIT } from '../errors.ts'
+import { VERSION } from '../version.ts'
+import { reportError } from './report-error.ts'
+
+const EXIT_CODES = `
+Exit codes: 0 done or nothing to do · 1 a bug in eco · 2 diff --exit-code: changes · 3 diff --exit-code: drift only
+  4 invalid file or usage, nothing done · 5 refused (stale plan, busy, guard, unknown target), nothing done
+  6 rolled back, the old version serves · 7 failed and not rolled back: a person is needed · 8 not ready in time, kept`
+
+/**
+ * Parses the command line and runs it. Every command's code is loaded only when it runs.
+ *
+ * @returns the exit code
+ */
+export async function run(argv: readonly string[]): Promise<number> {
+  let code: number = EXIT.ok
+  const program = buildProgram((result) => {
+    code = result
+  })
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version were asked for; everything else is a mistake on the command line, already printed.
+      return error.exitCode === 0 ? EXIT.ok : EXIT.invalid
+    }
+    return reportError(error, argv.includes('--json'))
+  }
+}
+
+type Done = (code: number) => void
+
+function buildProgram(done: Done): Command {
+  const program = new Command('eco')
+    .description('Keeps a set of applications exactly as an ecosystem file says.')
+    .version(VERSION, '-v, --version')
+    .helpCommand('help [command]', 'help for a command')
+    .configureHelp({ showGlobalOptions: false })
+    .showSuggestionAfterError(true)
+    .showHelpAfterError('(eco --help lists the commands)')
+    .exitOverride()
+    .addHelpText('after', EXIT_CODES)
+  addFileCommands(program, done)
+  addPlanCommands(program, done)
+  addViewCommands(program)
+  addVerbs(program, done)
+  addDaemonCommands(program, done)
+  program.action((_options, command: Command) => unknownCommand(command))
+  return program
+}
+
+function unknownCommand(program: Command): void {
+  const [word] = program.args
+  if (word === undefined) {
+    program.outputHelp()
+    return
+  }
+  const near = closest(word, program.commands.flatMap((command) => [command.name(), ...command.aliases()]))
+  throw new EcoError('USAGE', `eco has no command "${word}".`, {
+    hint: near ? `did you mean "eco ${near}"?` : 'eco --help lists the commands',
+  })
+}
+
+function addFileCommands(program: Command, done: Done): void {
+  command(program, 'init', 'write a first ecosystem.yaml')
+    .argument('[dir]', 'where', '.')
+    .option('--force', 'replace an existing file')
+    .action(async (dir: string, options: { force?: boolean }) => {
+      const { init } = await import('./commands/init.ts')
+      init(dir, options.force === true)
+    })
+  command(program, 'validate', 'check an ecosystem file; nothing is changed')
+    .argument('[file]', 'the file; found by walking up when not given')
+    .addOption(environmentOption())
+    .addOption(jsonOption())
+    .action(async (file: string | undefined, options: FileOptions) => {
+      const { validate } = await import('./commands/validate.ts')
+      done(await validate(file ?? null, options.env ?? null, options.json === true))
+    })
+  command(program, 'config', 'the effective file of an environment, merged and interpolated, secrets masked')
+    .argument('[file]', 'the file; found by walking up when not given')
+    .addOption(environmentOption())
+    .addOption(jsonOption())
+    .action(async (file: string | undefined, options: FileOptions) => {
+      const { config } = await import('./commands/config.ts')
+      await config(file ?? null, options.env ?? null, options.json === true)
+    })
+  command(program, 'explain', 'what a key of the file means: type, default, impact, example')
+    .argument('[key]', 'a key such as ready.http or apps.api.stop; every key when not given')
+    .addOption(jsonOption())
+    .action(async (key: string | undefined, options: { json?: boolean }) => {
+      const { explain } = await import('./commands/explain.ts')
+      explain(key ?? null, options.json === true)
+    })
+}
+
+interface FileOptions {
+  readonly env?: string
+  readonly json?: boolean
+}
+
+export interface DiffOptions extends FileOptions {
+  readonly exitCode?: boolean
+  readonly format?: 'text' | 'json' | 'markdown'
+  readonly out?: string
+  readonly only?: string[]
+  readonly all?: boolean
+  readonly allowEmpty?: boolean
+  readonly takeOver?: boolean
+}
+
+export interface ApplyOptions extends FileOptions {
+  readonly only?: string[]
+  readonly plan?: string
+  readonly yes?: boolean
+  readonly wait: boolean
+  readonly allowEmpty?: boolean
+  readonly takeOver?: boolean
+}
+
+function addPlanCommands(program: Command, done: Done): void {
+  for (const name of ['diff', 'plan']) {
+    command(program, name, name === 'diff' ? 'what an apply would do, and why' : 'the same as diff')
+      .argument('[file]', 'the file; found by walking up when not given')
+      .addOption(environmentOption())
+      .option('--exit-code', 'exit with 2 when changes are pending, 3 when there is only drift')
+      .addOption(new Option('--format <format>', 'how to print the plan').choices(['text', 'json', 'markdown']).default('text'))
+      .option('--json', 'short for --format json')
+      .option('--out <file>', 'save the plan for eco apply --plan')
+      .option('--only <selector...>', 'look at these apps only')
+      .option('--all', 'list unchanged apps too')
+      .option('--allow-empty', 'allow a plan that removes every app')
+      .option('--take-over', 'allow a plan for a scope that came from another file')
+      .action(async (file: string | undefined, options: DiffOptions) => {
+        const { diff } = await import('./commands/diff.ts')
+        done(await diff(file ?? null, options))
+      })
+  }
+  command(program, 'apply', 'make the scope what the file says, and wait until it is')
+    .argument('[file]', 'the file; found by walking up when not given')
+    .addOption(environmentOption())
+    .option('--only <selector...>', 'apply these apps only; nothing else is touched or removed')
+    .option('--plan <file>', 'apply exactly this plan, saved by eco diff --out; refused when it is stale')
+    .option('-y, --yes', 'do not ask')
+    .option('--no-wait', 'return once the apply has begun')
+    .option('--allow-empty', 'allow an apply that removes every app')
+    .option('--take-over', 'apply to a scope that came from another file')
+    .addOption(jsonOption())
+    .action(async (file: string | undefined, options: ApplyOptions) => {
+      const { apply } = await import('./commands/apply.ts')
+      done(await apply(file ?? null, options))
+    })
+}
+
+function addViewCommands(program: Command): void {
+  selecting(command(program, 'ls', 'the apps and their instances').aliases(['list', 'status']))
+    .addOption(jsonOption())
+    .action(async (selectors: string[], options: SelectOptions) => {
+      const { list } = await import('./list.ts')
+      await list(selection(selectors, options), options.json === true)
+    })
+  selecting(command(program, 'describe', 'everything about an app: spec, instances, last exit, latest events'))
+    .addOption(jsonOption())
+    .action(async (selectors: string[], options: SelectOptions) => {
+      const { describe } = await import('./commands/describe.ts')
+      await describe(selection(selectors, options), options.json === true)
+    })
+  selecting(command(program, 'logs', 'the latest log lines of apps'))
+    .option('-n, --lines <count>', 'lines of each file', count, 20)
+    .option('-f, --follow', 'go on printing what is written')
+    .option('--err', 'stderr only')
+    .option('--out', 'stdout only')
+    .addOption(jsonOption())
+    .action(async (selectors: string[], options: SelectOptions & { lines: number; follow?: boolean; err?: boolean; out?: boolean }) => {
+      const { logs } = await import('./commands/logs.ts')
+      await logs(selection(selectors, options), options)
+    })
+}
+
+interface SelectOptions {
+  readonly project?: string
+  readonly env?: string
+  readonly json?: boolean
+}
+
+const VERBS: readonly { readonly verb: Exclude<Verb, 'scale'>; readonly text: string }[] = [
+  { verb: 'start', text: 'start apps that are stopped, held or failed' },
+  { verb: 'stop', text: 'stop apps and hold them stopped until eco start or the next apply' },
+  { verb: 'restart', text: 'stop and start instances, one after the other' },
+  { verb: 'reload', text: 'replace instances without downtime' },
+  { verb: 'delete', text: 'stop apps and forget them' },
+]
+
+function addVerbs(program: Command, done: Done): void {
+  for (const { verb, text } of VERBS) {
+    const sub = selecting(command(program, verb, text), true).addOption(jsonOption())
+    if (verb === 'delete') sub.option('-y, --yes', 'do not ask')
+    sub.action(async (selectors: string[], options: SelectOptions & { yes?: boolean }) => {
+      const { runVerb } = await import('./commands/verb.ts')
+      const confirmed = verb !== 'delete' || options.yes === true
+      done(await runVerb({ ...selection(selectors, options), verb, instances: null }, { json: options.json === true, confirmed }))
+    })
+  }
+  scoped(command(program, 'scale', 'run this many instances, held until the next apply'))
+    .argument('<app>', 'the app')
+    .argument('<instances>', 'how many', count)
+    .addOption(jsonOption())
+    .action(async (app: string, instances: number, options: SelectOptions) => {
+      const { runVerb } = await import('./commands/verb.ts')
+      const params = { ...selection([app], options), verb: 'scale', instances } as const
+      done(await runVerb(params, { json: options.json === true, confirmed: true }))
+    })
+}
+
+function addDaemonCommands(program: Command, done: Done): void {
+  const daemon = command(program, 'daemon', 'the process that keeps the apps alive; it starts by itself when needed')
+  daemon.action((_options, self: Command) => unknownCommand(self))
+  command(daemon, 'start', 'start it; apps that should run and do not are started')
+    .addOption(jsonOption())
+    .action(async (options: { json?: boolean }) => {
+      const { startCommand } = await import('./commands/daemon.ts')
+      await startCommand(options.json === true)
+    })
+  command(daemon, 'stop', 'end it; the apps go on and the next daemon takes them over')
+    .option('--apps', 'stop the apps first')
+    .addOption(jsonOption())
+    .action(async (options: { apps?: boolean; json?: boolean }) => {
+      const { stopCommand } = await import('./commands/daemon.ts')
+      await stopCommand(options.apps === true, options.json === true)
+    })
+  command(daemon, 'status', 'whether it runs')
+    .addOption(jsonOption())
+    .action(async (options: { json?: boolean }) => {
+      const { statusCommand } = await import('./commands/daemon.ts')
+      done(await statusCommand(options.json === true))
+    })
+  command(daemon, 'logs', "the end of the daemon's own log")
+    .option('-n, --lines <count>', 'how many lines', count, 50)
+    .action(async (options: { lines: number }) => {
+      const { logsCommand } = await import('./commands/daemon.ts')
+      logsCommand(options.lines)
+    })
+}
+
+function command(parent: Command, name: string, description: string): Command {
+  return parent.command(name).description(description).exitOverride()
+}
+
+function selecting(command: Command, required = false): Command {
+  const argument = required ? '<selector...>' : '[selector...]'
+  return scoped(command.argument(argument, 'api, api#1, worker*, /regex/ or all'))
+}
+
+function scoped(command: Command): Command {
+  return command
+    .option('--project <name>', 'only apps of this project')
+    .option('--env <name>', 'only apps of this environment')
+}
+
+function environmentOption(): Option {
+  return new Option('--env <name>', "an environment of the file; 'default' when not given")
+}
+
+function jsonOption(): Option {
+  return new Option('--json', 'print JSON')
+}
+
+function selection(selectors: readonly string[], options: SelectOptions): Selection {
+  return { selectors, project: options.project ?? null, environment: options.env ?? null }
+}
+
+function count(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}

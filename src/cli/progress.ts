@@ -1,0 +1,73 @@
+/** A view over the events of an apply: it only shows, the work is the daemon's. */
+
+import type { EcoEvent, StepEvent } from '../model/events.ts'
+import type { Plan, Step } from '../model/plan.ts'
+
+export interface Progress {
+  onEvent(event: EcoEvent): void
+  /** After the last event. */
+  end(): Promise<void>
+}
+
+/** listr2 on a terminal, plain lines on stderr elsewhere. */
+export async function showProgress(plan: Plan): Promise<Progress> {
+  return process.stderr.isTTY ? listProgress(plan) : lineProgress(plan)
+}
+
+function title(step: Step): string {
+  const count = step.to !== step.from && step.action === 'scale' ? ` ${step.from} -> ${step.to}` : ''
+  return `${step.action} ${step.app}${count}`
+}
+
+function lineProgress(plan: Plan): Progress {
+  const steps = new Map(plan.steps.map((step) => [step.id, step]))
+  return {
+    onEvent(event) {
+      if (event.type === 'instance') process.stderr.write(`  ${event.instance} ${event.message}\n`)
+      if (event.type !== 'step' || event.status === 'started' || event.status === 'progress') return
+      const step = steps.get(event.id)
+      const why = event.message === null ? '' : `: ${event.message}`
+      process.stderr.write(`${event.status} ${event.id}/${plan.steps.length} ${step ? title(step) : event.app}${why}\n`)
+    },
+    end: () => Promise.resolve(),
+  }
+}
+
+async function listProgress(plan: Plan): Promise<Progress> {
+  const { Listr } = await import('listr2')
+  const ends = new Map<number, (event: StepEvent | null) => void>()
+  const told = new Map<number, (message: string) => void>()
+  const tasks = plan.steps.map((step) => ({
+    title: title(step),
+    task: async (_context: unknown, task: { output: string; title: string; skip(message: string): void }) => {
+      told.set(step.id, (message) => {
+        task.output = message
+      })
+      const end = await new Promise<StepEvent | null>((resolve) => ends.set(step.id, resolve))
+      if (end === null || end.status === 'done') return
+      if (end.status === 'skipped') task.skip(`${title(step)} (skipped: ${end.message ?? ''})`)
+      else throw new Error(`${title(step)} ${end.status}: ${end.message ?? ''}`)
+    },
+  }))
+  const list = new Listr(tasks, {
+    concurrent: true,
+    exitOnError: false,
+    rendererOptions: { outputToStderr: true, collapseErrors: false } as object,
+  })
+  const finished = list.run().catch(() => {})
+  return {
+    onEvent(event) {
+      if (event.type === 'instance') {
+        const step = plan.steps.find((it) => it.app === event.app)
+        if (step) told.get(step.id)?.(`${event.instance} ${event.message}`)
+      }
+      if (event.type !== 'step') return
+      if (event.status === 'progress') told.get(event.id)?.(event.message ?? '')
+      else if (event.status !== 'started') ends.get(event.id)?.(event)
+    },
+    async end() {
+      for (const end of ends.values()) end(null)
+      await finished
+    },
+  }
+}
