@@ -107,7 +107,7 @@ describe('changes', () => {
           ready    settled -> log /listening/i                       live
 
       Steps
-      #1  roll api  replaces api#0 one by one
+      #1  roll api  replaces api#0
           command, listen, ready changed · ready: log /listening/i within 30s
 
       Plan p-41-…: 1 roll, 1 step
@@ -139,9 +139,8 @@ describe('changes', () => {
 
   test('scales down, the highest slot first', () => {
     const many = { ...worker, instances: 6 }
-    expect(
-      textOf({ file: { worker: { ...worker, instances: 1 } }, applied: applied({ worker: many }) }),
-    ).toMatchInlineSnapshot(`
+    expect(textOf({ file: { worker: { ...worker, instances: 1 } }, applied: applied({ worker: many }) }))
+      .toMatchInlineSnapshot(`
       "
       shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
@@ -192,7 +191,7 @@ describe('changes', () => {
           command  redis-server --port 6390 -> redis-server --port 6390 --save ''   roll
 
       Steps
-      #1  restart redis  stops, then starts redis#0
+      #1  restart redis  restarts redis#0
           command changed · ready: tcp :6390 within 10s
 
       Plan p-41-…: 1 restart, 1 step
@@ -220,9 +219,8 @@ describe('changes', () => {
       Apply exactly this: eco apply
       "
     `)
-    expect(
-      textOf({ file: { worker: { ...worker, kind: 'job' } }, applied: applied({ worker }) }),
-    ).toMatchInlineSnapshot(`
+    expect(textOf({ file: { worker: { ...worker, kind: 'job' } }, applied: applied({ worker }) }))
+      .toMatchInlineSnapshot(`
       "
       shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
@@ -231,7 +229,7 @@ describe('changes', () => {
           kind  "service" -> "job"   restart
 
       Steps
-      #1  restart worker  stops, then starts worker#0, then stops worker#1, 2 -> 1 instances
+      #1  restart worker  stops worker#1, then restarts worker#0
           kind changed · completion: exit code 0
 
       Plan p-41-…: 1 restart, 1 step
@@ -255,7 +253,7 @@ describe('changes', () => {
           env.C  (secret env:C) c0ff… -> (plain, not shown)         roll
 
       Steps
-      #1  roll api  replaces api#0 one by one
+      #1  roll api  replaces api#0
           env.A, env.B, env.C changed · ready: settled within 30s
 
       Plan p-41-…: 1 roll, 1 step
@@ -299,15 +297,13 @@ describe('a scope', () => {
           depends_on.redis    "ready"
       + migrate  create  v1
           command           node migrate.js
-          instances         1
           depends_on.redis  "ready"
       + redis    create  v1
           command    redis-server --port 6390
           instances  1
       + report   create  v1
-          command    node report.js
-          instances  1
-          schedule   "0 3 * * *"
+          command   node report.js
+          schedule  "0 3 * * *"
 
       Steps
       #1  start redis      starts redis#0
@@ -483,9 +479,8 @@ describe('drift', () => {
 
   test('is named even when nothing is to do', () => {
     const before = applied({ redis })
-    expect(
-      textOf({ applied: before, observed: observed(before, { redis: [instance(0, crashing)] }) }),
-    ).toMatchInlineSnapshot(`
+    expect(textOf({ applied: before, observed: observed(before, { redis: [instance(0, crashing)] }) }))
+      .toMatchInlineSnapshot(`
       "
       shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
@@ -540,7 +535,7 @@ describe('drift', () => {
       * worker#3  extra     runs, but 2 instances are wanted  -> repaired by this plan
 
       Steps
-      #1  roll api     replaces api#1 one by one
+      #1  roll api     replaces api#1
           api#1 outdated: runs v6, v7 was applied · ready: http :3000/healthz within 30s
       #2  stop worker  stops worker#3
           worker#3 extra: runs, but 2 instances are wanted · exit: SIGTERM, then SIGKILL after 10s
@@ -613,9 +608,8 @@ describe('drift', () => {
   test('is repaired by the step of a change that would touch no process', () => {
     const before = applied({ api })
     const file = { api: { ...api, restart: { ...api.restart, max: 3 } } }
-    expect(
-      textOf({ file, applied: before, observed: observed(before, { api: [instance(0), instance(1, failed)] }) }),
-    ).toMatchInlineSnapshot(`
+    expect(textOf({ file, applied: before, observed: observed(before, { api: [instance(0), instance(1, failed)] }) }))
+      .toMatchInlineSnapshot(`
       "
       shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
@@ -795,9 +789,9 @@ describe('verbs', () => {
       eco restart api redis · shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
       Steps
-      #1  restart redis  stops, then starts redis#0
+      #1  restart redis  restarts redis#0
           eco restart · ready: tcp :6390 within 10s
-      #2  restart api    stops, then starts api#0, api#1
+      #2  restart api    restarts api#0, api#1 one by one
           eco restart · ready: http :3000/healthz within 30s · after #1
 
       Plan p-41-…: 2 steps
@@ -811,7 +805,7 @@ describe('verbs', () => {
       eco restart api · shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
       Steps
-      #1  restart api  stops, then starts api#1
+      #1  restart api  restarts api#1
           eco restart · ready: http :3000/healthz within 30s
 
       Plan p-41-…: 1 step
@@ -827,7 +821,7 @@ describe('verbs', () => {
       eco reload api migrate redis · shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
       Steps
-      #1  restart redis  stops, then starts redis#0
+      #1  restart redis  restarts redis#0
           eco reload · ready: tcp :6390 within 10s
       #2  roll api       replaces api#0, api#1 one by one
           eco reload · ready: http :3000/healthz within 30s · after #1
