@@ -35,6 +35,8 @@ function isTimezone(name: string): boolean {
 }
 
 async function cronProblem(schedule: string, timezone: string | null): Promise<string | null> {
+  const fields = schedule.trim().split(/\s+/).length
+  if (fields < 5 || fields > 6) return `must have five fields, or six with seconds first, but has ${fields}`
   const { Cron } = await import('croner')
   try {
     const cron = new Cron(schedule, { paused: true, mode: '5-or-6-parts', ...(timezone && { timezone }) })

@@ -35,9 +35,12 @@ export function parseYaml(text: string, report: Report): TreeNode | null {
     report(null, 'the file is empty', 'eco init writes an example')
     return null
   }
-  const converter = new Converter(document, text, report)
-  const tree = converter.convert(document.contents)
-  return converter.isTooLarge ? null : tree
+  const complain: Report = (at, message, hint) => {
+    report(at, message, hint)
+    broken = true
+  }
+  const tree = new Converter(document, text, complain).convert(document.contents)
+  return broken ? null : tree
 }
 
 /** Turns yaml's nodes into our tree, resolving aliases and merge keys on the way. */
@@ -54,14 +57,10 @@ class Converter {
     this.#report = report
   }
 
-  get isTooLarge(): boolean {
-    return this.#values > MAX_VALUES
-  }
-
   convert(node: Node | null): TreeNode {
     if (!node) return scalar(null, null)
     this.#values++
-    if (this.isTooLarge) {
+    if (this.#values > MAX_VALUES) {
       if (this.#values === MAX_VALUES + 1) {
         this.#report(spanOf(node), `the file has more than ${MAX_VALUES} values once its aliases are expanded`)
       }

@@ -32,7 +32,8 @@ export async function prepareEnvironment(parsed: ParsedFile, options: PrepareOpt
   const { root } = parsed
   if (!root) return null
   const rawMismatches = await validateTree(root, problems, hasExpression)
-  checkNames(root, problems)
+  const isRootWrong = rawMismatches.some((path) => path.length === 0)
+  checkNames(root, problems, isRootWrong)
   const overlay = chooseOverlay(parsed, root, environment, problems)
   if (overlay === undefined || mapAt(root, 'apps') === null) return null
   const flawed = new Set<string>()
@@ -72,9 +73,10 @@ async function finish(
 }
 
 /** What the schema cannot say about the file as a whole. */
-function checkNames(root: MapNode, problems: ProblemList): void {
+function checkNames(root: MapNode, problems: ProblemList, isRootWrong: boolean): void {
   const apps = root.entries.get('apps')
-  if (!apps) problems.error(null, 'the file has no apps', 'add apps: with at least a name and a script or command')
+  if (!apps && !isRootWrong)
+    problems.error(null, 'the file has no apps', 'add apps: with at least a name and a script or command')
   for (const [name, entry] of mapAt(root, 'apps')?.entries ?? []) {
     if (isNull(entry.value)) problems.error(entry.keyAt, `apps.${name} is empty`, 'give it a script or a command')
   }

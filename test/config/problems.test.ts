@@ -1,0 +1,470 @@
+import { describe, expect, test } from 'vitest'
+import { Project, complaintsOf, headlines } from './project.ts'
+
+const APP = 'apps:\n  api:\n    script: app.js\n'
+
+/** One bad input each: the lines under apps.api (or a whole file), and the headlines it must give. */
+const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly string[]])[] = [
+  [
+    'an unknown key with a near match',
+    `${APP}    instnaces: 2`,
+    ['4:5 unknown key "instnaces" in apps.api; did you mean "instances"?'],
+  ],
+  ['an unknown key at the top', `aps:\n  api:\n    script: app.js`, ['1:1 unknown key "aps"; did you mean "apps"?']],
+  ['an unknown key without a near match', `${APP}    zzzzzzzz: 2`, ['4:5 unknown key "zzzzzzzz" in apps.api']],
+  [
+    'instances that are a word',
+    `${APP}    instances: two`,
+    ['4:16 apps.api.instances must be a whole number, "max" or a share like "50%", but was "two"'],
+  ],
+  [
+    'instances below zero',
+    `${APP}    instances: -1`,
+    ['4:16 apps.api.instances must be a whole number, "max" or a share like "50%", but was -1'],
+  ],
+  [
+    'instances with a fraction',
+    `${APP}    instances: 1.5`,
+    ['4:16 apps.api.instances must be a whole number, "max" or a share like "50%", but was 1.5'],
+  ],
+  [
+    'a duration without a unit',
+    `${APP}    stop: { timeout: 10 }`,
+    ['4:22 apps.api.stop.timeout: 10 has no unit; write 10s, 10ms or 10m'],
+  ],
+  [
+    'a quoted duration without a unit',
+    `${APP}    stop: { timeout: "10" }`,
+    ['4:22 apps.api.stop.timeout: 10 has no unit; write 10s, 10ms or 10m'],
+  ],
+  [
+    'a duration with a wrong unit',
+    `${APP}    stop: { timeout: 10x }`,
+    ['4:22 apps.api.stop.timeout must be a duration with a unit, like 150ms, 10s, 5m, 1h or 7d, but was "10x"'],
+  ],
+  [
+    'a choice that is none',
+    `${APP}    kind: servce`,
+    ['4:11 apps.api.kind must be service, job or cron, but was "servce"; did you mean "service"?'],
+  ],
+  [
+    'a signal without SIG',
+    `${APP}    stop: { signal: TERM }`,
+    ['4:21 apps.api.stop.signal must be SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 or SIGKILL, but was "TERM"'],
+  ],
+  [
+    'a command that is a string',
+    'apps:\n  api:\n    command: node app.js',
+    ['3:14 apps.api.command must be a list of strings: the program and its arguments, but was "node app.js"'],
+  ],
+  [
+    'a number among the arguments',
+    'apps:\n  api:\n    command: [redis-server, --port, 6390]',
+    ['3:37 apps.api.command[2] must be a string, but was 6390'],
+  ],
+  [
+    'an app name with a space',
+    'apps:\n  "my app":\n    script: app.js',
+    [
+      '2:3 a key of apps must be a name of letters, digits, dot, dash and underscore, at most 63 long, but was "my app"',
+    ],
+  ],
+  [
+    'a variable name with a dash',
+    `${APP}    env: { MY-VAR: x }`,
+    [
+      '4:12 a key of apps.api.env must be a variable name of letters, digits and underscore, not starting with a digit, but was "MY-VAR"',
+    ],
+  ],
+  ['an empty app', 'apps:\n  api:', ['2:3 apps.api is empty']],
+  ['no apps', 'project: shop', [' the file has no apps']],
+  ['a list at the top', '- a', ['1:1 an ecosystem file must be a map with "apps", but this is a list']],
+  ['an empty file', '', [' the file is empty']],
+  [
+    'an environment called default',
+    `${APP}environments:\n  default: {}`,
+    ['5:3 "default" is the file without an overlay: give this environment another name'],
+  ],
+  [
+    'a problem in an environment that was not chosen',
+    `${APP}environments:\n  prod:\n    apps: { api: { instances: no } }`,
+    ['6:31 environments.prod.apps.api.instances must be a whole number, "max" or a share like "50%", but was "no"'],
+  ],
+  ['an env file without a path', `${APP}    env_file: [{ secret: true }]`, ['4:16 apps.api.env_file[0] needs a path']],
+
+  ['a key twice', `${APP}    cwd: .\n    cwd: .`, ['5:5 this key is already there in the same map']],
+  ['a tab', 'apps:\n\tapi:\n', ['2:1 a tab cannot indent YAML']],
+  ['two documents', `${APP}---\nb: 1`, ['4:1 the file holds more than one YAML document']],
+  ['a custom tag', 'apps:\n  api: !js/function x', ['2:20 the tag !js/function is not supported: YAML is data here']],
+  ['a key that is a number', 'apps:\n  8080:\n    script: app.js', ['2:3 a key must be a string, but was 8080']],
+  ['an alias without an anchor', 'apps: *nothing', ['1:7 the alias *nothing has no anchor before it']],
+  [
+    'an unclosed list',
+    'apps:\n  api:\n    command: [node, app.js\n',
+    ['4:1 invalid YAML: flow sequence in block collection must be sufficiently indented and end with a ]'],
+  ],
+  ['a version directive', '%YAML 1.1\n---\napps: {}', [' the file asks for YAML 1.1, but eco reads YAML 1.2']],
+
+  ['neither script nor command', 'apps:\n  api:\n    instances: 2', ['2:3 apps.api has neither script nor command']],
+  ['script and command', `${APP}    command: [node]`, ['4:5 apps.api has both script and command']],
+  [
+    'args of a command',
+    'apps:\n  api:\n    command: [node]\n    args: [x]',
+    ['4:5 apps.api.args goes with script; put the arguments into command'],
+  ],
+  [
+    'a missing script',
+    'apps:\n  api:\n    script: dist/no.js',
+    ['3:13 apps.api.script does not exist: <folder>/dist/no.js'],
+  ],
+  ['a script that is a directory', 'apps:\n  api:\n    script: .', ['3:13 apps.api.script is a directory: <folder>']],
+  ['a missing cwd', `${APP}    cwd: nowhere`, ['4:10 apps.api.cwd does not exist: <folder>/nowhere']],
+  ['a cwd that is a file', `${APP}    cwd: app.js`, ['4:10 apps.api.cwd is not a directory: <folder>/app.js']],
+  [
+    'a program that is missing',
+    'apps:\n  api:\n    command: [./no]',
+    ['3:15 apps.api.command[0] does not exist: <folder>/no'],
+  ],
+  [
+    'a program that is not executable',
+    'apps:\n  api:\n    command: [./app.js]',
+    ['3:15 apps.api.command[0] is not executable: <folder>/app.js'],
+  ],
+  [
+    'a program that is not on PATH',
+    'apps:\n  api:\n    command: [no-such-program]',
+    ['3:15 apps.api runs "no-such-program", which is not on its PATH'],
+  ],
+  [
+    "a program that is not on the app's own PATH",
+    'apps:\n  api:\n    command: [node]\n    env: { PATH: /nowhere }',
+    ['3:15 apps.api runs "node", which is not on its PATH'],
+  ],
+
+  ['a cron app without a schedule', `${APP}    kind: cron`, ['2:3 apps.api is a cron app, so it needs a schedule']],
+  [
+    'a schedule of a service',
+    `${APP}    schedule: "0 3 * * *"`,
+    ['4:5 apps.api.schedule is only for kind: cron, but this is a service'],
+  ],
+  [
+    'a timezone of a service',
+    `${APP}    timezone: Europe/Oslo`,
+    ['4:5 apps.api.timezone is only for kind: cron, but this is a service'],
+  ],
+  [
+    'a bad cron expression',
+    `${APP}    kind: cron\n    schedule: "61 3 * * *"`,
+    ['5:15 apps.api.schedule is no cron expression: invalid value for minute: 61'],
+  ],
+  [
+    'four cron fields',
+    `${APP}    kind: cron\n    schedule: "0 3 * *"`,
+    ['5:15 apps.api.schedule must have five fields, or six with seconds first, but has 4'],
+  ],
+  [
+    'a schedule that never comes',
+    `${APP}    kind: cron\n    schedule: "0 0 30 2 *"`,
+    ['5:15 apps.api.schedule never comes: "0 0 30 2 *"'],
+  ],
+  [
+    'a bad timezone',
+    `${APP}    kind: cron\n    schedule: "0 3 * * *"\n    timezone: Mars/Base`,
+    ['6:15 apps.api.timezone must be an IANA time zone like Europe/Oslo, but was "Mars/Base"'],
+  ],
+  [
+    'two instances of a job',
+    `${APP}    kind: job\n    instances: 2`,
+    ['5:16 apps.api.instances must be 1 for a job, but was 2'],
+  ],
+  [
+    'listen and ready of a job',
+    `${APP}    kind: job\n    listen: 1\n    ready: signal`,
+    ['5:5 apps.api.listen is not for a job: it runs and ends', '6:5 apps.api.ready is not for a job: it runs and ends'],
+  ],
+
+  [
+    'two ready checks',
+    `${APP}    ready: { signal: true, delay: 1s }`,
+    ['4:28 apps.api.ready must have exactly one check, but has signal and delay'],
+  ],
+  ['an empty ready', `${APP}    ready: {}`, ['4:12 apps.api.ready is empty']],
+  [
+    'a http path without listen',
+    `${APP}    ready: { http: /healthz }`,
+    ['4:20 apps.api.ready.http is a path, so the app needs a tcp port under listen; or write ":port/path"'],
+  ],
+  [
+    'a http check that is none',
+    `${APP}    ready: { http: healthz }`,
+    ['4:20 apps.api.ready.http must be a path like /healthz, ":8080/healthz" or a http:// URL, but was "healthz"'],
+  ],
+  [
+    'a http port out of range',
+    `${APP}    ready: { http: ":99999/x" }`,
+    ['4:20 apps.api.ready.http must be a path like /healthz, ":8080/healthz" or a http:// URL, but was ":99999/x"'],
+  ],
+  [
+    'a tcp check out of range',
+    `${APP}    ready: { tcp: "70000" }`,
+    ['4:19 apps.api.ready.tcp must be a port from 1 to 65535 or "host:port", but was "70000"'],
+  ],
+  [
+    'statuses that are none',
+    `${APP}    ready: { http: ":1/", status: [99, 300-200] }`,
+    ['4:36 apps.api.ready.status[0] must be a status code from 100 to 599 or a range like "200-399", but was 99'],
+  ],
+  [
+    'a status range upside down',
+    `${APP}    ready: { http: ":1/", status: [300-200] }`,
+    ['4:36 apps.api.ready.status[0] must be a code or range within 100 to 599, lower end first, but was "300-200"'],
+  ],
+  [
+    'a log pattern that is none',
+    `${APP}    ready: { log: "/(/" }`,
+    ['4:19 apps.api.ready.log is no regular expression: /(/: Unterminated group'],
+  ],
+  [
+    'status without http',
+    `${APP}    ready: { signal: true, status: [200] }`,
+    ['4:28 apps.api.ready.status goes with http, but there is none'],
+  ],
+
+  [
+    'an unknown dependency',
+    `${APP}    depends_on: [rediss]\n  redis:\n    script: app.js`,
+    ['4:18 apps.api.depends_on names an unknown app "rediss"; did you mean "redis"?'],
+  ],
+  ['a dependency on itself', `${APP}    depends_on: { api: ready }`, ['4:19 apps.api.depends_on names the app itself']],
+  [
+    'a cycle',
+    `${APP}    depends_on: [db]\n  db:\n    script: app.js\n    depends_on: [api]`,
+    ['4:5 these apps wait for each other: api -> db -> api'],
+  ],
+  [
+    'a service that should complete',
+    `${APP}    depends_on: { db: completed }\n  db: { script: app.js }`,
+    ['4:23 apps.api.depends_on.db cannot be completed: db is a service, not a job'],
+  ],
+  [
+    'a cron app that should be ready',
+    `${APP}    depends_on: [db]\n  db: { script: app.js, kind: cron, schedule: "* * * * *" }`,
+    ['4:18 apps.api.depends_on.db cannot be ready: db is a cron app'],
+  ],
+
+  [
+    'one port of two apps',
+    `${APP}    listen: 3000\n  web:\n    script: app.js\n    listen: "127.0.0.1:3000"`,
+    ['7:13 apps.web.listen: 127.0.0.1:3000 is already declared by apps.api (line 4, column 13)'],
+  ],
+  [
+    'one socket of two apps',
+    `${APP}    listen: ./a.sock\n  web:\n    script: app.js\n    listen: [a/../a.sock]`,
+    ['7:14 apps.web.listen: <folder>/a.sock is already declared by apps.api (line 4, column 13)'],
+  ],
+  [
+    'one port twice',
+    `${APP}    listen: [3000, 3000]`,
+    ['4:20 apps.api.listen: port 3000 is already declared by the same app (line 4, column 14)'],
+  ],
+  [
+    'a listen that is none',
+    `${APP}    listen: web`,
+    ['4:13 apps.api.listen must be a port from 1 to 65535, "host:port" or a socket path with a slash, but was "web"'],
+  ],
+  [
+    'a port out of range',
+    `${APP}    listen: 70000`,
+    [
+      '4:13 apps.api.listen must be a port from 1 to 65535, "host:port", a socket path, or a list of these, but was 70000',
+    ],
+  ],
+
+  [
+    'a number that is written otherwise',
+    `${APP}    env: { VERSION: 1.10, MODE: 0x10, BIG: 1e3, OCTAL: 010 }`,
+    [
+      '4:21 apps.api.env.VERSION would be 1.1, not 1.10: without quotes it is a number',
+      '4:33 apps.api.env.MODE would be 16, not 0x10: without quotes it is a number',
+      '4:44 apps.api.env.BIG would be 1000, not 1e3: without quotes it is a number',
+      '4:56 apps.api.env.OCTAL would be 10, not 010: without quotes it is a number',
+    ],
+  ],
+  [
+    'a boolean that is written otherwise',
+    `${APP}    env: { ON: True }`,
+    ['4:16 apps.api.env.ON would be true, not True: without quotes it is a boolean'],
+  ],
+  [
+    'two sources of a secret',
+    `${APP}    env: { A: { from_env: A, value: x } }`,
+    [
+      '4:17 apps.api.env.A must have exactly one of value, from_env, from_file, from_command, but has value and from_env',
+    ],
+  ],
+  [
+    'no source of a secret',
+    `${APP}    env: { A: { secret: true } }`,
+    ['4:12 apps.api.env.A must have exactly one of value, from_env, from_file, from_command, but has none'],
+  ],
+  [
+    'a secret that is not set',
+    `${APP}    env: { A: { from_env: NOT_SET } }`,
+    ['4:27 apps.api.env.A: the variable NOT_SET is not set'],
+  ],
+  [
+    'a secret file that is missing',
+    `${APP}    env: { A: { from_file: no.txt } }`,
+    ['4:28 apps.api.env.A: cannot read <folder>/no.txt: it does not exist'],
+  ],
+  [
+    'a secret file that is a directory',
+    `${APP}    env: { A: { from_file: . } }`,
+    ['4:28 apps.api.env.A: cannot read <folder>: it is a directory'],
+  ],
+  [
+    'a secret command that fails',
+    `${APP}    env: { A: { from_command: [sh, -c, "echo hidden; echo one >&2; echo two >&2; exit 3"] } }`,
+    ['4:31 apps.api.env.A: the command "sh" exited with code 3: two'],
+  ],
+  [
+    'a secret command that is missing',
+    `${APP}    env: { A: { from_command: [no-such-program] } }`,
+    ['4:31 apps.api.env.A: the command "no-such-program" was not found'],
+  ],
+  [
+    'a missing env file',
+    `${APP}    env_file: [no.env, { path: also-no.env, optional: true }]`,
+    ['4:16 apps.api.env_file: cannot use <folder>/no.env: it does not exist'],
+  ],
+  [
+    'an env file that is a directory',
+    `${APP}    env_file: .`,
+    ['4:15 apps.api.env_file: cannot use <folder>: it is a directory'],
+  ],
+
+  [
+    'a variable that is not set',
+    `${APP}    env: { A: "x\${NOT_SET}y" }`,
+    ['4:17 apps.api.env.A: the variable NOT_SET is not set'],
+  ],
+  [
+    'a variable with a message',
+    `${APP}    env: { A: "\${NOT_SET:?ask ops}" }`,
+    ['4:16 apps.api.env.A: the variable NOT_SET is not set: ask ops'],
+  ],
+  ['an expression that does not end', `${APP}    env: { A: "\${NOT" }`, ['4:16 apps.api.env.A has a ${ without its }']],
+  [
+    'a nested default',
+    `${APP}    env: { A: "\${B:-\${C}}" }`,
+    ['4:16 apps.api.env.A: a default cannot hold another ${…}'],
+  ],
+  [
+    'an expression that names nothing',
+    `${APP}    env: { A: "\${1}" }`,
+    ['4:16 apps.api.env.A: this ${…} names no variable'],
+  ],
+  [
+    'an interpolated number that is none',
+    `${APP}    restart: { max: "\${MANY:-many}" }`,
+    ['4:21 apps.api.restart.max must be a whole number of at least 0, but was "many"'],
+  ],
+]
+
+describe('says what is wrong, and where, for', () => {
+  test.each(TABLE)('%s', async (_, yaml, expected) => {
+    const complaints = await complaintsOf(yaml)
+    expect(headlines(complaints)).toEqual(
+      expected.map((line) => (line.startsWith(' ') ? `ecosystem.yaml${line}` : `ecosystem.yaml:${line}`)),
+    )
+  })
+})
+
+test('prints all problems of a file at once, with the line, a squiggle and a hint', async () => {
+  using project = new Project({
+    'ecosystem.yaml': [
+      'apps:',
+      '  api:',
+      '    script: app.js',
+      '    instnaces: 2',
+      '    stop: { timeout: 10 }',
+      '  web:',
+      '    command: [web-server]',
+      '    listen: 3000',
+      '  admin:',
+      '    script: app.js',
+      '    listen: [3000]',
+      '    depends_on: [apii]',
+    ].join('\n'),
+  })
+  expect(await project.complaints({ env: { PATH: '/usr/bin:/bin:/usr/local/bin' } })).toMatchInlineSnapshot(`
+    "ecosystem.yaml:4:5 unknown key "instnaces" in apps.api; did you mean "instances"?
+            instnaces: 2
+            ~~~~~~~~~
+    ecosystem.yaml:5:22 apps.api.stop.timeout: 10 has no unit; write 10s, 10ms or 10m
+            stop: { timeout: 10 }
+                             ~~
+    ecosystem.yaml:7:15 apps.web runs "web-server", which is not on its PATH
+            command: [web-server]
+                      ~~~~~~~~~~
+      hint: PATH is /usr/bin:/bin:/usr/local/bin
+    ecosystem.yaml:11:14 apps.admin.listen: port 3000 is already declared by apps.web (line 8, column 13)
+            listen: [3000]
+                     ~~~~
+    ecosystem.yaml:12:18 apps.admin.depends_on names an unknown app "apii"; did you mean "api"?
+            depends_on: [apii]
+                         ~~~~"
+  `)
+})
+
+test('names the known environments when one is unknown', async () => {
+  const yaml = `${APP}environments:\n  production: {}\n  staging: {}\n`
+  expect(await complaintsOf(yaml, { environment: 'prodution' })).toMatchInlineSnapshot(`
+    "ecosystem.yaml:4:1 unknown environment "prodution"; did you mean "production"?
+        environments:
+        ~~~~~~~~~~~~
+      hint: environments of this file: production, staging"
+  `)
+})
+
+test('reports what defaults say wrong once, not for every app', async () => {
+  const yaml = 'defaults:\n  env: { A: "${NOT_SET}" }\napps:\n  a: { script: app.js }\n  b: { script: app.js }\n'
+  expect(headlines(await complaintsOf(yaml))).toEqual([
+    'ecosystem.yaml:2:14 apps.a.env.A: the variable NOT_SET is not set',
+  ])
+})
+
+test('points into the overlay when the overlay is wrong', async () => {
+  const yaml = `${APP}environments:\n  prod:\n    apps:\n      api: { cwd: nowhere }\n`
+  const [headline] = headlines(await complaintsOf(yaml, { environment: 'prod' }))
+  expect(headline).toBe('ecosystem.yaml:7:19 apps.api.cwd does not exist: <folder>/nowhere')
+})
+
+test('names the line of an env file that holds an invalid name', async () => {
+  const complaints = await complaintsOf(`${APP}    env_file: bad.env`, {}, { 'bad.env': 'A=1\nMY-VAR=2\n' })
+  expect(headlines(complaints)).toEqual([
+    'ecosystem.yaml:4:15 apps.api.env_file: cannot use <folder>/bad.env: line 2 has the invalid name "MY-VAR"',
+  ])
+})
+
+test('ends a secret command that takes too long', async () => {
+  const yaml = `${APP}    env: { A: { from_command: [sh, -c, "sleep 30; echo x"] } }`
+  const complaints = await complaintsOf(yaml, { env: { ECO_CONFIG_TIMEOUT_MS: '200' } })
+  expect(headlines(complaints)).toEqual([
+    'ecosystem.yaml:4:31 apps.api.env.A: the command "sh" did not finish within 200ms',
+  ])
+})
+
+test('refuses aliases that would fill the memory, at once', async () => {
+  const lines = ['x-0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]']
+  for (let level = 1; level < 12; level++)
+    lines.push(`x-${level}: &a${level} [${`*a${level - 1}, `.repeat(9)}*a${level - 1}]`)
+  const started = performance.now()
+  expect(await complaintsOf(lines.join('\n'))).toContain('more than 100000 values once its aliases are expanded')
+  expect(performance.now() - started).toBeLessThan(3000)
+})
+
+test('makes control characters visible', async () => {
+  const complaints = await complaintsOf(`${APP}    "instances\\e[31m": 2`)
+  expect(complaints).not.toContain('\u001b')
+})
