@@ -5,9 +5,9 @@ export type Color = keyof typeof COLORS
 export interface Style {
   readonly ellipsis: string
   readonly dot: string
-  paint(color: Color, text: string): string
+  readonly paint: (color: Color, text: string) => string
   /** Foreign text on one line: nothing in it moves the cursor, and in ASCII nothing is outside of it. */
-  clean(text: string): string
+  readonly clean: (text: string) => string
 }
 
 export function createStyle(options: { color: boolean; ascii: boolean }): Style {

@@ -1,6 +1,6 @@
 /** fast-check arbitraries of specs and of the states of a scope. Shared by all property tests. */
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import type { AppliedState, Hold } from '../../src/model/applied.ts'
 import { NOTHING_APPLIED } from '../../src/model/applied.ts'
 import type { Exit, ObservedApp, ObservedInstance, ObservedState } from '../../src/model/observed.ts'
@@ -221,7 +221,8 @@ function edit(old: AppSpec, young: AppSpec, fate: (typeof FATES)[number]): AppSp
   }
 }
 
-function resealed(env: AppSpec['env']): AppSpec['env'] {
+/** The same secrets, as another load of the file would seal them. */
+export function resealed(env: AppSpec['env']): AppSpec['env'] {
   const entries = Object.entries(env).map(([name, value]) => [
     name,
     value.type === 'secret' ? { ...value, sealed: `${SECRET_MARK}:again` } : value,
