@@ -67,7 +67,7 @@ function mergeMaps(base: MapNode, over: MapNode, path: Path): MapNode {
   const entries = new Map(base.entries)
   for (const group of path.at(-1) === 'ready' ? [READY_CHECKS] : [PROGRAM]) {
     const isSet = group.some((key) => over.entries.has(key) && !isNull(over.entries.get(key)?.value ?? over))
-    if (isSet) for (const key of group) entries.delete(key)
+    if (isSet) for (const key of group) if (!over.entries.has(key)) entries.delete(key)
   }
   for (const [key, entry] of over.entries) {
     const below = entries.get(key)

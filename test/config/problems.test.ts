@@ -95,7 +95,7 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
   ['a key twice', `${APP}    cwd: .\n    cwd: .`, ['5:5 this key is already there in the same map']],
   ['a tab', 'apps:\n\tapi:\n', ['2:1 a tab cannot indent YAML']],
   ['two documents', `${APP}---\nb: 1`, ['4:1 the file holds more than one YAML document']],
-  ['a custom tag', 'apps:\n  api: !js/function x', ['2:20 the tag !js/function is not supported: YAML is data here']],
+  ['a custom tag', 'apps:\n  api: !js/function x', ['2:21 the tag !js/function is not supported: YAML is data here']],
   ['a key that is a number', 'apps:\n  8080:\n    script: app.js', ['2:3 a key must be a string, but was 8080']],
   ['an alias without an anchor', 'apps: *nothing', ['1:7 the alias *nothing has no anchor before it']],
   [
