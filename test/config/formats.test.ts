@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { loadEcosystem } from '../../src/config/load-ecosystem.ts'
 import { EXTENSIONS } from '../../src/config/locate.ts'
@@ -21,10 +21,11 @@ describe('means the same as ecosystem.yaml:', () => {
   })
 })
 
+const seal = (value: string): { fingerprint: string; sealed: string } => ({ fingerprint: value, sealed: value })
+
 /** The desired state of a fixture, with what must differ between folders taken out. */
 async function desired(extension: string, environment: string | null): Promise<DesiredState> {
   const file = path.join(VALID, extension, `ecosystem.${extension}`)
-  const seal = (value: string): { fingerprint: string; sealed: string } => ({ fingerprint: value, sealed: value })
   const result = await loadEcosystem({ file, cwd: '/', environment, env: BASE_ENV, seal })
   if (!result.ok) throw new Error(result.diagnostics.map((one) => `${one.line}: ${one.message}`).join('\n'))
   return JSON.parse(
@@ -35,13 +36,13 @@ async function desired(extension: string, environment: string | null): Promise<D
   )
 }
 
-describe('JSON', () => {
-  const parse = (text: string, dialect: 'json' | 'jsonc' = 'json') => {
-    const problems: string[] = []
-    const tree = parseJson(text, dialect, (at, message) => problems.push(`${at?.start} ${message}`))
-    return { data: tree && toData(tree), problems }
-  }
+const parse = (text: string, dialect: 'json' | 'jsonc' = 'json') => {
+  const problems: string[] = []
+  const tree = parseJson(text, dialect, (at, message) => problems.push(`${at?.start} ${message}`))
+  return { data: tree && toData(tree), problems }
+}
 
+describe('JSON', () => {
   test('accepts what JSON.parse accepts, and reads the same', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5 }), fc.constantFrom('', ' ', '\t', 4), (value, space) => {
