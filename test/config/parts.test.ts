@@ -34,7 +34,11 @@ describe('durations', () => {
   })
 
   test('are read as they are written', () => {
-    fc.assert(fc.property(fc.nat({ max: 10 ** 12 }), (ms) => expect(parseDuration(formatDuration(ms))).toBe(ms)))
+    fc.assert(
+      fc.property(fc.nat({ max: 10 ** 12 }), (ms) => {
+        expect(parseDuration(formatDuration(ms))).toBe(ms)
+      }),
+    )
   })
 })
 
