@@ -36,13 +36,27 @@ function validatorSource() {
     inlineRefs: false,
     code: { source: true, esm: true, lines: true },
   })
-  const code = standaloneCode(ajv, ajv.compile(schema))
+  const code = standaloneCode(ajv, ajv.compile(forValidator(schema)))
   // ajv writes require() for its runtime helpers even in ESM; the only one we use counts code points.
   const inlined = code.replaceAll(/require\("ajv\/dist\/runtime\/ucs2length"\)\.default/g, '(text) => [...text].length')
   if (/\brequire\(/.test(inlined))
     throw new Error('The compiled validator needs another ajv runtime helper: inline it here.')
-  // Of the schema's copies inside the code only `schemaN.properties` and the like are read.
   return inlined
+}
+
+/** The compiled code carries the schema as a literal: what only people read would cost every start a few milliseconds. */
+function forValidator(node) {
+  if (Array.isArray(node)) return node.map(forValidator)
+  if (node === null || typeof node !== 'object') return node
+  const texts = ['title', 'description', 'default', 'examples']
+  const isText = (key, value) => (texts.includes(key) && !isSchema(value)) || (key.startsWith('x-') && !isSchema(value))
+  const kept = Object.entries(node).filter(([key, value]) => !isText(key, value))
+  return Object.fromEntries(kept.map(([key, value]) => [key, forValidator(value)]))
+}
+
+/** A property may be called `default`; an annotation is no schema. */
+function isSchema(value) {
+  return typeof value === 'object' && value !== null && ('type' in value || '$ref' in value || 'enum' in value)
 }
 
 async function typesSource() {

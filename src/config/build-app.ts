@@ -30,7 +30,7 @@ export async function buildApp(
   const kind = app.data.kind ?? 'service'
   checkKind(app, kind, report)
   const env = await buildEnv(app, listen, context)
-  const program = buildProgram(app, context.folder, env.get('PATH')?.value ?? context.env['PATH'], report)
+  const program = buildProgram(app, context, env.get('PATH')?.value ?? context.env['PATH'], report)
   const ready: Ready =
     kind === 'service'
       ? buildReady(app, listen, report)

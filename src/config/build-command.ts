@@ -1,7 +1,9 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import path from 'node:path'
 import type { AppNode } from './app-node.ts'
 import { errnoOf } from './read-source.ts'
+import type { BuildContext } from './build-context.ts'
+import { isExecutable, type ProgramSearch } from './program-search.ts'
 import type { Report } from './problem.ts'
 import type { Path } from './tree.ts'
 
@@ -21,7 +23,7 @@ export interface Program {
  */
 export function buildProgram(
   app: AppNode,
-  folder: string,
+  { folder, programs }: Pick<BuildContext, 'folder' | 'programs'>,
   pathVariable: string | undefined,
   report: Report,
 ): Program | null {
@@ -36,7 +38,7 @@ export function buildProgram(
     report(app.keyAt('command'), `${app.label} has both script and command`, 'keep one of them')
     return null
   }
-  if (script) return buildScript(app, script, cwd, pathVariable, report)
+  if (script) return buildScript(app, script, cwd, { programs, pathVariable }, report)
   if (!command) {
     report(app.at(), `${app.label} has neither script nor command`, 'give one: script: server.js')
     return null
@@ -45,8 +47,13 @@ export function buildProgram(
     if (value) report(app.keyAt(key), `${app.label}.${key} goes with script; put the arguments into command`)
   }
   const [program = '', ...rest] = command
-  const found = checkProgram(app, program, cwd, pathVariable, ['command', 0], report)
+  const found = checkProgram(app, program, cwd, { programs, pathVariable }, ['command', 0], report)
   return found === null ? null : { cwd, command: [found, ...rest] }
+}
+
+interface Search {
+  readonly programs: ProgramSearch
+  readonly pathVariable: string | undefined
 }
 
 /** `node` stays a bare word: PATH decides at each start, so a newer Node is no change of the spec. */
@@ -54,13 +61,13 @@ function buildScript(
   app: AppNode,
   script: string,
   cwd: string,
-  pathVariable: string | undefined,
+  search: Search,
   report: Report,
 ): Program | null {
   const file = path.resolve(cwd, script)
   const problem = fileProblem(file)
   if (problem) report(app.at('script'), `${app.label}.script ${problem}: ${file}`, hintFor(script, cwd))
-  const node = checkProgram(app, 'node', cwd, pathVariable, ['script'], report)
+  const node = checkProgram(app, 'node', cwd, search, ['script'], report)
   if (problem || node === null) return null
   return { cwd, command: ['node', ...(app.data.node_args ?? []), file, ...(app.data.args ?? [])] }
 }
@@ -75,7 +82,7 @@ function checkProgram(
   app: AppNode,
   program: string,
   cwd: string,
-  pathVariable: string | undefined,
+  { programs, pathVariable }: Search,
   at: Path,
   report: Report,
 ): string | null {
@@ -94,9 +101,7 @@ function checkProgram(
     )
     return null
   }
-  const folders = (pathVariable ?? DEFAULT_PATH).split(':').map((folder) => path.resolve(cwd, folder))
-  const isFound = folders.some((folder) => !fileProblem(`${folder}/${program}`) && isExecutable(`${folder}/${program}`))
-  if (isFound) return program
+  if (programs.finds(program, pathVariable ?? DEFAULT_PATH, cwd)) return program
   report(
     app.at(...at),
     `${app.label} runs ${JSON.stringify(program)}, which is not on its PATH`,
@@ -120,14 +125,5 @@ function fileProblem(file: string): string | null {
   } catch (error) {
     const code = errnoOf(error)
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be read (${code})`
-  }
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }

@@ -1,4 +1,5 @@
 import type { ProblemList, Report } from './problem.ts'
+import type { ProgramSearch } from './program-search.ts'
 import type { TreeNode } from './tree.ts'
 
 /** What building the specs of one environment needs besides the apps themselves. */
@@ -19,6 +20,7 @@ export interface BuildContext {
   readonly runsCommands: boolean
   /** Secrets that came from commands, by argv: five apps that share one command run it once. */
   readonly commands: Map<string, Promise<CommandOutcome>>
+  readonly programs: ProgramSearch
   /** The file's own `env_file`. */
   readonly envFiles: TreeNode | null
 }

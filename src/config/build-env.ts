@@ -49,9 +49,12 @@ export function sealEnv(env: RawEnv, seal: BuildContext['seal']): Record<string,
 
 /** The allow-listed variables of the calling shell that the app does not set itself. */
 export function ambientEnv(env: BuildContext['env'], own: RawEnv): Record<string, string> {
-  const taken = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  const kept = taken.filter(([name]) => AMBIENT.test(name) && !own.has(name))
-  return Object.fromEntries(kept.toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  const kept: Record<string, string> = {}
+  for (const name of Object.keys(env).filter((it) => AMBIENT.test(it)).toSorted()) {
+    const value = env[name]
+    if (value !== undefined && !own.has(name)) kept[name] = value
+  }
+  return kept
 }
 
 function* inherited(app: AppNode, { env }: BuildContext): Generator<[string, RawValue]> {

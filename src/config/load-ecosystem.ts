@@ -12,6 +12,7 @@ import type { ParsedFile } from './parse-file.ts'
 import { prepareEnvironment } from './prepare-environment.ts'
 import type { EffectiveFile } from './prepare-environment.ts'
 import type { Report } from './problem.ts'
+import { ProgramSearch } from './program-search.ts'
 
 export interface LoadOptions {
   /** Null: found by walking up from `cwd`. */
@@ -101,6 +102,7 @@ export async function resolveEnvironment(
     missing,
     runsCommands: missing === problems.error,
     commands: new Map(),
+    programs: new ProgramSearch(),
     envFiles: effective?.root.entries.get('env_file')?.value ?? null,
   }
   return { effective, context }
