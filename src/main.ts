@@ -1,9 +1,10 @@
 /**
- * The `eco` binary. `eco ls` is answered from here with nothing else loaded; every other command loads the program.
+ * The `eco` binary. `eco ls` is answered from here with next to nothing loaded; every other command loads the program.
  */
 
 import { list } from './cli/list.ts'
 import { reportError } from './cli/report-error.ts'
+import { ecoHome } from './state/paths.ts'
 
 const argv = process.argv.slice(2)
 
@@ -13,9 +14,11 @@ async function main(): Promise<number> {
     await list({ selectors: quick.selectors, project: null, environment: null }, quick.json)
     return 0
   }
-  // Resolved beside this file in dist/; the name is kept from the bundler on purpose.
-  const { run } = (await import('./program.js' as string)) as typeof import('./cli/program.ts')
-  return run(argv)
+  const { loadProgram } = await import('./load-program.ts')
+  const { program, saveCache } = loadProgram(ecoHome())
+  const code = await program.run(argv)
+  saveCache()
+  return code
 }
 
 /** `eco ls [selector…] [--json]` and nothing more; anything else is for the full parser. */

@@ -57,13 +57,7 @@ interface Search {
 }
 
 /** `node` stays a bare word: PATH decides at each start, so a newer Node is no change of the spec. */
-function buildScript(
-  app: AppNode,
-  script: string,
-  cwd: string,
-  search: Search,
-  report: Report,
-): Program | null {
+function buildScript(app: AppNode, script: string, cwd: string, search: Search, report: Report): Program | null {
   const file = path.resolve(cwd, script)
   const problem = fileProblem(file)
   if (problem) report(app.at('script'), `${app.label}.script ${problem}: ${file}`, hintFor(script, cwd))

@@ -50,7 +50,9 @@ export function sealEnv(env: RawEnv, seal: BuildContext['seal']): Record<string,
 /** The allow-listed variables of the calling shell that the app does not set itself. */
 export function ambientEnv(env: BuildContext['env'], own: RawEnv): Record<string, string> {
   const kept: Record<string, string> = {}
-  for (const name of Object.keys(env).filter((it) => AMBIENT.test(it)).toSorted()) {
+  for (const name of Object.keys(env)
+    .filter((it) => AMBIENT.test(it))
+    .toSorted()) {
     const value = env[name]
     if (value !== undefined && !own.has(name)) kept[name] = value
   }

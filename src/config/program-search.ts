@@ -22,7 +22,8 @@ export class ProgramSearch {
 }
 
 function isProgram(file: string): boolean {
-  return isExecutable(file) && statSync(file, { throwIfNoEntry: false })?.isFile() === true
+  // stat first: a failing access() makes an Error with a stack, once for each folder of the PATH.
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === true && isExecutable(file)
 }
 
 export function isExecutable(file: string): boolean {

@@ -3,10 +3,12 @@
  * digest. State, plans and events hold only sealed values; a copy of them without the key tells nothing.
  */
 
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
+
+/** Loaded at the first secret: most commands, and a daemon without secrets, do without. */
+const crypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto')
 
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
@@ -24,16 +26,16 @@ export class SecretBox {
   readonly #digestKey: Buffer
 
   constructor(key: Buffer) {
-    this.#sealKey = createHmac('sha256', key).update('eco seal').digest()
-    this.#digestKey = createHmac('sha256', key).update('eco fingerprint').digest()
+    this.#sealKey = crypto().createHmac('sha256', key).update('eco seal').digest()
+    this.#digestKey = crypto().createHmac('sha256', key).update('eco fingerprint').digest()
   }
 
   seal(value: string): SealedValue {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', this.#sealKey, nonce)
+    const nonce = crypto().randomBytes(NONCE_BYTES)
+    const cipher = crypto().createCipheriv('aes-256-gcm', this.#sealKey, nonce)
     const body = Buffer.concat([cipher.update(value, 'utf8'), cipher.final()])
     return {
-      fingerprint: createHmac('sha256', this.#digestKey).update(value).digest('hex').slice(0, 32),
+      fingerprint: crypto().createHmac('sha256', this.#digestKey).update(value).digest('hex').slice(0, 32),
       sealed: Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64'),
     }
   }
@@ -42,7 +44,7 @@ export class SecretBox {
   open(sealed: string): string {
     const bytes = Buffer.from(sealed, 'base64')
     try {
-      const decipher = createDecipheriv('aes-256-gcm', this.#sealKey, bytes.subarray(0, NONCE_BYTES))
+      const decipher = crypto().createDecipheriv('aes-256-gcm', this.#sealKey, bytes.subarray(0, NONCE_BYTES))
       decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
       return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
     } catch (cause) {
@@ -85,7 +87,7 @@ function createKey(home: string, path: string): Buffer {
   const temporary = `${path}.${process.pid}`
   const fd = openSync(temporary, 'wx', 0o600)
   try {
-    writeSync(fd, `${randomBytes(32).toString('hex')}\n`)
+    writeSync(fd, `${crypto().randomBytes(32).toString('hex')}\n`)
     fsyncSync(fd)
   } finally {
     closeSync(fd)
