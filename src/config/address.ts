@@ -23,19 +23,6 @@ export function reachableHost(host: string | null): string {
   return host === '::' ? '::1' : host
 }
 
-/** Whether two listeners cannot both be bound. */
-export function overlaps(a: Listen, b: Listen): boolean {
-  if (a.type === 'unix' || b.type === 'unix') return a.type === 'unix' && b.type === 'unix' && a.path === b.path
-  if (a.port !== b.port) return false
-  const [first, second] = [normalHost(a.host), normalHost(b.host)]
-  return first === second || first === '*' || second === '*'
-}
-
-function normalHost(host: string | null): string {
-  if (host === null || host === '0.0.0.0' || host === '::') return '*'
-  return host === 'localhost' ? '127.0.0.1' : host.toLowerCase()
-}
-
 /** `port 3000`, `127.0.0.1:3000` or a path. */
 export function describeListen(listen: Listen): string {
   if (listen.type === 'unix') return listen.path

@@ -1,6 +1,7 @@
 import path from 'node:path'
+import { overlaps } from '../model/listen.ts'
 import type { Listen } from '../model/spec.ts'
-import { describeListen, overlaps, parseAddress } from './address.ts'
+import { describeListen, parseAddress } from './address.ts'
 import type { AppNode } from './app-node.ts'
 import type { BuildContext } from './build-context.ts'
 import type { Report } from './problem.ts'
