@@ -8,6 +8,7 @@ import net from 'node:net'
 import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { EcoError } from '../errors.ts'
+import { overlaps } from '../model/listen.ts'
 import type { Listen } from '../model/spec.ts'
 import { portHolder } from './proc.ts'
 
@@ -17,6 +18,7 @@ import { portHolder } from './proc.ts'
  */
 interface BoundHandle {
   readonly fd: number
+  getsockname?(into: object): number
   close(): void
 }
 type CreateServerHandle = (address: string, port: number, type: 4 | 6 | -1, fd?: number, flags?: number) => BoundHandle | number
@@ -24,6 +26,7 @@ type CreateServerHandle = (address: string, port: number, type: 4 | 6 | -1, fd?:
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle
 
 interface Bound {
+  readonly listen: Listen
   readonly handle: BoundHandle
   readonly owner: string
 }
@@ -53,18 +56,13 @@ export class SocketRegister {
     const other = this.ownerOf(listen)
     if (other !== null && other !== owner) throw this.#conflict(key, other, owner)
     const handle = listen.type === 'tcp' ? bindTcp(listen) : bindUnix(listen.path)
-    this.#bound.set(key, { handle, owner })
+    this.#bound.set(key, { listen, handle, owner })
     return handle.fd
   }
 
   /** The app that holds an address overlapping this one: `0.0.0.0:3000` overlaps `127.0.0.1:3000`. */
   ownerOf(listen: Listen): string | null {
-    for (const [key, bound] of this.#bound) {
-      if (key === listenKey(listen)) return bound.owner
-      if (listen.type !== 'tcp' || !key.startsWith('tcp:') || !key.endsWith(`:${listen.port}`)) continue
-      const host = key.slice(4, key.length - `:${listen.port}`.length)
-      if (host === '*' || listen.host === null) return bound.owner
-    }
+    for (const bound of this.#bound.values()) if (overlaps(bound.listen, listen)) return bound.owner
     return null
   }
 
@@ -88,15 +86,31 @@ export class SocketRegister {
 
 function bindTcp(listen: Extract<Listen, { type: 'tcp' }>): BoundHandle {
   // Without a host Node listens on :: (both families), and on 0.0.0.0 where there is no IPv6: the same here.
-  const attempts: [string, 4 | 6][] =
-    listen.host === null ? [['::', 6], ['0.0.0.0', 4]] : [[listen.host, net.isIPv6(listen.host) ? 6 : 4]]
-  let failure: number | BoundHandle = 0
-  for (const [address, type] of attempts) {
-    failure = createServerHandle(address, listen.port, type)
-    if (typeof failure !== 'number') return failure
-    if (errorName(failure) !== 'EAFNOSUPPORT' && errorName(failure) !== 'EINVAL' && errorName(failure) !== 'EADDRNOTAVAIL') break
+  const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host
+  if (host !== null && net.isIP(host) === 0) {
+    throw new EcoError('GUARD', `Cannot bind ${host}:${listen.port}: ${host} is not an IP address.`)
   }
-  throw bindError(`port ${listen.port}`, errorName(failure), listen.port)
+  const addresses = host === null ? ['::', '0.0.0.0'] : [host]
+  let failure = ''
+  for (const address of addresses) {
+    const handle = createServerHandle(address, listen.port, net.isIPv6(address) ? 6 : 4)
+    failure = bindFailure(handle)
+    if (typeof handle !== 'number') {
+      if (failure === '') return handle
+      handle.close()
+    }
+    if (failure !== 'EAFNOSUPPORT' && failure !== 'EINVAL' && failure !== 'EADDRNOTAVAIL') break
+  }
+  throw bindError(`port ${listen.port}`, failure, listen.port)
+}
+
+/**
+ * The error of a bind, '' when there was none. libuv keeps EADDRINUSE back until the next call on the socket; not asked
+ * for, it would surface as an app that listens on a random port.
+ */
+function bindFailure(handle: BoundHandle | number): string {
+  const status = typeof handle === 'number' ? handle : (handle.getsockname?.({}) ?? 0)
+  return status === 0 ? '' : getSystemErrorName(status)
 }
 
 function bindUnix(path: string): BoundHandle {
@@ -106,7 +120,7 @@ function bindUnix(path: string): BoundHandle {
   mkdirSync(dirname(path), { recursive: true })
   removeSocketFile(path)
   const handle = createServerHandle(path, -1, -1)
-  if (typeof handle === 'number') throw bindError(path, errorName(handle), null)
+  if (typeof handle === 'number') throw bindError(path, getSystemErrorName(handle), null)
   return handle
 }
 
@@ -132,8 +146,4 @@ function bindError(what: string, code: string, port: number | null): EcoError {
     })
   }
   return new EcoError('GUARD', `Cannot bind ${what}: ${code}.`)
-}
-
-function errorName(code: number | BoundHandle): string {
-  return typeof code === 'number' ? getSystemErrorName(code) : ''
 }
