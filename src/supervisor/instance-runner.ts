@@ -135,7 +135,7 @@ export class InstanceRunner {
   #reason(): string | null {
     const { phase } = this.#instance
     if (phase.name === 'failed' || phase.name === 'backoff') return phase.reason
-    if (phase.name === 'stopping') return phase.fault
+    if (phase.name === 'stopping') return phase.fault?.reason ?? null
     return phase.name === 'starting' ? this.#waitingFor : null
   }
 

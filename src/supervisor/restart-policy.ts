@@ -1,4 +1,3 @@
-import type { Exit } from '../model/observed.ts'
 import type { Backoff, RestartPolicy } from '../model/spec.ts'
 
 /**
@@ -26,16 +25,16 @@ export type RestartDecision =
 /**
  * Decides what happens after an instance ended by itself.
  *
+ * @param clean whether it ended as if its work were done: exit code 0
  * @param upMs how long this run of it lasted, milliseconds
  * @returns a decision with the reason shown to the user; never throws
  *
  * Source: OTP's restart intensity and period; reasons as in Nomad's restart tracker.
  */
-export function decideRestart(policy: RestartPolicy, history: RestartHistory, exit: Exit, upMs: number): RestartDecision {
+export function decideRestart(policy: RestartPolicy, history: RestartHistory, clean: boolean, upMs: number): RestartDecision {
   const upClock = history.upClock + Math.max(0, upMs)
   const marks = history.marks.filter((mark) => mark > upClock - policy.windowMs)
   const inARow = upMs >= STABLE_MS ? 0 : history.inARow
-  const clean = exit.kind === 'code' && exit.code === 0
   if (policy.policy === 'never' || (policy.policy === 'on_failure' && clean)) {
     const reason = `restart policy is ${policy.policy}`
     return { type: clean ? 'leave' : 'give-up', history: { upClock, marks, inARow }, reason }

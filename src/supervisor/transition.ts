@@ -30,11 +30,17 @@ export type Phase =
       /** Known once the main process has ended; the rest of its group may live on. */
       readonly exit: Exit | null
       /** Why it stops when nobody asked it to: it ended by itself, or was not ready in time. */
-      readonly fault: string | null
+      readonly fault: Fault | null
     }
   | { readonly name: 'backoff'; readonly until: EpochMs; readonly reason: string }
   | { readonly name: 'exited' }
   | { readonly name: 'failed'; readonly reason: string }
+
+/** Why a run is over that nobody ended. `clean`: it ended by itself, with exit code 0. */
+export interface Fault {
+  readonly reason: string
+  readonly clean: boolean
+}
 
 export interface Instance {
   readonly wanted: 'up' | 'down'
@@ -133,7 +139,8 @@ function onStart(instance: Instance, policy: LifePolicy, now: EpochMs): Transiti
     case 'running':
       return stay(instance)
     case 'stopping':
-      return stay(instance) // started again once the group is empty
+      // Started again once the group is empty; whatever it stops for is forgiven.
+      return move(instance, { ...instance.phase, fault: null }, [])
     default:
       return unreachable(instance.phase)
   }
@@ -164,7 +171,11 @@ function onSpawned(instance: Instance, pid: number, policy: LifePolicy, now: Epo
   const { phase } = instance
   if (phase.name !== 'starting') return stay(instance)
   if (instance.wanted === 'down') return beginStop(instance, pid, phase.since, null, policy, now)
-  return move(instance, { ...phase, pid }, [{ type: 'watch-ready', incarnation: instance.incarnation, pid }])
+  return move(instance, { ...phase, pid }, [
+    // Once more: it may have come, and found no process to stop, while the spawn was under way.
+    { type: 'set-deadline', at: phase.deadline },
+    { type: 'watch-ready', incarnation: instance.incarnation, pid },
+  ])
 }
 
 function onReady(instance: Instance, now: EpochMs): Transition {
@@ -181,7 +192,7 @@ function onExited(instance: Instance, exit: Exit, policy: LifePolicy, now: Epoch
   switch (phase.name) {
     case 'starting':
       // A spawn that failed has no process and no group.
-      if (phase.pid === null) return settle(known, exit, phase.since, policy, now)
+      if (phase.pid === null) return settle(known, faultOf(exit), exit.at - phase.since, policy, now)
       return beginStop(known, phase.pid, phase.since, exit, policy, now)
     case 'running':
       return beginStop(known, phase.pid, phase.since, exit, policy, now)
@@ -202,7 +213,9 @@ function onGroupEmpty(instance: Instance, policy: LifePolicy, now: EpochMs): Tra
   if (phase.name !== 'stopping') return stay(instance)
   const exit = phase.exit ?? { kind: 'unknown', at: now }
   if (phase.fault !== null || instance.wanted === 'down') {
-    return settle({ ...instance, lastExit: exit }, exit, phase.since, policy, now, phase.fault)
+    // Up until it ended: what the rest of its group took to end does not count.
+    const upMs = exit.at - phase.since
+    return settle({ ...instance, lastExit: exit }, phase.fault ?? faultOf(exit), upMs, policy, now)
   }
   // Stopped on request, and wanted again meanwhile: that is a restart by the operator.
   return spawn({ ...instance, lastExit: exit, history: NO_RESTARTS, restarts: 0 }, policy, now)
@@ -214,7 +227,8 @@ function onDeadline(instance: Instance, policy: LifePolicy, now: EpochMs): Trans
     case 'starting': {
       if (now < phase.deadline) return move(instance, phase, [{ type: 'set-deadline', at: phase.deadline }])
       if (phase.pid === null) return stay(instance)
-      const fault = `not ready within ${policy.readyTimeoutMs / 1000}s`
+      // Not clean, even if it answers the stop signal with exit code 0.
+      const fault = { reason: `not ready within ${policy.readyTimeoutMs / 1000}s`, clean: false }
       return beginStop(instance, phase.pid, phase.since, null, policy, now, fault)
     }
     case 'stopping': {
@@ -263,7 +277,7 @@ function beginStop(
   exit: Exit | null,
   policy: LifePolicy,
   now: EpochMs,
-  fault: string | null = exit && instance.wanted === 'up' ? describeExit(exit) : null,
+  fault: Fault | null = exit && instance.wanted === 'up' ? faultOf(exit) : null,
 ): Transition {
   const deadline = now + policy.stop.timeoutMs
   return move(
@@ -278,18 +292,11 @@ function beginStop(
 }
 
 /** Nothing of the instance is left: what now? */
-function settle(
-  instance: Instance,
-  exit: Exit,
-  since: EpochMs,
-  policy: LifePolicy,
-  now: EpochMs,
-  fault: string | null = describeExit(exit),
-): Transition {
+function settle(instance: Instance, fault: Fault, upMs: number, policy: LifePolicy, now: EpochMs): Transition {
   if (instance.wanted === 'down') return move(instance, { name: 'stopped' }, [{ type: 'set-deadline', at: null }])
-  const decision = decideRestart(policy.restart, instance.history, exit, now - since)
+  const decision = decideRestart(policy.restart, instance.history, fault.clean, upMs)
   const next = { ...instance, history: decision.history }
-  const what = fault ?? describeExit(exit)
+  const what = fault.reason
   switch (decision.type) {
     case 'restart': {
       const again = { ...next, restarts: next.restarts + 1 }
@@ -317,6 +324,10 @@ function settle(
     default:
       return unreachable(decision)
   }
+}
+
+function faultOf(exit: Exit): Fault {
+  return { reason: describeExit(exit), clean: exit.kind === 'code' && exit.code === 0 }
 }
 
 function move(instance: Instance, phase: Phase, effects: readonly Effect[]): Transition {
