@@ -3,7 +3,7 @@
  * digest. State, plans and events hold only sealed values; a copy of them without the key tells nothing.
  */
 
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
 
@@ -73,21 +73,21 @@ function readKey(path: string): Buffer | null {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw new EcoError('STATE_DAMAGED', `Cannot read ${path}: ${(error as Error).message}`, { cause: error })
   }
-  const key = Buffer.from(text.trim(), 'hex')
-  if (key.length !== 32) {
+  if (!/^[0-9a-f]{64}\s*$/i.test(text)) {
     throw new EcoError('STATE_DAMAGED', `${path} is damaged: it must hold 64 hexadecimal digits.`, {
       hint: `restore it from a backup, or remove it and apply every ecosystem file again: rm ${path}`,
     })
   }
-  return key
+  return Buffer.from(text.trim(), 'hex')
 }
 
 function createKey(home: string, path: string): Buffer {
   mkdirSync(home, { recursive: true, mode: 0o700 })
-  const temporary = `${path}.${process.pid}`
+  // Not the pid: in a container it is the same after every crash.
+  const temporary = `${path}.${crypto().randomBytes(6).toString('hex')}`
   const fd = openSync(temporary, 'wx', 0o600)
   try {
-    writeSync(fd, `${crypto().randomBytes(32).toString('hex')}\n`)
+    writeFileSync(fd, `${crypto().randomBytes(32).toString('hex')}\n`)
     fsyncSync(fd)
   } finally {
     closeSync(fd)

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
@@ -11,7 +11,8 @@ export function writeFileAtomic(path: string, content: string, durable: boolean)
   const temporary = `${path}.${process.pid}.tmp`
   const fd = openForWriting(temporary)
   try {
-    writeSync(fd, content)
+    // Not writeSync: on a full disk that writes a part, and says so only in its result.
+    writeFileSync(fd, content)
     if (durable) fsyncSync(fd)
   } catch (error) {
     closeSync(fd)

@@ -72,8 +72,11 @@ export class RevisionStore {
     let names: string[]
     try {
       names = readdirSync(join(this.#dir, 'revisions'))
-    } catch {
-      return []
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') return []
+      // Taken for "nothing was ever applied", it would make the next plan start everything again.
+      throw this.#damaged(join(this.#dir, 'revisions'), message)
     }
     return names
       .flatMap((name) => (/^\d{6,}\.json$/.test(name) ? [Number.parseInt(name, 10)] : []))
