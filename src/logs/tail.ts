@@ -11,6 +11,7 @@ const MAX_LINE = 8 * 1024
  * @returns no lines when the file is missing or empty
  */
 export function lastLines(path: string, count: number, from = 0): string[] {
+  if (count <= 0) return []
   let fd: number
   try {
     fd = openSync(path, 'r')
@@ -26,8 +27,9 @@ export function lastLines(path: string, count: number, from = 0): string[] {
     while (at > from && newlines <= count && total < MAX_LINE * count + CHUNK_BYTES) {
       const length = Math.min(CHUNK_BYTES, at - from)
       at -= length
-      const chunk = Buffer.alloc(length)
-      readSync(fd, chunk, 0, length, at)
+      // Less comes when the file is cut short meanwhile.
+      const whole = Buffer.alloc(length)
+      const chunk = whole.subarray(0, readSync(fd, whole, 0, length, at))
       for (const byte of chunk) if (byte === 10) newlines++
       chunks.unshift(chunk)
       total += length
@@ -55,14 +57,18 @@ export function tailEnd(path: string): TailPosition {
 
 /** Whole lines written since the last look, at most 1 MiB of them; moves the position. A file cut short starts again. */
 export function readNewLines(position: TailPosition): string[] {
-  const lines = (position.rest + readNewText(position)).split('\n')
+  const text = readNewText(position)
+  const lines = (position.rest + text).split('\n')
   position.rest = (lines.pop() ?? '').slice(-MAX_LINE * 8)
   return lines
 }
 
 function readNewText(position: TailPosition): string {
   const size = sizeOf(position.path)
-  if (size < position.offset) position.offset = 0
+  if (size < position.offset) {
+    position.offset = 0
+    position.rest = ''
+  }
   if (size === position.offset) return ''
   let fd: number
   try {
@@ -72,12 +78,24 @@ function readNewText(position: TailPosition): string {
   }
   try {
     const bytes = Buffer.alloc(Math.min(size - position.offset, 1 << 20))
-    const length = readSync(fd, bytes, 0, bytes.length, position.offset)
+    const length = wholeCharacters(bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, position.offset)))
     position.offset += length
     return bytes.toString('utf8', 0, length)
   } finally {
     closeSync(fd)
   }
+}
+
+/** The length without a character at the end of which only the first bytes have been written. */
+function wholeCharacters(bytes: Uint8Array): number {
+  for (let back = 1; back <= 3 && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back] ?? 0
+    if (byte < 0x80) break
+    if (byte < 0xc0) continue // not the first byte of its character
+    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2
+    return size > back ? bytes.length - back : bytes.length
+  }
+  return bytes.length
 }
 
 /** Size in bytes; 0 when there is no such file. */
