@@ -30,7 +30,10 @@ export async function claimSocket(home: string, server: net.Server): Promise<net
         server.close()
         return null
       }
-      withTakeoverLock(home, () => takeAway(path))
+      // Once more under the lock: a quicker daemon may have put its socket there since.
+      await withTakeoverLock(home, async () => {
+        if (!(await answers(path))) takeAway(path)
+      })
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
     throw new EcoError('DAEMON_UNREACHABLE', `Cannot claim ${path}: it could neither be reached nor replaced.`)
@@ -56,7 +59,8 @@ export function answers(path: string): Promise<boolean> {
       socket.destroy()
       resolve(true)
     })
-    socket.once('error', () => resolve(false))
+    // EAGAIN: its queue is full, so it is a daemon, and a busy one.
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EAGAIN'))
   })
 }
 
@@ -93,7 +97,7 @@ function takeAway(path: string): void {
 }
 
 /** Runs `work` if nobody else is at it. The lock of a process that died is broken. */
-function withTakeoverLock(home: string, work: () => void): void {
+async function withTakeoverLock(home: string, work: () => Promise<void>): Promise<void> {
   const path = join(home, '.takeover')
   let fd: number
   try {
@@ -105,7 +109,7 @@ function withTakeoverLock(home: string, work: () => void): void {
   }
   try {
     writeSync(fd, JSON.stringify(identify(process.pid)))
-    work()
+    await work()
   } finally {
     closeSync(fd)
     removeIfThere(path)
