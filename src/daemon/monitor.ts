@@ -17,8 +17,8 @@ export class Monitor {
   readonly #pids: () => readonly number[]
   #timer: NodeJS.Timeout | undefined
   #usage = new Map<number, Usage>()
-  #ticks = new Map<number, number>()
-  #lastAt = 0
+  /** CPU time used up to a moment, from which the next look measures. */
+  #baselines = new Map<number, { readonly ticks: number; readonly at: number }>()
 
   /** @param pids the leaders of the running instances, asked at every pass */
   constructor(pids: () => readonly number[]) {
@@ -45,26 +45,26 @@ export class Monitor {
     const now = Date.now()
     if (leaders.size === 0) {
       this.#usage.clear()
-      this.#ticks.clear()
+      this.#baselines.clear()
       return
     }
-    const elapsed = now - this.#lastAt
-    if (elapsed < TICK_MS / 4 && [...leaders].every((pid) => this.#usage.has(pid))) return
-    this.#lastAt = now
-    const sums = sumTrees(readAllStats(), leaders)
     const usage = new Map<number, Usage>()
-    const ticks = new Map<number, number>()
-    for (const [pid, sum] of sums) {
-      const before = this.#ticks.get(pid)
-      const used = before === undefined ? null : Math.max(0, sum.ticks - before) * CLOCK_TICK_MS
+    const baselines = new Map<number, { readonly ticks: number; readonly at: number }>()
+    for (const [pid, { ticks, pages }] of sumTrees(readAllStats(), leaders)) {
+      const before = this.#baselines.get(pid)
+      const elapsed = before === undefined ? 0 : now - before.at
+      // A look out of turn, for an instance that is new: over so short a time one clock tick would read as 1000 %.
+      const tooSoon = before !== undefined && elapsed < TICK_MS / 4
+      const used = before === undefined ? null : Math.max(0, ticks - before.ticks) * CLOCK_TICK_MS
+      const cpuPercent = used === null ? null : Math.round((used / elapsed) * 1000) / 10
       usage.set(pid, {
-        cpuPercent: used === null || elapsed <= 0 ? null : Math.round((used / elapsed) * 1000) / 10,
-        memoryBytes: sum.pages * PAGE_BYTES,
+        cpuPercent: tooSoon ? (this.#usage.get(pid)?.cpuPercent ?? null) : cpuPercent,
+        memoryBytes: pages * PAGE_BYTES,
       })
-      ticks.set(pid, sum.ticks)
+      baselines.set(pid, tooSoon ? before : { ticks, at: now })
     }
     this.#usage = usage
-    this.#ticks = ticks
+    this.#baselines = baselines
   }
 }
 
