@@ -85,7 +85,7 @@ export function appState(
     (so, { state }) => (so === null || BY_BADNESS.indexOf(state) > BY_BADNESS.indexOf(so) ? state : so),
     null,
   )
-  const kind = applied?.spec.kind
+  const kind = applied?.spec.kind ?? 'service'
   if (kind !== 'service' && worst === 'exited') return kind === 'cron' ? 'scheduled' : 'completed'
   if (worst !== null) return worst
   if (kind === 'cron') return 'scheduled'

@@ -33,7 +33,7 @@ export function selectApps(known: readonly KnownApp[], selection: Selection): Se
     throw unknownScope(known, selection)
   }
   if (selection.selectors.length === 0) return inScope.map(({ scope, app }) => ({ scope, app, slots: null }))
-  const selected = new Map<KnownApp, number[] | null>()
+  const selected = new Map<KnownApp, readonly number[] | null>()
   for (const selector of selection.selectors) {
     const { name, slot } = splitSlot(selector)
     const matches = matcher(name)
@@ -42,7 +42,7 @@ export function selectApps(known: readonly KnownApp[], selection: Selection): Se
     for (const app of found) {
       if (slot === null) selected.set(app, null)
       else if (!app.slots.includes(slot)) throw unknownInstance(app, slot)
-      else if (selected.get(app) !== null) selected.set(app, [...(selected.get(app) ?? []), slot])
+      else if (selected.get(app) !== null) selected.set(app, [...new Set([...(selected.get(app) ?? []), slot])])
     }
   }
   return inScope.filter((app) => selected.has(app)).map((app) => ({ ...app, slots: selected.get(app) ?? null }))
