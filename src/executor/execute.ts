@@ -38,7 +38,10 @@ export async function execute(
       before: applied.apps[step.app] ?? null,
       after: change.next[step.app] ?? null,
     }
-    const outcome = await engine.perform(order, (message) => tell(step, 'progress', message))
+    // A throw is a bug in eco; the other steps go on all the same, and what they did must be recorded.
+    const outcome = await engine
+      .perform(order, (message) => tell(step, 'progress', message))
+      .catch((error: Error): StepOutcome => ({ status: 'failed', reason: `Internal error: ${error.message}`, log: [] }))
     tell(step, outcome.status, outcome.status === 'done' ? null : outcome.reason)
     return { step, outcome }
   }
