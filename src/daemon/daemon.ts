@@ -117,7 +117,10 @@ export class Daemon {
   async #converge(keeper: ScopeKeeper): Promise<void> {
     try {
       const healed = keeper.heal()
-      for (const [app, applied] of Object.entries(keeper.applied.apps)) await this.engine.schedule(keeper.scope, app, applied)
+      const { apps, holds } = keeper.applied
+      for (const [app, applied] of Object.entries(apps)) {
+        if (!holds[app]) await this.engine.schedule(keeper.scope, app, applied)
+      }
       await healed
     } catch (error) {
       this.#tell(keeper.scope, `could not bring back what was applied: ${(error as Error).message}`)

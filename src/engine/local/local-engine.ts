@@ -88,7 +88,9 @@ export class LocalEngine implements Engine {
     }
     const outcome = await this.#act(order, group, progress)
     const inForce = outcome.status === 'done' ? after : order.before
-    if (step.action !== 'remove') this.#sockets.release(group.owner, inForce?.spec.listen ?? [])
+    // A failed start goes on trying, and its other instances serve: what they use stays bound.
+    const inUse = this.#listensInUse(group.owner)
+    if (step.action !== 'remove') this.#sockets.release(group.owner, [...(inForce?.spec.listen ?? []), ...inUse])
     return outcome
   }
 
@@ -113,6 +115,7 @@ export class LocalEngine implements Engine {
       case 'run':
         return this.#run(group, applied(after))
       case 'stop':
+        this.#scheduler.clear(group.owner) // of a cron app: no runs while it is held
         await stopSlots(group, step.slots)
         return DONE
       case 'remove':

@@ -7,8 +7,8 @@ export class Scheduler {
 
   /** (Re)schedules `owner`. */
   async set(owner: string, schedule: Schedule, fire: () => void): Promise<void> {
-    this.clear(owner)
     const { Cron } = await import('croner')
+    this.clear(owner) // not before the await: two calls at once must not leave two jobs
     const options = schedule.timezone === null ? {} : { timezone: schedule.timezone }
     this.#jobs.set(owner, { schedule, cron: new Cron(schedule.cron, options, fire) })
   }
