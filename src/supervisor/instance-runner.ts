@@ -88,6 +88,11 @@ export class InstanceRunner {
     return this.#process
   }
 
+  /** What the ready check of the latest run said last; null when it passed at once or has nothing to say. */
+  get waitingFor(): string | null {
+    return this.#waitingFor
+  }
+
   start(): void {
     this.#feed({ type: 'start' })
   }

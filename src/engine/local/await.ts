@@ -73,8 +73,8 @@ function settle(
     }
     const off = runner.onChange(check)
     const late = (): void => {
-      const waiting = runner.observe().reason
-      finish({ reason: waiting ? `${timeoutReason}: ${waiting}` : timeoutReason })
+      const { waitingFor } = runner
+      finish({ reason: waitingFor === null ? timeoutReason : `${timeoutReason}: ${waitingFor}` })
     }
     const timer = timeoutMs === null ? undefined : setTimeout(late, timeoutMs)
     check()
