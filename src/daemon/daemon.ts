@@ -6,6 +6,7 @@ import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
 import { scopeDir } from '../state/paths.ts'
 import { RevisionStore } from '../state/revision-store.ts'
 import { RuntimeStore } from '../state/runtime-store.ts'
+import { usesSystemdProtocol } from '../supervisor/environment.ts'
 import type { InstanceRunner, RunnerHost } from '../supervisor/instance-runner.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { adoptScope } from './adoption.ts'
@@ -144,7 +145,12 @@ export class Daemon {
       preload,
       openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
-      listenFds: (scope, app, spec) => spec.listen.map((listen) => this.#sockets.acquire(listen, `${scopeName(scope)}/${app}`)),
+      listenFds: (scope, app, spec) =>
+        spec.listen.map((listen) => {
+          const fd = this.#sockets.acquire(listen, `${scopeName(scope)}/${app}`)
+          if (usesSystemdProtocol(spec)) this.#sockets.makeBlocking(listen)
+          return fd
+        }),
       revision: (scope) => this.#keepers.get(scopeName(scope))?.applied.serial ?? 0,
       record: (scope, app, instance, message) =>
         this.events.emit(scope, { type: 'instance', at: Date.now(), scope: scopeName(scope), app, instance, message }),

@@ -18,6 +18,8 @@ import { portHolder } from './proc.ts'
  */
 interface BoundHandle {
   readonly fd: number
+  /** Also of every process that inherited the socket: the mode belongs to the open file description. */
+  setBlocking(blocking: boolean): number
   getsockname?(into: object): number
   close(): void
 }
@@ -58,6 +60,11 @@ export class SocketRegister {
     const handle = listen.type === 'tcp' ? bindTcp(listen) : bindUnix(listen.path)
     this.#bound.set(key, { listen, handle, owner })
     return handle.fd
+  }
+
+  /** systemd hands over sockets in blocking mode, and a plain accept loop relies on it. Node sets its own mode. */
+  makeBlocking(listen: Listen): void {
+    this.#bound.get(listenKey(listen))?.handle.setBlocking(true)
   }
 
   /** The app that holds an address overlapping this one: `0.0.0.0:3000` overlaps `127.0.0.1:3000`. */
