@@ -23,7 +23,6 @@ export function loadProgram(home: string): LoadedProgram {
   const script = new vm.Script(`(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'utf8')}\n})`, {
     filename: file,
     ...(cachedData ? { cachedData } : {}),
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
   const module = { exports: {} }
   const evaluate = script.runInThisContext() as (...args: unknown[]) => void

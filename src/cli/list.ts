@@ -1,13 +1,22 @@
+import { isatty } from 'node:tty'
 import { callOrStart } from '../daemon/ensure.ts'
 import type { Selection } from '../daemon/protocol.ts'
 import { ecoHome } from '../state/paths.ts'
-import { renderListing } from './ls-table.ts'
-import { terminalWidth, wantsColor } from './terminal.ts'
+import { writeOut } from './write-out.ts'
 
 /** `eco ls`: the hot path and the full program both end here. */
 export async function list(selection: Selection, json: boolean): Promise<void> {
-  const listing = await callOrStart('ls', selection, { home: ecoHome() })
-  const { stdout } = process
-  if (json) stdout.write(`${JSON.stringify(listing, null, stdout.isTTY ? 2 : 0)}\n`)
-  else stdout.write(renderListing(listing, { color: wantsColor(stdout), width: terminalWidth(stdout), now: Date.now() }))
+  const view = { json, ...(isatty(1) ? await terminal() : { color: wantsColorAnyway(), width: null }) }
+  writeOut(await callOrStart('lsText', { ...selection, ...view }, { home: ecoHome() }))
+}
+
+/** process.stdout is made only where there is a terminal: it costs a millisecond, and a pipe has no width. */
+async function terminal(): Promise<{ color: boolean; width: number | null }> {
+  const { terminalWidth, wantsColor } = await import('./terminal.ts')
+  return { color: wantsColor(process.stdout), width: terminalWidth(process.stdout) }
+}
+
+function wantsColorAnyway(): boolean {
+  const force = process.env['FORCE_COLOR']
+  return force !== undefined && force !== '' && force !== '0' && !process.env['NO_COLOR']
 }

@@ -64,7 +64,7 @@ function appRows(app: ListedApp, now: number): Row[] {
       { text: app.app },
       { text: readyText(app) },
       { text: stateText(app), style: stateStyle(app.state) },
-      ...(only ? instanceCells(only, now) : sumCells(app)),
+      ...(only && app.state !== 'scheduled' ? instanceCells(only, now) : sumCells(app)),
       { text: app.listen.join(' ') },
       { text: app.revision > 0 ? String(app.revision) : '', style: 'dim' },
     ],
@@ -97,7 +97,7 @@ function instanceCells(instance: ListedInstance, now: number): Cell[] {
 function sumCells(app: ListedApp): Cell[] {
   const total = (of: (instance: ListedInstance) => number | null): number =>
     app.instances.reduce((sum, instance) => sum + (of(instance) ?? 0), 0)
-  if (app.instances.length === 0) return [{ text: '' }, { text: nextRun(app) }, { text: '' }, { text: '' }, { text: '' }]
+  if (app.instances.every((it) => it.pid === null)) return [{ text: '' }, { text: nextRun(app) }, { text: '' }, { text: '' }, { text: '' }]
   return [
     { text: '' },
     { text: '' },

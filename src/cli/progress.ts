@@ -44,6 +44,7 @@ async function listProgress(plan: Plan): Promise<Progress> {
         task.output = message
       })
       const end = await new Promise<StepEvent | null>((resolve) => ends.set(step.id, resolve))
+      told.delete(step.id) // listr2 throws at output of a task that has ended
       if (end === null || end.status === 'done') return
       if (end.status === 'skipped') task.skip(`${title(step)} (skipped: ${end.message ?? ''})`)
       else throw new Error(`${title(step)} ${end.status}: ${end.message ?? ''}`)
@@ -63,7 +64,10 @@ async function listProgress(plan: Plan): Promise<Progress> {
       }
       if (event.type !== 'step') return
       if (event.status === 'progress') told.get(event.id)?.(event.message ?? '')
-      else if (event.status !== 'started') ends.get(event.id)?.(event)
+      else if (event.status !== 'started') {
+        told.delete(event.id)
+        ends.get(event.id)?.(event)
+      }
     },
     async end() {
       for (const end of ends.values()) end(null)

@@ -5,12 +5,14 @@ import { scopeName } from '../model/ids.ts'
 import type { Plan } from '../model/plan.ts'
 import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
+import { renderListing } from '../cli/ls-table.ts'
 import type { Daemon } from './daemon.ts'
 import { appNames, listApp } from './listing.ts'
 import {
   type ApplyIntent,
   type ApplyResult,
   isoTime,
+  type Listing,
   type LogFile,
   PROTOCOL,
   type Selection,
@@ -71,11 +73,12 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
     verbPlan: (params) => ({
       plans: verbWork(daemon, params).map(({ keeper, intent }): Plan => keeper.plan(intent, null).plan),
     }),
-    ls: (selection) => ({
-      format_version: '1.0',
-      daemon: { pid: process.pid, version },
-      apps: selected(daemon, selection).map(({ keeper, app }) => listApp(keeper, app, daemon.engine, daemon.monitor)),
-    }),
+    ls: (selection) => listing(daemon, version, selection),
+    lsText: ({ json, color, width, ...selection }) => {
+      const apps = listing(daemon, version, selection)
+      if (json) return `${JSON.stringify(apps, null, width === null ? 0 : 2)}\n`
+      return renderListing(apps, { color, width, now: Date.now() })
+    },
     describe: (selection) => ({
       apps: selected(daemon, selection).map(({ keeper, app }) => {
         const scope = scopeName(keeper.scope)
@@ -95,6 +98,14 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         logFiles(daemon, keeper, app).filter((file) => slots === null || slots.some((slot) => file.instance === `${app}#${slot}`)),
       ),
     }),
+  }
+}
+
+function listing(daemon: Daemon, version: string, selection: Selection): Listing {
+  return {
+    format_version: '1.0',
+    daemon: { pid: process.pid, version },
+    apps: selected(daemon, selection).map(({ keeper, app }) => listApp(keeper, app, daemon.engine, daemon.monitor)),
   }
 }
 

@@ -79,6 +79,11 @@ export interface Methods {
   readonly verb: { readonly params: VerbParams; readonly result: { readonly results: readonly ApplyResult[] } }
   readonly verbPlan: { readonly params: VerbParams; readonly result: { readonly plans: readonly Plan[] } }
   readonly ls: { readonly params: Selection; readonly result: Listing }
+  /** The listing as text: the daemon's code is warm, and a cold client would take longer to lay it out than to ask. */
+  readonly lsText: {
+    readonly params: Selection & { readonly json: boolean; readonly color: boolean; readonly width: number | null }
+    readonly result: string
+  }
   readonly describe: { readonly params: Selection; readonly result: { readonly apps: readonly AppDescription[] } }
   readonly logs: { readonly params: Selection; readonly result: { readonly files: readonly LogFile[] } }
 }

@@ -104,10 +104,10 @@ export class ScopeKeeper {
   #record(change: PlannedChange, results: readonly StepResult[], by: string): void {
     const apps = resultingApps(change, this.#applied, results)
     // A verb that only holds or heals leaves no revision: what is applied is the same.
-    const changed = change.plan.changes.length > 0 || this.#applied.serial === 0
+    const { source } = change.plan
+    const changed = change.plan.changes.length > 0 || this.#applied.source?.file !== source.file
     if (!changed) return
     const serial = this.#applied.serial + 1
-    const { source } = change.plan
     this.#store.save({
       format: SPEC_FORMAT,
       serial,

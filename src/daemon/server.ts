@@ -80,6 +80,7 @@ const METHODS: ReadonlySet<string> = new Set<MethodName>([
   'verb',
   'verbPlan',
   'ls',
+  'lsText',
   'describe',
   'logs',
 ])

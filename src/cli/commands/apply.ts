@@ -27,7 +27,8 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
     })
   }
   if (!json) process.stdout.write(renderForTerminal(plan, null))
-  if (!hasWork(plan) && plan.guards.length === 0 && plan.changes.length === 0 && plan.endsHolds.length === 0) {
+  // With --take-over there may be nothing to do but to note where the scope comes from now.
+  if (!hasWork(plan) && plan.guards.length === 0 && request.intent.takeOver !== true) {
     if (json) printResult({ plan, results: [], exit_code: EXIT.ok, serial: plan.base })
     return EXIT.ok
   }

@@ -2,7 +2,7 @@ import { unreachable } from '../../errors.ts'
 import type { AppliedApp } from '../../model/applied.ts'
 import { type ScopeId, scopeName } from '../../model/ids.ts'
 import type { ObservedApp, ObservedState, PortHolder } from '../../model/observed.ts'
-import type { PlannedChange } from '../../model/plan.ts'
+import type { PlannedChange, Step } from '../../model/plan.ts'
 import type { AppSpec, DesiredState } from '../../model/spec.ts'
 import { AppGroup } from '../../supervisor/app-group.ts'
 import type { RunnerHost } from '../../supervisor/instance-runner.ts'
@@ -87,6 +87,7 @@ export class LocalEngine implements Engine {
       if (blocked !== null) return { status: 'failed', reason: blocked, log: [] }
     }
     const outcome = await this.#act(order, group, progress)
+    if (after && outcome.status === 'done') this.#update(group, after)
     const inForce = outcome.status === 'done' ? after : order.before
     // A failed start goes on trying, and its other instances serve: what they use stays bound.
     const inUse = this.#listensInUse(group.owner)
@@ -99,14 +100,10 @@ export class LocalEngine implements Engine {
     switch (step.action) {
       case 'start':
         return failedOr(await startSlots(group, applied(after), step.slots, progress))
-      case 'scale': {
-        this.#update(group, applied(after))
-        if (step.to >= step.from) return failedOr(await startSlots(group, applied(after), step.slots, progress))
-        await stopSlots(group, step.slots)
-        return DONE
-      }
+      case 'scale':
+        await stopSlots(group, surplus(step))
+        return failedOr(await startSlots(group, applied(after), kept(step), progress))
       case 'update':
-        this.#update(group, applied(after))
         if (after?.spec.kind === 'cron') await this.schedule(scope, step.app, after)
         return DONE
       case 'schedule':
@@ -138,16 +135,14 @@ export class LocalEngine implements Engine {
   ): Promise<StepOutcome> {
     if (before.spec.kind !== after.spec.kind) return this.#changeKind(scope, group, after, progress)
     const live = new Set(group.runners.map((runner) => runner.id.slot))
-    const kept = step.slots.filter((slot) => live.has(slot))
     const how = step.action === 'roll' ? 'surge' : 'exclusive'
-    const outcome = await replaceSlots(group, before, after, kept, how, progress)
+    const replaced = kept(step).filter((slot) => live.has(slot))
+    const outcome = await replaceSlots(group, before, after, replaced, how, progress)
     if (outcome.status !== 'done') return outcome
-    const fresh = step.slots.filter((slot) => !live.has(slot))
+    const fresh = kept(step).filter((slot) => !live.has(slot))
     const failure = await startSlots(group, after, fresh, progress)
     if (failure) return { status: 'failed', ...failure }
-    const wanted = new Set(step.slots)
-    // Slots that only a partial restart leaves alone are not surplus.
-    if (step.to < step.from) await stopSlots(group, [...live].filter((slot) => !wanted.has(slot)))
+    await stopSlots(group, surplus(step))
     return DONE
   }
 
@@ -179,9 +174,11 @@ export class LocalEngine implements Engine {
     this.#groups(scope).delete(group.app)
   }
 
-  /** Instances go on under the new version: what differs needs no new process. */
+  /** Instances that were not replaced go on under the new version: what differs for them needs no new process. */
   #update(group: AppGroup, after: AppliedApp): void {
-    for (const runner of group.runners) runner.update(after.version, after.spec)
+    for (const runner of group.runners) {
+      if (runner.version !== after.version) runner.update(after.version, after.spec)
+    }
   }
 
   #fire(scope: ScopeId, app: string, after: AppliedApp): void {
@@ -243,6 +240,16 @@ function portsOf(spec: AppSpec): Set<number> {
 function applied(app: AppliedApp | null): AppliedApp {
   if (app === null) throw new Error('Internal error: a step that starts an app has no spec')
   return app
+}
+
+/** Of the slots a step names, those that the app has afterwards. */
+function kept(step: Step): number[] {
+  return step.slots.filter((slot) => slot < step.to)
+}
+
+/** Of the slots a step names, those that go. */
+function surplus(step: Step): number[] {
+  return step.slots.filter((slot) => slot >= step.to)
 }
 
 function failedOr(failure: { readonly reason: string; readonly log: readonly string[] } | null): StepOutcome {
