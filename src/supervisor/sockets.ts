@@ -73,6 +73,12 @@ export class SocketRegister {
     return null
   }
 
+  /** Makes another app the owner of a bound address; the socket stays open. */
+  handOver(listen: Listen, owner: string): void {
+    const bound = this.#bound.get(listenKey(listen))
+    if (bound) this.#bound.set(listenKey(listen), { ...bound, owner })
+  }
+
   /** Closes the sockets of an app that are not in `keep`. */
   release(owner: string, keep: readonly Listen[] = []): void {
     const kept = new Set(keep.map(listenKey))

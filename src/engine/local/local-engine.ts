@@ -3,11 +3,11 @@ import type { AppliedApp } from '../../model/applied.ts'
 import { type ScopeId, scopeName } from '../../model/ids.ts'
 import type { ObservedApp, ObservedState, PortHolder } from '../../model/observed.ts'
 import type { PlannedChange, Step } from '../../model/plan.ts'
-import type { AppSpec, DesiredState } from '../../model/spec.ts'
+import type { AppSpec, DesiredState, Listen } from '../../model/spec.ts'
 import { AppGroup } from '../../supervisor/app-group.ts'
 import type { RunnerHost } from '../../supervisor/instance-runner.ts'
 import { listeningInodes, portHolder } from '../../supervisor/proc.ts'
-import type { SocketRegister } from '../../supervisor/sockets.ts'
+import { listenKey, type SocketRegister } from '../../supervisor/sockets.ts'
 import type { Engine, StepOrder, StepOutcome } from '../engine.ts'
 import { whenCompleted } from './await.ts'
 import { awaitDependencies } from './dependencies.ts'
@@ -65,15 +65,24 @@ export class LocalEngine implements Engine {
 
   prepare(scope: ScopeId, change: PlannedChange): void {
     const acquired: string[] = []
+    const handedOver: { readonly listen: Listen; readonly from: string }[] = []
     try {
       for (const step of change.plan.steps) {
         const after = change.next[step.app]
         if (!after || step.action === 'stop') continue
         const owner = ownerName(scope, step.app)
         acquired.push(owner)
-        for (const listen of after.spec.listen) this.#sockets.acquire(listen, owner)
+        for (const listen of after.spec.listen) {
+          const from = this.#sockets.ownerOf(listen)
+          if (from !== null && from !== owner && givesUp(scope, change, from, listen)) {
+            this.#sockets.handOver(listen, owner)
+            handedOver.push({ listen, from })
+          }
+          this.#sockets.acquire(listen, owner)
+        }
       }
     } catch (error) {
+      for (const { listen, from } of handedOver) this.#sockets.handOver(listen, from)
       for (const owner of acquired) this.#sockets.release(owner, this.#listensInUse(owner))
       throw error
     }
@@ -226,6 +235,14 @@ export class LocalEngine implements Engine {
 
 function ownerName(scope: ScopeId, app: string): string {
   return `${scopeName(scope)}/${app}`
+}
+
+/** Whether the plan takes an address away from the app that holds it now. */
+function givesUp(scope: ScopeId, change: PlannedChange, holder: string, listen: Listen): boolean {
+  const prefix = `${scopeName(scope)}/`
+  if (!holder.startsWith(prefix)) return false
+  const next = change.next[holder.slice(prefix.length)]
+  return !next?.spec.listen.some((it) => listenKey(it) === listenKey(listen))
 }
 
 /** Ports an app will be reached at: what it declares to listen on, and what its ready check asks. */
