@@ -16,7 +16,7 @@ export interface EcoResult {
   readonly stdout: string
   readonly stderr: string
   /** stdout, parsed. */
-  json<T = any>(): T
+  json(): any
 }
 
 export interface EcoOptions {
@@ -95,7 +95,7 @@ export async function createRig(): Promise<Rig> {
     return full
   }
   const ls = async (...args: string[]): Promise<readonly ListedApp[]> =>
-    (await eco(['ls', '--json', ...args])).json<Listing>().apps
+    ((await eco(['ls', '--json', ...args])).json() as Listing).apps
   const app = async (name: string, ...args: string[]): Promise<ListedApp> => {
     const apps = await ls(name, ...args)
     if (apps.length !== 1 || !apps[0]) throw new Error(`eco ls ${name} knows ${apps.length} apps of this name`)
@@ -131,7 +131,7 @@ export async function createRig(): Promise<Rig> {
     app,
     pids: async (name, ...args) =>
       (await app(name, ...args)).instances.flatMap(({ pid }) => (pid === null ? [] : [pid])),
-    daemonPid: async () => (await eco(['daemon', 'status', '--json'])).json<{ pid: number }>().pid,
+    daemonPid: async () => (await eco(['daemon', 'status', '--json'])).json().pid as number,
     output: (name, { slot = 0, stream = 'out', scope = 'demo/default' } = {}) => {
       try {
         return readFileSync(join(home, 'scopes', scope, 'logs', `${name}-${slot}.${stream}.log`), 'utf8')

@@ -1,0 +1,141 @@
+/** Ports and unix sockets that eco binds once and hands to every instance. */
+
+import { execFileSync } from 'node:child_process'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { get } from '../support/http.ts'
+import { freePort } from '../support/ports.ts'
+import { kill } from '../support/processes.ts'
+import { createRig, fixture } from '../support/rig.ts'
+
+async function answeringPids(target: number | string): Promise<number[]> {
+  const answers = await Promise.all(Array.from({ length: 60 }, () => get(target)))
+  return [...new Set(answers.map(({ body }) => body.pid as number))].toSorted((a, b) => a - b)
+}
+
+test('two instances answer on one port', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const api = { script: fixture('http-server.mjs'), instances: 2, listen: `127.0.0.1:${port}` }
+  expect(await rig.apply({ apps: { api } })).toMatchObject({ code: 0 })
+  const pids = (await rig.pids('api')).toSorted((a, b) => a - b)
+  await eventually(async () => expect(await answeringPids(port)).toEqual(pids))
+})
+
+test('two instances answer on one unix socket, which others may not open', async () => {
+  await using rig = await createRig()
+  const path = join(rig.dir, 'api.sock')
+  const api = { script: fixture('http-server.mjs'), instances: 2, listen: './api.sock', env: { SOCKET: path } }
+  expect(await rig.apply({ apps: { api } })).toMatchObject({ code: 0 })
+  const pids = (await rig.pids('api')).toSorted((a, b) => a - b)
+  await eventually(async () => expect(await answeringPids(path)).toEqual(pids))
+  expect(statSync(path).isSocket()).toBe(true)
+  await rig.eco(['delete', 'api', '--yes'])
+  expect(() => statSync(path)).toThrow()
+})
+
+test('the port stays open while an instance is killed: the other one answers', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  await rig.apply({ apps: { api: { script: fixture('http-server.mjs'), instances: 2, listen: `127.0.0.1:${port}` } } })
+  const [first = 0] = await rig.pids('api')
+  kill(first)
+  await eventually(async () => {
+    expect((await rig.app('api')).ready).toBe(2)
+    expect(await rig.pids('api')).not.toContain(first)
+  })
+  const answered = await Promise.all(Array.from({ length: 20 }, () => get(port)))
+  expect(answered.every(({ status }) => status === 200)).toBe(true)
+})
+
+test('PORT is the first port of listen unless the app says otherwise', async () => {
+  await using rig = await createRig()
+  const [a, b, c] = [await freePort(), await freePort(), await freePort()]
+  const own = { script: fixture('prints-env.mjs'), ready: { delay: '100ms' } }
+  const result = await rig.apply({
+    apps: { given: { ...own, listen: [a, b] }, declared: { ...own, listen: c, env: { PORT: '1234' } } },
+  })
+  expect(result).toMatchObject({ code: 0 })
+  await eventually(() => expect(JSON.parse(rig.output('given'))).toMatchObject({ PORT: String(a) }))
+  await eventually(() => expect(JSON.parse(rig.output('declared'))).toMatchObject({ PORT: '1234' }))
+})
+
+test("a shell program gets its socket by systemd's protocol", async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const app = { command: ['sh', fixture('listen-fds.sh')], listen: [`127.0.0.1:${port}`], ready: { log: 'fds=' } }
+  expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 0 })
+  expect(rig.output('app').trim()).toBe('fds=1 names=listen0 mine=yes fd3=socket')
+})
+
+const python = findPython()
+if (python === null) process.stderr.write('SKIPPED: no python3 here, so LISTEN_FDS was not tried with it\n')
+
+test.skipIf(python === null)("two Python servers share a port by systemd's protocol", async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const api = {
+    command: [python, fixture('systemd-server.py')],
+    instances: 2,
+    listen: `127.0.0.1:${port}`,
+    ready: { log: 'serving 1 listen0' },
+  }
+  expect(await rig.apply({ apps: { api } })).toMatchObject({ code: 0 })
+  const pids = (await rig.pids('api')).toSorted((a, b) => a - b)
+  await eventually(async () => expect(await answeringPids(port)).toEqual(pids))
+})
+
+test('readiness is not fooled by the old instance on the same port', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const api = { instances: 1, listen: `127.0.0.1:${port}`, ready: { http: '/healthz', timeout: '1500ms' } }
+  await rig.apply({ apps: { api: { ...api, script: fixture('http-server.mjs') } } })
+  const before = await rig.pids('api')
+  const result = await rig.apply({ apps: { api: { ...api, script: fixture('never-listens.mjs') } } })
+  expect(result).toMatchObject({ code: 6 })
+  expect(await rig.pids('api')).toEqual(before)
+})
+
+test('the port of an app that declares nothing else counts as ready only in its own process', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const api = { script: fixture('http-server.mjs'), listen: `127.0.0.1:${port}` }
+  await rig.apply({ apps: { api: { ...api, env: { VERSION: '1' } } } })
+  expect(await rig.apply({ apps: { api: { ...api, env: { VERSION: '2' } } } })).toMatchObject({ code: 0 })
+  expect(await get(port)).toMatchObject({ body: { version: '2' } })
+})
+
+test('a port that moves from one app to another in one apply', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const server = { script: fixture('http-server.mjs'), listen: `127.0.0.1:${port}` }
+  await rig.apply({ apps: { a: { ...server, env: { VERSION: 'a' } } } })
+  const result = await rig.apply({ apps: { b: { ...server, env: { VERSION: 'b' } } } })
+  expect(result.stderr).not.toContain('which belongs to')
+  expect(result).toMatchObject({ code: 0 })
+  expect(await get(port)).toMatchObject({ body: { version: 'b' } })
+})
+
+test('a changed port is open before and closed after the roll', async () => {
+  await using rig = await createRig()
+  const [from, to] = [await freePort(), await freePort()]
+  const api = (port: number): object => ({
+    apps: { api: { script: fixture('http-server.mjs'), listen: `127.0.0.1:${port}` } },
+  })
+  await rig.apply(api(from))
+  expect(await rig.apply(api(to))).toMatchObject({ code: 0 })
+  expect(await get(to)).toMatchObject({ status: 200 })
+  await expect(get(from)).rejects.toThrow('ECONNREFUSED')
+})
+
+/** The interpreter itself: a version manager's wrapper needs its own HOME. */
+function findPython(): string | null {
+  try {
+    const path = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
+    return path
+  } catch {
+    return null
+  }
+}
