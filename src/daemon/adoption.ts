@@ -44,14 +44,16 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): void {
  * bound a second time, and then this app cannot get further instances until it has been restarted.
  */
 function takeSocketsBack(record: RuntimeRecord, engine: LocalEngine, sockets: SocketRegister): string[] {
-  const owner = engine.group(record.scope, record.app).owner
+  const group = engine.group(record.scope, record.app)
   const problems: string[] = []
   for (const listen of record.spec.listen) {
     try {
-      sockets.acquire(listen, owner)
+      sockets.acquire(listen, group.owner)
     } catch {
+      if (group.socketsLost) continue // told already
+      group.socketsLost = true
       const what = listen.type === 'tcp' ? `port ${listen.port}` : listen.path
-      problems.push(`${record.app}#${record.slot} serves ${what}, but new instances cannot share it until "eco restart ${record.app}"`)
+      problems.push(`${record.app} serves ${what}, but new instances cannot share it until "eco restart ${record.app}"`)
     }
   }
   return problems

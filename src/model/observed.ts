@@ -37,6 +37,11 @@ export interface ObservedInstance {
 
 export interface ObservedApp {
   readonly instances: readonly ObservedInstance[]
+  /**
+   * The instances serve their ports on sockets that a daemon before this one bound and that could not be taken back:
+   * no further instance can share them.
+   */
+  readonly socketsLost?: boolean
 }
 
 /** A process that eco did not start and that holds a tcp port an app declares. */

@@ -28,6 +28,8 @@ export interface Situation {
   readonly target: number
   /** A hold begins or ends. */
   readonly holdChanges: boolean
+  /** New instances cannot share the ports of the running ones. */
+  readonly socketsLost: boolean
 }
 
 /** Impact of a step that no change of the file explains. */

@@ -25,6 +25,7 @@ export interface AppInput {
   readonly edit: Edit
   readonly instances: readonly ObservedInstance[]
   readonly foreignPorts: ReadonlyMap<number, PortHolder>
+  readonly socketsLost: boolean
 }
 
 /** What a plan says of one app. */
@@ -59,6 +60,7 @@ export function planApp(input: AppInput): AppOutcome {
     wanted,
     target: wantedInstances(after, edit.hold),
     holdChanges: input.hold !== edit.hold,
+    socketsLost: input.socketsLost,
   }
   const action = chooseAction(situation)
   const change = describeChange(input, fields, next, action)
@@ -67,6 +69,10 @@ export function planApp(input: AppInput): AppOutcome {
     const holdEnds = input.hold !== null && edit.hold !== input.hold
     const { spec, version } = applied
     drift.push(...findDrift({ app, spec, version, hold: input.hold, holdEnds, wanted, survey: seen, action }))
+  }
+  if (input.socketsLost && action?.action === 'restart') {
+    const cause = 'instances from before the daemon was restarted hold its port; new ones cannot share it'
+    drift.push({ app, instance: null, kind: 'outdated', cause, heal: 'step' })
   }
   const guards: Guard[] = []
   if (!seen.hasProcess && input.foreignPorts.size > 0 && (action !== null || situation.target > 0)) {

@@ -90,9 +90,17 @@ function planApps({ desired, applied, observed, intent, now }: PlanInput): reado
       hold: get(applied.holds, app),
     }
     const edit = editApp(intent, targets?.get(app) ?? null, current, now)
-    const instances = get(observed.apps, app)?.instances ?? []
+    const seen = get(observed.apps, app)
     const { hold } = current
-    const outcome = planApp({ app, applied: current.applied, hold, edit, instances, foreignPorts })
+    const outcome = planApp({
+      app,
+      applied: current.applied,
+      hold,
+      edit,
+      instances: seen?.instances ?? [],
+      foreignPorts,
+      socketsLost: seen?.socketsLost === true,
+    })
     return { outcome, hold: edit.hold }
   })
 }

@@ -16,6 +16,9 @@ export function serviceAction(now: Situation): Action | null {
   }
   const idle = slotsToStart(now, replaces)
   const outdated = range(target).filter((slot) => isOutdated(now, slot))
+  if (now.socketsLost && from > 0 && target > 0 && idle.length + outdated.length > 0) {
+    return act('restart', [...range(target), ...surplus])
+  }
   if (outdated.length > 0) {
     const slots = [...outdated, ...idle].toSorted((a, b) => a - b)
     return act(mustRestart(now) ? 'restart' : 'roll', [...slots, ...surplus])
@@ -51,6 +54,6 @@ function isOutdated(now: Situation, slot: number): boolean {
 
 /** Two copies cannot run at once, by the old spec or the new one, or because they are of different kinds. */
 function mustRestart(now: Situation): boolean {
-  if (now.impact === 'restart' || now.after.rollout.exclusive) return true
+  if (now.impact === 'restart' || now.after.rollout.exclusive || now.socketsLost) return true
   return now.before?.rollout.exclusive === true
 }

@@ -8,6 +8,8 @@ export class AppGroup {
   readonly scope: ScopeId
   readonly app: string
   readonly #host: RunnerHost
+  /** The sockets of its adopted instances could not be taken back; until these are gone no other can serve the port. */
+  socketsLost = false
   #runners: InstanceRunner[] = []
   #nextUid = 1
 
@@ -40,6 +42,7 @@ export class AppGroup {
   drop(runner: InstanceRunner): void {
     runner.detach()
     this.#runners = this.#runners.filter((it) => it !== runner)
+    if (!this.#runners.some((it) => it.process !== null)) this.socketsLost = false
     this.#host.removed(runner)
   }
 
@@ -49,6 +52,7 @@ export class AppGroup {
   }
 
   observe(): ObservedApp {
-    return { instances: this.#runners.map((runner) => runner.observe()) }
+    const instances = this.#runners.map((runner) => runner.observe())
+    return this.socketsLost ? { instances, socketsLost: true } : { instances }
   }
 }

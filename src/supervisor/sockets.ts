@@ -27,6 +27,9 @@ type CreateServerHandle = (address: string, port: number, type: 4 | 6 | -1, fd?:
 
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle
 
+/** UV_TCP_REUSEPORT, from Node 22.12 on (20 ignores it): a daemon that follows can bind beside living instances. */
+const REUSE_PORT = 2
+
 interface Bound {
   readonly listen: Listen
   readonly handle: BoundHandle
@@ -106,7 +109,7 @@ function bindTcp(listen: Extract<Listen, { type: 'tcp' }>): BoundHandle {
   const addresses = host === null ? ['::', '0.0.0.0'] : [host]
   let failure = ''
   for (const address of addresses) {
-    const handle = createServerHandle(address, listen.port, net.isIPv6(address) ? 6 : 4)
+    const handle = createServerHandle(address, listen.port, net.isIPv6(address) ? 6 : 4, undefined, REUSE_PORT)
     failure = bindFailure(handle)
     if (typeof handle !== 'number') {
       if (failure === '') return handle

@@ -12,7 +12,7 @@ import type { Engine, StepOrder, StepOutcome } from '../engine.ts'
 import { whenCompleted } from './await.ts'
 import { awaitDependencies } from './dependencies.ts'
 import { logTail } from './log-tail.ts'
-import { type Progress, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
+import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
 import { Scheduler } from './scheduler.ts'
 
 const DONE: StepOutcome = { status: 'done' }
@@ -69,7 +69,8 @@ export class LocalEngine implements Engine {
     try {
       for (const step of change.plan.steps) {
         const after = change.next[step.app]
-        if (!after || step.action === 'stop') continue
+        // What running instances hold can be bound only once they are gone.
+        if (!after || step.action === 'stop' || this.#groups(scope).get(step.app)?.socketsLost) continue
         const owner = ownerName(scope, step.app)
         acquired.push(owner)
         for (const listen of after.spec.listen) {
@@ -143,6 +144,7 @@ export class LocalEngine implements Engine {
     progress: Progress,
   ): Promise<StepOutcome> {
     if (before.spec.kind !== after.spec.kind) return this.#changeKind(scope, group, after, progress)
+    if (group.socketsLost) return replaceAll(group, before, after, step.to, progress)
     const live = new Set(group.runners.map((runner) => runner.id.slot))
     const how = step.action === 'roll' ? 'surge' : 'exclusive'
     const replaced = kept(step).filter((slot) => live.has(slot))

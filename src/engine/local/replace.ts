@@ -80,12 +80,36 @@ export async function replaceSlots(
     for (const back of lost) {
       const second = await replaceOne(group, back, before, how)
       if (second === null) continue
-      const reason = `${failure.reason}; and the old version could not be brought back: ${second.reason}`
-      return { status: 'failed', reason, log: [...failure.log, ...second.log] }
+      return notBroughtBack(failure, second)
     }
     return { status: 'rolled-back', ...failure }
   }
   return { status: 'done' }
+}
+
+/** Stops every instance, then starts the successors: for ports that old and new cannot share. */
+export async function replaceAll(
+  group: AppGroup,
+  before: AppliedApp,
+  after: AppliedApp,
+  count: number,
+  progress: Progress,
+): Promise<StepOutcome> {
+  const slots = Array.from({ length: count }, (_, slot) => slot)
+  const old = [...new Set(group.runners.map((runner) => runner.id.slot))]
+  await stopSlots(group, old)
+  const failure = await startSlots(group, after, slots, progress)
+  if (failure === null) return { status: 'done' }
+  progress(`${failure.reason}; going back to version ${before.version}`)
+  await stopSlots(group, slots)
+  const second = await startSlots(group, before, old, progress)
+  if (second === null) return { status: 'rolled-back', ...failure }
+  return notBroughtBack(failure, second)
+}
+
+function notBroughtBack(first: Failure, second: Failure): StepOutcome {
+  const reason = `${first.reason}; and the old version could not be brought back: ${second.reason}`
+  return { status: 'failed', reason, log: [...first.log, ...second.log] }
 }
 
 async function replaceOne(
