@@ -1,0 +1,111 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { RestartPolicy } from '../../src/model/spec.ts'
+import { backoffDelay, decideRestart, NO_RESTARTS, type RestartHistory } from '../../src/supervisor/restart-policy.ts'
+
+const DEFAULT: RestartPolicy = {
+  policy: 'always',
+  max: 16,
+  windowMs: 60_000,
+  backoff: { initialMs: 100, factor: 2, maxMs: 30_000 },
+}
+
+describe('the policy', () => {
+  test.each([
+    ['always', true, 'restart'],
+    ['always', false, 'restart'],
+    ['on_failure', true, 'leave'],
+    ['on_failure', false, 'restart'],
+    ['never', true, 'leave'],
+    ['never', false, 'give-up'],
+  ] as const)('%s, clean exit %s: %s', (policy, clean, expected) => {
+    expect(decideRestart({ ...DEFAULT, policy }, NO_RESTARTS, clean, 5000).type).toBe(expected)
+  })
+
+  test('gives its numbers as the reason', () => {
+    const decision = decideRestart({ ...DEFAULT, max: 0 }, NO_RESTARTS, false, 5)
+    expect(decision).toMatchObject({ type: 'give-up', reason: '0 restarts within 60s of running' })
+    expect(decideRestart(DEFAULT, NO_RESTARTS, false, 5).reason).toBe('restart 1 of 16')
+    expect(decideRestart({ ...DEFAULT, policy: 'never' }, NO_RESTARTS, false, 5).reason).toBe('restart policy is never')
+  })
+})
+
+describe('the window', () => {
+  /** Crashes until the policy gives up or `limit` is reached. */
+  function crashes(policy: RestartPolicy, upMs: number, limit: number): { count: number; history: RestartHistory } {
+    let history = NO_RESTARTS
+    for (let count = 0; count < limit; count++) {
+      const decision = decideRestart(policy, history, false, upMs)
+      history = decision.history
+      if (decision.type !== 'restart') return { count, history }
+    }
+    return { count: limit, history }
+  }
+
+  test('a loop that dies every 1.2 s ends in giving up, however long its pauses grow', () => {
+    expect(crashes(DEFAULT, 1200, 1000).count).toBe(16)
+  })
+
+  test('a crash every 5 s is more than a minute allows, and never ends', () => {
+    expect(crashes(DEFAULT, 5000, 1000).count).toBe(1000)
+  })
+
+  test('remembers no more restarts than the window can hold', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20_000 }), fc.integer({ min: 0, max: 30 }), (upMs, max) => {
+        const { history } = crashes({ ...DEFAULT, max }, upMs, 100)
+        expect(history.marks.length).toBeLessThanOrEqual(max)
+        for (const mark of history.marks) expect(mark).toBeGreaterThan(history.upClock - DEFAULT.windowMs)
+      }),
+    )
+  })
+
+  test('never grants more than max restarts within the window of running', () => {
+    const ups = fc.array(fc.integer({ min: 0, max: 15_000 }), { maxLength: 120 })
+    fc.assert(
+      fc.property(ups, fc.integer({ min: 0, max: 10 }), (runs, max) => {
+        let history = NO_RESTARTS
+        let clock = 0
+        const restarts: number[] = []
+        for (const upMs of runs) {
+          clock += upMs
+          const decision = decideRestart({ ...DEFAULT, max }, history, false, upMs)
+          history = decision.history
+          if (decision.type === 'restart') restarts.push(clock)
+          const within = restarts.filter((at) => at > clock - DEFAULT.windowMs)
+          expect(within.length).toBeLessThanOrEqual(max)
+          // It gives up only when the window is full.
+          if (decision.type === 'give-up') expect(within.length).toBe(max)
+        }
+      }),
+    )
+  })
+})
+
+describe('the back-off', () => {
+  test('the first crash restarts at once, and then the pause doubles up to its cap', () => {
+    const delays = Array.from({ length: 12 }, (_, inARow) => backoffDelay(DEFAULT.backoff, inARow))
+    expect(delays).toEqual([0, 100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000])
+  })
+
+  test('stays a number however long the loop lasts', () => {
+    expect(backoffDelay(DEFAULT.backoff, 10_000)).toBe(30_000)
+  })
+
+  test('a run of ten seconds resets it', () => {
+    const history = { upClock: 1000, marks: [1000], inARow: 6 }
+    expect(decideRestart(DEFAULT, history, false, 10_000)).toMatchObject({ delayMs: 0, history: { inARow: 1 } })
+    expect(decideRestart(DEFAULT, history, false, 9999)).toMatchObject({ delayMs: 3200, history: { inARow: 7 } })
+  })
+
+  test('never shrinks from one crash to the next and never passes its cap', () => {
+    const backoff = fc.record({ initialMs: fc.nat(5000), factor: fc.constantFrom(1, 1.5, 2, 10), maxMs: fc.nat(60_000) })
+    fc.assert(
+      fc.property(backoff, fc.nat(50), (policy, inARow) => {
+        const delay = backoffDelay(policy, inARow)
+        expect(delay).toBeLessThanOrEqual(policy.maxMs)
+        expect(delay).toBeLessThanOrEqual(backoffDelay(policy, inARow + 1))
+      }),
+    )
+  })
+})
