@@ -10,7 +10,7 @@ import { build } from 'esbuild'
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 
 /** Small libraries that a diff needs are bundled: loading the ninety files of yaml alone costs 30 ms. */
-const BUNDLED = ['ajv', 'commander', 'dotenv', 'yaml']
+const BUNDLED = ['commander', 'dotenv', 'yaml']
 
 const common = {
   bundle: true,
@@ -29,6 +29,8 @@ const common = {
 const commonjs = {
   ...common,
   format: 'cjs',
+  // Code from V8's cache cannot import(); Node 20.19 can require ES modules (execa, listr2).
+  supported: { 'dynamic-import': false },
   outExtension: { '.js': '.cjs' },
   define: { ...common.define, 'import.meta.url': '__bundle_url' },
   banner: { js: 'const __bundle_url = require("node:url").pathToFileURL(__filename).href;' },
