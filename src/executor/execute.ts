@@ -20,11 +20,16 @@ export async function execute(
 ): Promise<StepResult[]> {
   const { scope, steps } = change.plan
   const running = new Map<number, Promise<StepResult>>()
+  const begun = new Map<number, Promise<StepResult | null>>()
+  const apps = new Map(steps.map((step) => [step.id, step.app]))
   const tell = (step: Step, status: StepStatus, message: string | null = null): void =>
     emit({ type: 'step', at: Date.now(), scope: scopeName(scope), id: step.id, app: step.app, action: step.action, status, message })
 
-  const perform = async (step: Step): Promise<StepResult> => {
-    const before = await Promise.all(step.after.map((id) => running.get(id)))
+  const perform = async (step: Step, begin: () => void): Promise<StepResult> => {
+    const conditions = change.next[step.app]?.spec.dependsOn ?? {}
+    // What must only be started is under way once its step has begun: the engine waits for the process itself.
+    const onlyStarted = (id: number): boolean => conditions[apps.get(id) ?? ''] === 'started'
+    const before = await Promise.all(step.after.map((id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
     const blocker = before.find((result) => result && result.outcome.status !== 'done')
     if (blocker) {
       const reason = `step ${blocker.step.id} (${blocker.step.action} ${blocker.step.app}) did not succeed`
@@ -32,6 +37,7 @@ export async function execute(
       return { step, outcome: { status: 'skipped', reason } }
     }
     tell(step, 'started')
+    begin()
     const order = {
       scope,
       step,
@@ -46,7 +52,15 @@ export async function execute(
     return { step, outcome }
   }
   // Steps are in topological order, so what a step waits for is already in the map.
-  for (const step of steps) running.set(step.id, perform(step))
+  for (const step of steps) {
+    let begin = (): void => {}
+    const started = new Promise<null>((resolve) => {
+      begin = () => resolve(null)
+    })
+    const result = perform(step, begin)
+    running.set(step.id, result)
+    begun.set(step.id, Promise.race([started, result]))
+  }
   return Promise.all(running.values())
 }
 
