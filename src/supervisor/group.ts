@@ -1,12 +1,16 @@
-import { isAlive, type ProcIdentity, sessionMembers } from './proc.ts'
+import { descendants, identify, isAlive, type ProcIdentity, readStat, sessionMembers } from './proc.ts'
 
 const EMPTY_POLL_MS = 20
 const ADOPTED_POLL_MS = 200
 
-/** The processes of one incarnation: its leader and all that share its session or process group. */
+/**
+ * The processes of one incarnation: its leader, all that share its session or process group, and the descendants that
+ * left for a session of their own while their parents lived.
+ */
 export class Group {
   readonly #leader: number
   #leaderEnded = false
+  #escaped: readonly ProcIdentity[] = []
   #emptyTimer: NodeJS.Timeout | undefined
   #adoptedTimer: NodeJS.Timeout | undefined
 
@@ -21,6 +25,9 @@ export class Group {
 
   /** Negative pid signals the whole group: `sh` and `npm` do not pass signals on to their children. */
   signal(signal: NodeJS.Signals): void {
+    // Only now: once their parents have ended, nothing tells whose children they were.
+    if (!this.#leaderEnded) this.#escaped = [...this.#escaped.filter(isAlive), ...this.#findEscaped()]
+    for (const escaped of this.#escaped) if (isAlive(escaped)) kill(escaped.pid, signal)
     if (!this.#leaderEnded) kill(-this.#leader, signal)
     // Members that left the group but not the session; and, once the leader is gone, each one by name.
     else for (const pid of sessionMembers(this.#leader, true)) kill(pid, signal)
@@ -59,7 +66,15 @@ export class Group {
   }
 
   #isEmpty(): boolean {
-    return sessionMembers(this.#leader, true).length === 0
+    return !this.#escaped.some(isAlive) && sessionMembers(this.#leader, true).length === 0
+  }
+
+  #findEscaped(): ProcIdentity[] {
+    const known = new Set(this.#escaped.map(({ pid }) => pid))
+    return descendants(this.#leader).flatMap((pid) => {
+      if (known.has(pid) || readStat(pid)?.session === this.#leader) return []
+      return identify(pid) ?? []
+    })
   }
 }
 

@@ -122,6 +122,14 @@ export function sessionMembers(leader: number, leaderEnded: boolean): number[] {
   return members
 }
 
+/** Live descendants of a process. Children belong to the thread that forked them, so every thread is asked. */
+export function descendants(pid: number): number[] {
+  const children = listNumbers(`/proc/${pid}/task`).flatMap((task) =>
+    readText(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean).map(Number),
+  )
+  return children.flatMap((child) => [child, ...descendants(child)])
+}
+
 /** Whether `pid` is `ancestor` or descends from it, or belongs to its session. */
 export function inTree(pid: number, ancestor: number): boolean {
   for (let at = pid, steps = 0; at > 1 && steps < 64; steps++) {
@@ -216,18 +224,22 @@ function portOf(address: string | undefined): number {
 }
 
 function listPids(): number[] {
+  return listNumbers('/proc')
+}
+
+function listNumbers(folder: string): number[] {
   let names: string[]
   try {
-    names = readdirSync('/proc')
+    names = readdirSync(folder)
   } catch {
     return []
   }
-  const pids: number[] = []
+  const numbers: number[] = []
   for (const name of names) {
     const first = name.charCodeAt(0)
-    if (first >= 48 && first <= 57) pids.push(Number(name))
+    if (first >= 48 && first <= 57) numbers.push(Number(name))
   }
-  return pids
+  return numbers
 }
 
 function readText(path: string): string {
