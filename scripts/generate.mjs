@@ -3,28 +3,33 @@
  *
  *   src/config/validator.generated.js  the validator, compiled ahead of time (git-ignored: a build product)
  *   src/config/ecosystem.ts            the TypeScript types of an ecosystem file (committed: editors and reviews see it)
+ *   docs/reference.md                  what every key means (committed)
  *
- * `--check` writes the validator only, and fails when the committed types are not what the schema says.
+ * `--check` writes the validator only, and fails when a committed file is not what the schema says.
  */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import standaloneCode from 'ajv/dist/standalone/index.js'
+import { build } from 'esbuild'
 import { compile } from 'json-schema-to-typescript'
 
 const root = new URL('../', import.meta.url)
 const schema = JSON.parse(readFileSync(new URL('schemas/ecosystem.schema.json', root), 'utf8'))
-const typesFile = new URL('src/config/ecosystem.ts', root)
 
 writeFileSync(new URL('src/config/validator.generated.js', root), validatorSource())
-const types = await typesSource()
-if (process.argv.includes('--check')) {
-  if (readIfPresent(typesFile) !== types) {
-    console.error('src/config/ecosystem.ts is not what schemas/ecosystem.schema.json says. Run: npm run gen')
+for (const [name, content] of [
+  ['src/config/ecosystem.ts', await typesSource()],
+  ['docs/reference.md', await referenceSource()],
+]) {
+  const file = new URL(name, root)
+  if (readIfPresent(file) === content) continue
+  if (process.argv.includes('--check')) {
+    console.error(`${name} is not what schemas/ecosystem.schema.json says. Run: npm run gen`)
     process.exitCode = 1
+  } else {
+    writeFileSync(file, content)
   }
-} else if (readIfPresent(typesFile) !== types) {
-  writeFileSync(typesFile, types)
 }
 
 function validatorSource() {
@@ -86,6 +91,37 @@ function forTypes(node) {
     result[key] = forTypes(value)
   }
   return result
+}
+
+/** The reference page, from the same code as `eco explain`. */
+async function referenceSource() {
+  const { outputFiles } = await build({
+    entryPoints: [new URL('src/config/reference.ts', root).pathname],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    write: false,
+  })
+  const code = Buffer.from(outputFiles[0].text).toString('base64')
+  const { allKeys } = await import(`data:text/javascript;base64,${code}`)
+  const show = (value) => (value === null || value === undefined ? 'none' : `\`${JSON.stringify(value)}\``)
+  const entry = ({ key, description, type, default: fallback, impact, examples, values }) => [
+    `### \`${key}\``,
+    description,
+    [
+      `- type: ${type}`,
+      ...(values.length > 0 ? [`- values: ${values.map((value) => `\`${value}\``).join(', ')}`] : []),
+      ...(fallback === undefined ? [] : [`- default: ${typeof fallback === 'string' && /\s/.test(fallback) ? fallback : show(fallback)}`]),
+      ...(impact === null ? [] : [`- impact of a change: ${impact}`]),
+      ...examples.map((example) => `- example: \`${key.split('.').at(-1)}: ${JSON.stringify(example)}\``),
+    ].join('\n'),
+  ]
+  const head = [
+    '# Reference of the ecosystem file',
+    '<!-- Generated from schemas/ecosystem.schema.json by scripts/generate.mjs; do not edit. -->',
+    'The same as `eco explain KEY`. `*` stands for a name of your own. A change has the impact `none` < `live` (no process is touched) < `scale` < `roll` (replaced one by one, each when its successor is ready) < `restart`.',
+  ]
+  return `${[...head, ...allKeys().filter(({ key }) => key !== '').flatMap(entry)].join('\n\n')}\n`
 }
 
 function readIfPresent(url) {
