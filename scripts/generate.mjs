@@ -111,7 +111,9 @@ async function referenceSource() {
     [
       `- type: ${type}`,
       ...(values.length > 0 ? [`- values: ${values.map((value) => `\`${value}\``).join(', ')}`] : []),
-      ...(fallback === undefined ? [] : [`- default: ${typeof fallback === 'string' && /\s/.test(fallback) ? fallback : show(fallback)}`]),
+      ...(fallback === undefined
+        ? []
+        : [`- default: ${typeof fallback === 'string' && /\s/.test(fallback) ? fallback : show(fallback)}`]),
       ...(impact === null ? [] : [`- impact of a change: ${impact}`]),
       ...examples.map((example) => `- example: \`${key.split('.').at(-1)}: ${JSON.stringify(example)}\``),
     ].join('\n'),
@@ -121,7 +123,12 @@ async function referenceSource() {
     '<!-- Generated from schemas/ecosystem.schema.json by scripts/generate.mjs; do not edit. -->',
     'The same as `eco explain KEY`. `*` stands for a name of your own. A change has the impact `none` < `live` (no process is touched) < `scale` < `roll` (replaced one by one, each when its successor is ready) < `restart`.',
   ]
-  return `${[...head, ...allKeys().filter(({ key }) => key !== '').flatMap(entry)].join('\n\n')}\n`
+  return `${[
+    ...head,
+    ...allKeys()
+      .filter(({ key }) => key !== '')
+      .flatMap(entry),
+  ].join('\n\n')}\n`
 }
 
 function readIfPresent(url) {

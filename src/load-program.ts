@@ -20,10 +20,13 @@ export function loadProgram(home: string): LoadedProgram {
   const file = join(__dirname, 'program.cjs')
   const cacheFile = join(home, 'cache', cacheName(file))
   const cachedData = readIfThere(cacheFile)
-  const script = new vm.Script(`(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'utf8')}\n})`, {
-    filename: file,
-    ...(cachedData ? { cachedData } : {}),
-  })
+  const script = new vm.Script(
+    `(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'utf8')}\n})`,
+    {
+      filename: file,
+      ...(cachedData ? { cachedData } : {}),
+    },
+  )
   const module = { exports: {} }
   const evaluate = script.runInThisContext() as (...args: unknown[]) => void
   evaluate.call(module.exports, module.exports, createRequire(file), module, file, __dirname)

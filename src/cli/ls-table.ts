@@ -48,10 +48,20 @@ export function renderListing(listing: Listing, options: TableOptions): string {
   return `${blocks.join('\n')}${notes(listing, options)}`
 }
 
-function renderBlock(scope: string, rows: readonly Row[], columns: readonly FittedColumn[], { color }: TableOptions): string {
-  const header = columns.map(({ column, width }) => pad({ text: column.title, style: 'dim' }, width, column.right, color))
+function renderBlock(
+  scope: string,
+  rows: readonly Row[],
+  columns: readonly FittedColumn[],
+  { color }: TableOptions,
+): string {
+  const header = columns.map(({ column, width }) =>
+    pad({ text: column.title, style: 'dim' }, width, column.right, color),
+  )
   const lines = rows.map((row) =>
-    columns.map(({ index, column, width }) => pad(row[index] ?? { text: '' }, width, column.right, color)).join('  ').trimEnd(),
+    columns
+      .map(({ index, column, width }) => pad(row[index] ?? { text: '' }, width, column.right, color))
+      .join('  ')
+      .trimEnd(),
   )
   return `${paint(scope, 'bold', color)}\n${header.join('  ').trimEnd()}\n${lines.join('\n')}\n`
 }
@@ -89,7 +99,9 @@ function instanceCells(instance: ListedInstance, now: number): Cell[] {
     { text: instance.pid === null ? '' : String(instance.pid) },
     { text: instance.started_at === null ? '' : duration(now - Date.parse(instance.started_at)) },
     { text: String(instance.restarts), ...(instance.restarts > 0 ? { style: 'yellow' as const } : {}) },
-    { text: instance.cpu_percent === null ? '' : `${instance.cpu_percent.toFixed(instance.cpu_percent < 10 ? 1 : 0)}%` },
+    {
+      text: instance.cpu_percent === null ? '' : `${instance.cpu_percent.toFixed(instance.cpu_percent < 10 ? 1 : 0)}%`,
+    },
     { text: instance.memory_bytes === null ? '' : bytes(instance.memory_bytes) },
   ]
 }
@@ -97,7 +109,8 @@ function instanceCells(instance: ListedInstance, now: number): Cell[] {
 function sumCells(app: ListedApp): Cell[] {
   const total = (of: (instance: ListedInstance) => number | null): number =>
     app.instances.reduce((sum, instance) => sum + (of(instance) ?? 0), 0)
-  if (app.instances.every((it) => it.pid === null)) return [{ text: '' }, { text: nextRun(app) }, { text: '' }, { text: '' }, { text: '' }]
+  if (app.instances.every((it) => it.pid === null))
+    return [{ text: '' }, { text: nextRun(app) }, { text: '' }, { text: '' }, { text: '' }]
   return [
     { text: '' },
     { text: '' },
@@ -146,10 +159,19 @@ function plainRows(listing: Listing, now: number): string {
   for (const app of listing.apps) {
     const head = `${app.project}/${app.environment}/${app.app}`
     const tail = [app.listen.join(',') || '-', String(app.revision)]
-    if (app.instances.length === 0) lines.push([head, readyText(app), app.state, '-', '-', '-', '-', '-', ...tail].join(' '))
+    if (app.instances.length === 0)
+      lines.push([head, readyText(app), app.state, '-', '-', '-', '-', '-', ...tail].join(' '))
     for (const instance of app.instances) {
       const cells = instanceCells(instance, now).map((cell) => cell.text || '-')
-      lines.push([`${head}#${instance.slot}`, readyText(app), app.state === 'completed' ? app.state : instance.state, ...cells, ...tail].join(' '))
+      lines.push(
+        [
+          `${head}#${instance.slot}`,
+          readyText(app),
+          app.state === 'completed' ? app.state : instance.state,
+          ...cells,
+          ...tail,
+        ].join(' '),
+      )
     }
   }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`

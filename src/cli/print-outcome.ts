@@ -11,8 +11,13 @@ export function printOutcome(result: ApplyResult): void {
   process.stdout.write(`${closing(result)}\n`)
 }
 
-function printFailure(step: StepResult['step'], outcome: Extract<StepResult['outcome'], { log: readonly string[] }>): void {
-  const lines = [`${step.action} ${step.app} ${outcome.status === 'failed' ? 'failed' : 'was rolled back'}: ${outcome.reason}`]
+function printFailure(
+  step: StepResult['step'],
+  outcome: Extract<StepResult['outcome'], { log: readonly string[] }>,
+): void {
+  const lines = [
+    `${step.action} ${step.app} ${outcome.status === 'failed' ? 'failed' : 'was rolled back'}: ${outcome.reason}`,
+  ]
   if (outcome.log.length > 0) {
     lines.push('  its last words:', ...outcome.log.map((line) => `    ${neutralise(line)}`))
   }

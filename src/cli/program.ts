@@ -59,7 +59,10 @@ function unknownCommand(program: Command): void {
     program.outputHelp()
     return
   }
-  const near = closest(word, program.commands.flatMap((command) => [command.name(), ...command.aliases()]))
+  const near = closest(
+    word,
+    program.commands.flatMap((command) => [command.name(), ...command.aliases()]),
+  )
   throw new EcoError('USAGE', `eco has no command "${word}".`, {
     hint: near ? `did you mean "eco ${near}"?` : 'eco --help lists the commands',
   })
@@ -128,7 +131,9 @@ function addPlanCommands(program: Command, done: Done): void {
       .argument('[file]', 'the file; found by walking up when not given')
       .addOption(environmentOption())
       .option('--exit-code', 'exit with 2 when changes are pending, 3 when there is only drift')
-      .addOption(new Option('--format <format>', 'how to print the plan').choices(['text', 'json', 'markdown']).default('text'))
+      .addOption(
+        new Option('--format <format>', 'how to print the plan').choices(['text', 'json', 'markdown']).default('text'),
+      )
       .option('--json', 'short for --format json')
       .option('--out <file>', 'save the plan for eco apply --plan')
       .option('--only <selector...>', 'look at these apps only')
@@ -175,10 +180,15 @@ function addViewCommands(program: Command): void {
     .option('--err', 'stderr only')
     .option('--out', 'stdout only')
     .addOption(jsonOption())
-    .action(async (selectors: string[], options: SelectOptions & { lines: number; follow?: boolean; err?: boolean; out?: boolean }) => {
-      const { logs } = await import('./commands/logs.ts')
-      await logs(selection(selectors, options), options)
-    })
+    .action(
+      async (
+        selectors: string[],
+        options: SelectOptions & { lines: number; follow?: boolean; err?: boolean; out?: boolean },
+      ) => {
+        const { logs } = await import('./commands/logs.ts')
+        await logs(selection(selectors, options), options)
+      },
+    )
 }
 
 interface SelectOptions {
@@ -202,7 +212,12 @@ function addVerbs(program: Command, done: Done): void {
     sub.action(async (selectors: string[], options: SelectOptions & { yes?: boolean }) => {
       const { runVerb } = await import('./commands/verb.ts')
       const confirmed = verb !== 'delete' || options.yes === true
-      done(await runVerb({ ...selection(selectors, options), verb, instances: null }, { json: options.json === true, confirmed }))
+      done(
+        await runVerb(
+          { ...selection(selectors, options), verb, instances: null },
+          { json: options.json === true, confirmed },
+        ),
+      )
     })
   }
   scoped(command(program, 'scale', 'run this many instances, held until the next apply'))

@@ -4,7 +4,8 @@ import { EcoError, EXIT, type ExitCode } from '../errors.ts'
 export function reportError(error: unknown, json: boolean): ExitCode {
   if (error instanceof EcoError) {
     const { code, message, hint, details, exitCode } = error
-    if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint, details }, exit_code: exitCode })}\n`)
+    if (json)
+      process.stdout.write(`${JSON.stringify({ error: { code, message, hint, details }, exit_code: exitCode })}\n`)
     const lines = [message, ...details.map((line) => `    ${line}`), ...(hint === null ? [] : [`  hint: ${hint}`])]
     process.stderr.write(`${lines.join('\n')}\n`)
     return exitCode

@@ -17,7 +17,9 @@ export function adoptScope(
   store: RuntimeStore,
 ): string[] {
   const problems: string[] = []
-  const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason}); its instance is not known any more`))
+  const records = store.load(keeper.scope, (path, reason) =>
+    problems.push(`${path} is damaged (${reason}); its instance is not known any more`),
+  )
   for (const record of records) {
     if (record.process !== null && !isAlive(record.process)) {
       store.remove(record)
@@ -35,7 +37,8 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): void {
   const group = engine.group(record.scope, record.app)
   const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
   const { restarts, lastExit, incarnation } = record
-  if (record.process !== null) runner.adopt(record.process, record.startedAt ?? Date.now(), { restarts, lastExit, incarnation })
+  if (record.process !== null)
+    runner.adopt(record.process, record.startedAt ?? Date.now(), { restarts, lastExit, incarnation })
   else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
 }
 

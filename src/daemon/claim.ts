@@ -6,7 +6,17 @@
  * socket of the daemon that was quicker.
  */
 
-import { closeSync, linkSync, lstatSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
@@ -88,7 +98,9 @@ function tryLink(from: string, to: string): boolean {
 function takeAway(path: string): void {
   try {
     if (!lstatSync(path).isSocket()) {
-      throw new EcoError('DAEMON_UNREACHABLE', `${path} is not a socket.`, { hint: `move it away: mv ${path} ${path}.old` })
+      throw new EcoError('DAEMON_UNREACHABLE', `${path} is not a socket.`, {
+        hint: `move it away: mv ${path} ${path}.old`,
+      })
     }
     unlinkSync(path)
   } catch (error) {

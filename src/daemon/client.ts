@@ -53,7 +53,8 @@ export function call<M extends MethodName>(
       reject(error.code === 'ENOENT' || error.code === 'ECONNREFUSED' ? new NoDaemon() : unreachable(path, error))
     })
     socket.on('close', () => {
-      if (!done) reject(new EcoError('DAEMON_UNREACHABLE', 'The daemon ended before it answered.', { hint: 'eco daemon logs' }))
+      if (!done)
+        reject(new EcoError('DAEMON_UNREACHABLE', 'The daemon ended before it answered.', { hint: 'eco daemon logs' }))
     })
   })
 }
@@ -68,14 +69,21 @@ export class NoDaemon extends EcoError {
 function checkedPath(home: string): string {
   const path = socketPath(home)
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path
-  throw new EcoError('USAGE', `ECO_HOME is too long: ${path} would be a socket path of more than ${MAX_SOCKET_PATH} bytes.`, {
-    hint: 'set ECO_HOME to a shorter path',
-  })
+  throw new EcoError(
+    'USAGE',
+    `ECO_HOME is too long: ${path} would be a socket path of more than ${MAX_SOCKET_PATH} bytes.`,
+    {
+      hint: 'set ECO_HOME to a shorter path',
+    },
+  )
 }
 
 function unreachable(path: string, error: NodeJS.ErrnoException): EcoError {
   return new EcoError('DAEMON_UNREACHABLE', `Cannot reach the eco daemon at ${path}: ${error.code ?? error.message}.`, {
-    hint: error.code === 'EACCES' ? 'the socket belongs to another user: run eco as that user, or set ECO_HOME' : 'eco daemon logs',
+    hint:
+      error.code === 'EACCES'
+        ? 'the socket belongs to another user: run eco as that user, or set ECO_HOME'
+        : 'eco daemon logs',
     cause: error,
   })
 }

@@ -96,14 +96,16 @@ export class Daemon {
     for (const group of this.engine.allGroups()) {
       for (const runner of group.runners) {
         if (runner.process === null) continue
-        stopping.push(new Promise((resolve) => {
-          const done = (): void => {
-            if (runner.process === null) resolve()
-          }
-          runner.onChange(done)
-          runner.stop()
-          done()
-        }))
+        stopping.push(
+          new Promise((resolve) => {
+            const done = (): void => {
+              if (runner.process === null) resolve()
+            }
+            runner.onChange(done)
+            runner.stop()
+            done()
+          }),
+        )
       }
     }
     await Promise.all(stopping)

@@ -36,7 +36,8 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       setImmediate(shutdown)
       return { instances }
     },
-    plan: ({ desired, intent }) => daemon.keeper(desired.scope).plan(applyIntent(daemon, desired, intent), desired).plan,
+    plan: ({ desired, intent }) =>
+      daemon.keeper(desired.scope).plan(applyIntent(daemon, desired, intent), desired).plan,
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
       const keeper = daemon.keeper(desired.scope)
       const request = { intent: applyIntent(daemon, desired, intent), desired, expectedPlan: plan, by }
@@ -83,19 +84,24 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       apps: selected(daemon, selection).map(({ keeper, app }) => {
         const scope = scopeName(keeper.scope)
         const spec = keeper.applied.apps[app]?.spec
-        if (!spec) throw new EcoError('UNKNOWN_TARGET', `${app} is being applied for the first time: nothing to describe yet.`)
+        if (!spec)
+          throw new EcoError('UNKNOWN_TARGET', `${app} is being applied for the first time: nothing to describe yet.`)
         return {
           ...listApp(keeper, app, daemon.engine, daemon.monitor),
           source_file: keeper.applied.source?.file ?? null,
           spec: withoutSealed(spec),
           logs: logFiles(daemon, keeper, app),
-          events: daemon.events.recent((event) => event.type === 'instance' && event.scope === scope && event.app === app),
+          events: daemon.events.recent(
+            (event) => event.type === 'instance' && event.scope === scope && event.app === app,
+          ),
         }
       }),
     }),
     logs: (selection) => ({
       files: selected(daemon, selection).flatMap(({ keeper, app, slots }) =>
-        logFiles(daemon, keeper, app).filter((file) => slots === null || slots.some((slot) => file.instance === `${app}#${slot}`)),
+        logFiles(daemon, keeper, app).filter(
+          (file) => slots === null || slots.some((slot) => file.instance === `${app}#${slot}`),
+        ),
       ),
     }),
   }
@@ -134,7 +140,12 @@ function selected(daemon: Daemon, selection: Selection): Selected[] {
 }
 
 function slotsOf(daemon: Daemon, keeper: ScopeKeeper, app: string): number[] {
-  return daemon.engine.groups(keeper.scope).get(app)?.runners.map((runner) => runner.id.slot) ?? []
+  return (
+    daemon.engine
+      .groups(keeper.scope)
+      .get(app)
+      ?.runners.map((runner) => runner.id.slot) ?? []
+  )
 }
 
 function verbWork(daemon: Daemon, params: VerbParams): { keeper: ScopeKeeper; intent: Intent }[] {
@@ -170,18 +181,23 @@ function logFiles(daemon: Daemon, keeper: ScopeKeeper, app: string): LogFile[] {
   const slots = new Set(slotsOf(daemon, keeper, app))
   const wanted = keeper.applied.apps[app]?.spec.instances ?? 1
   for (let slot = 0; slot < wanted; slot++) slots.add(slot)
-  return [...slots].sort((a, b) => a - b).flatMap((slot): LogFile[] => {
-    const paths = daemon.logPaths(scope, app, slot)
-    const instance = `${app}#${slot}`
-    return [
-      { app, instance, scope, stream: 'out', path: paths.out },
-      { app, instance, scope, stream: 'err', path: paths.err },
-    ]
-  })
+  return [...slots]
+    .sort((a, b) => a - b)
+    .flatMap((slot): LogFile[] => {
+      const paths = daemon.logPaths(scope, app, slot)
+      const instance = `${app}#${slot}`
+      return [
+        { app, instance, scope, stream: 'out', path: paths.out },
+        { app, instance, scope, stream: 'err', path: paths.err },
+      ]
+    })
 }
 
 /** A sealed value is useless without the key, and no business of whoever describes an app. */
 function withoutSealed(spec: AppSpec): AppSpec {
-  const env = Object.entries(spec.env).map(([name, value]) => [name, value.type === 'secret' ? { ...value, sealed: '' } : value])
+  const env = Object.entries(spec.env).map(([name, value]) => [
+    name,
+    value.type === 'secret' ? { ...value, sealed: '' } : value,
+  ])
   return { ...spec, env: Object.fromEntries(env) as AppSpec['env'] }
 }

@@ -24,10 +24,7 @@ export interface Request<M extends MethodName = MethodName> {
   readonly params: Methods[M]['params']
 }
 
-export type Reply =
-  | { readonly event: EcoEvent }
-  | { readonly result: unknown }
-  | { readonly error: WireError }
+export type Reply = { readonly event: EcoEvent } | { readonly result: unknown } | { readonly error: WireError }
 
 export interface WireError {
   readonly code: string
@@ -63,7 +60,10 @@ export interface VerbParams extends Selection {
 export interface Methods {
   readonly hello: { readonly params: Record<string, never>; readonly result: Hello }
   readonly shutdown: { readonly params: { readonly apps: boolean }; readonly result: { readonly instances: number } }
-  readonly plan: { readonly params: { readonly desired: DesiredState; readonly intent: ApplyIntent }; readonly result: Plan }
+  readonly plan: {
+    readonly params: { readonly desired: DesiredState; readonly intent: ApplyIntent }
+    readonly result: Plan
+  }
   readonly apply: {
     readonly params: {
       readonly desired: DesiredState

@@ -86,14 +86,21 @@ export class ScopeKeeper {
   async #apply(request: ApplyRequest): Promise<ApplyResult> {
     if (this.#lock) throw this.#lockedError(this.#lock)
     const change = this.plan(request.intent, request.desired)
-    if (request.expectedPlan !== null && change.plan.id !== request.expectedPlan) throw staleError(request.expectedPlan, change)
+    if (request.expectedPlan !== null && change.plan.id !== request.expectedPlan)
+      throw staleError(request.expectedPlan, change)
     refuseGuards(change)
-    this.#lock = { by: request.by, since: Date.now(), what: request.intent.kind === 'apply' ? 'apply' : request.intent.verb }
+    this.#lock = {
+      by: request.by,
+      since: Date.now(),
+      what: request.intent.kind === 'apply' ? 'apply' : request.intent.verb,
+    }
     try {
       this.#engine.prepare(this.scope, change)
       // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
       this.#saveHolds(change)
-      const results = await execute(change, this.#applied, this.#engine, (event) => this.#events.emit(this.scope, event))
+      const results = await execute(change, this.#applied, this.#engine, (event) =>
+        this.#events.emit(this.scope, event),
+      )
       this.#record(change, results, request.by)
       return { plan: change.plan, results, exit_code: exitCodeOf(results), serial: this.#applied.serial }
     } finally {
@@ -139,16 +146,24 @@ export class ScopeKeeper {
 
   #lockedError(lock: Lock): EcoError {
     const seconds = Math.round((Date.now() - lock.since) / 1000)
-    return new EcoError('LOCKED', `${scopeName(this.scope)} is busy: ${lock.what} by ${lock.by}, for ${seconds}s now.`, {
-      hint: 'wait for it to end; "eco ls" shows how far it is',
-    })
+    return new EcoError(
+      'LOCKED',
+      `${scopeName(this.scope)} is busy: ${lock.what} by ${lock.by}, for ${seconds}s now.`,
+      {
+        hint: 'wait for it to end; "eco ls" shows how far it is',
+      },
+    )
   }
 }
 
 function staleError(expected: string, { plan: now }: PlannedChange): EcoError {
-  return new EcoError('PLAN_STALE', `The plan ${expected} is stale: the plan would be ${now.id} now. Nothing was changed.`, {
-    hint: 'look again with "eco diff", then apply',
-  })
+  return new EcoError(
+    'PLAN_STALE',
+    `The plan ${expected} is stale: the plan would be ${now.id} now. Nothing was changed.`,
+    {
+      hint: 'look again with "eco diff", then apply',
+    },
+  )
 }
 
 function refuseGuards({ plan: { guards } }: PlannedChange): void {

@@ -95,7 +95,11 @@ function splitSlot(selector: string): { name: string; slot: number | null } {
 function unknownApp(selector: string, name: string, known: readonly KnownApp[]): EcoError {
   const names = [...new Set(known.map(({ app }) => app))]
   const near = closest(name, names)
-  const hint = near ? `did you mean "${near}"?` : names.length > 0 ? `known apps: ${names.join(', ')}` : 'nothing is applied yet: eco apply'
+  const hint = near
+    ? `did you mean "${near}"?`
+    : names.length > 0
+      ? `known apps: ${names.join(', ')}`
+      : 'nothing is applied yet: eco apply'
   return new EcoError('UNKNOWN_TARGET', `No app matches "${selector}".`, { hint })
 }
 

@@ -62,13 +62,18 @@ function parseRequest(line: string, version: string): { method: MethodName; para
   const method = String(request.method)
   // These two keep their form for ever: any CLI can ask who is there, and replace it.
   if (request.protocol !== PROTOCOL && method !== 'hello' && method !== 'shutdown') {
-    throw new EcoError('DAEMON_VERSION', `The daemon (eco ${version}) speaks protocol ${PROTOCOL}, this command speaks ${String(request.protocol)}.`, {
+    throw new EcoError(
+      'DAEMON_VERSION',
+      `The daemon (eco ${version}) speaks protocol ${PROTOCOL}, this command speaks ${String(request.protocol)}.`,
+      {
+        hint: 'replace the daemon, your apps keep running: eco daemon stop && eco daemon start',
+      },
+    )
+  }
+  if (!METHODS.has(method))
+    throw new EcoError('DAEMON_VERSION', `The daemon (eco ${version}) does not know "${method}".`, {
       hint: 'replace the daemon, your apps keep running: eco daemon stop && eco daemon start',
     })
-  }
-  if (!METHODS.has(method)) throw new EcoError('DAEMON_VERSION', `The daemon (eco ${version}) does not know "${method}".`, {
-    hint: 'replace the daemon, your apps keep running: eco daemon stop && eco daemon start',
-  })
   return { method: method as MethodName, params: request.params ?? {} }
 }
 
@@ -97,4 +102,3 @@ function wireError(error: Error): WireError {
   const { message, stack } = error
   return { code: 'INTERNAL', message, hint: null, details: stack?.split('\n').slice(1, 6) ?? [] }
 }
-

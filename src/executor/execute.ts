@@ -23,7 +23,16 @@ export async function execute(
   const begun = new Map<number, Promise<StepResult | null>>()
   const apps = new Map(steps.map((step) => [step.id, step.app]))
   const tell = (step: Step, status: StepStatus, message: string | null = null): void =>
-    emit({ type: 'step', at: Date.now(), scope: scopeName(scope), id: step.id, app: step.app, action: step.action, status, message })
+    emit({
+      type: 'step',
+      at: Date.now(),
+      scope: scopeName(scope),
+      id: step.id,
+      app: step.app,
+      action: step.action,
+      status,
+      message,
+    })
 
   const perform = async (step: Step, begin: () => void): Promise<StepResult> => {
     const conditions = change.next[step.app]?.spec.dependsOn ?? {}

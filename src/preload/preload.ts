@@ -34,7 +34,8 @@ function adoptSockets(declared: string | undefined): void {
     if (at > 0 && isSocket(fd)) inherited.set(entry.slice(at + 1), fd)
   }
   if (inherited.size === 0) return
-  const normalize = (net as unknown as { _normalizeArgs(args: unknown[]): [ListenOptions, AnyFunction | null] })._normalizeArgs
+  const normalize = (net as unknown as { _normalizeArgs(args: unknown[]): [ListenOptions, AnyFunction | null] })
+    ._normalizeArgs
   const prototype = net.Server.prototype as unknown as { listen: AnyFunction }
   const listen = prototype.listen
   prototype.listen = function (this: unknown, ...args: unknown[]) {
@@ -66,7 +67,8 @@ function keyOf(options: ListenOptions, inherited: ReadonlyMap<string, number>): 
   }
   // Asked for localhost by name, declared for its address.
   if (host === 'localhost') {
-    for (const address of ['127.0.0.1', '::1']) if (inherited.has(`tcp:${address}:${port}`)) return `tcp:${address}:${port}`
+    for (const address of ['127.0.0.1', '::1'])
+      if (inherited.has(`tcp:${address}:${port}`)) return `tcp:${address}:${port}`
   }
   // An app that wants one address only must not be moved to all of them, unless that is what was declared.
   return inherited.has(`tcp:*:${port}`) ? `tcp:*:${port}` : null

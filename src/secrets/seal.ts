@@ -48,10 +48,14 @@ export class SecretBox {
       decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
       return decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
     } catch (cause) {
-      throw new EcoError('STATE_DAMAGED', 'A stored secret cannot be opened: secret.key in ECO_HOME is not the key it was sealed with.', {
-        hint: 'restore secret.key, or apply the ecosystem file again',
-        cause,
-      })
+      throw new EcoError(
+        'STATE_DAMAGED',
+        'A stored secret cannot be opened: secret.key in ECO_HOME is not the key it was sealed with.',
+        {
+          hint: 'restore secret.key, or apply the ecosystem file again',
+          cause,
+        },
+      )
     }
   }
 }

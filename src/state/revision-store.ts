@@ -99,7 +99,8 @@ function checkRevision(value: unknown, serial: number): Revision {
   const revision = value as Partial<Revision> | null
   if (typeof revision !== 'object' || revision === null) throw new Error('it is not an object')
   if (typeof revision.format !== 'number') throw new Error('it has no format')
-  if (revision.format > SPEC_FORMAT) throw new Error(`its format ${revision.format} is newer than this eco knows (${SPEC_FORMAT}); upgrade eco`)
+  if (revision.format > SPEC_FORMAT)
+    throw new Error(`its format ${revision.format} is newer than this eco knows (${SPEC_FORMAT}); upgrade eco`)
   if (revision.serial !== serial) throw new Error(`it says serial ${revision.serial}`)
   if (typeof revision.apps !== 'object' || revision.apps === null) throw new Error('it has no apps')
   return revision as Revision

@@ -58,9 +58,7 @@ export class RuntimeStore {
   /** The scopes that have state here. */
   scopes(): ScopeId[] {
     const root = scopesDir(this.#home)
-    return list(root).flatMap((project) =>
-      list(join(root, project)).map((environment) => ({ project, environment })),
-    )
+    return list(root).flatMap((project) => list(join(root, project)).map((environment) => ({ project, environment })))
   }
 
   #path({ scope, app, slot, uid }: Pick<RuntimeRecord, 'scope' | 'app' | 'slot' | 'uid'>): string {
@@ -72,7 +70,8 @@ function checkRecord(value: unknown): RuntimeRecord {
   const record = value as Partial<RuntimeRecord> | null
   if (typeof record !== 'object' || record === null) throw new Error('it is not an object')
   if (record.format !== 1) throw new Error(`its format is ${String(record.format)}, and this eco knows 1`)
-  if (typeof record.app !== 'string' || typeof record.slot !== 'number' || !record.spec) throw new Error('it is incomplete')
+  if (typeof record.app !== 'string' || typeof record.slot !== 'number' || !record.spec)
+    throw new Error('it is incomplete')
   return record as RuntimeRecord
 }
 

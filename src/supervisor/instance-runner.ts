@@ -7,7 +7,15 @@ import { commandLine, instanceEnvironment, usesSystemdProtocol } from './environ
 import { Group } from './group.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { watchReady } from './ready-watch.ts'
-import { type Effect, type Instance, type InstanceEvent, type LifePolicy, NEW_INSTANCE, pidOf, transition } from './transition.ts'
+import {
+  type Effect,
+  type Instance,
+  type InstanceEvent,
+  type LifePolicy,
+  NEW_INSTANCE,
+  pidOf,
+  transition,
+} from './transition.ts'
 
 /** What the supervisor gives every instance: the outside world. */
 export interface RunnerHost {
@@ -59,7 +67,11 @@ export class InstanceRunner {
   }
 
   /** Takes over a process that an earlier daemon started. Its identity has been verified. */
-  adopt(process: ProcIdentity, startedAt: number, instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>): void {
+  adopt(
+    process: ProcIdentity,
+    startedAt: number,
+    instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>,
+  ): void {
     this.#process = process
     const phase = { name: 'running', pid: process.pid, since: startedAt, readyAt: startedAt } as const
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
@@ -67,7 +79,11 @@ export class InstanceRunner {
   }
 
   /** Restores how an instance without a process ended, so that a completed job stays completed. */
-  restore(instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>, phase: 'stopped' | 'exited' | 'failed', reason: string): void {
+  restore(
+    instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>,
+    phase: 'stopped' | 'exited' | 'failed',
+    reason: string,
+  ): void {
     this.#instance = {
       ...NEW_INSTANCE,
       ...instance,
@@ -225,7 +241,9 @@ export class InstanceRunner {
       )
     } catch (error) {
       const message = (error as Error).message
-      setImmediate(() => this.#feed({ type: 'exited', incarnation, exit: { kind: 'spawn-error', message, at: Date.now() } }))
+      setImmediate(() =>
+        this.#feed({ type: 'exited', incarnation, exit: { kind: 'spawn-error', message, at: Date.now() } }),
+      )
       return
     }
     if (pid === null) return

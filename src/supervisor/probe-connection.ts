@@ -64,7 +64,11 @@ function attemptTcp(check: Extract<ReadyCheck, { type: 'tcp' }>, pid: number, ti
   })
 }
 
-async function attemptHttp(check: Extract<ReadyCheck, { type: 'http' }>, pid: number, timeoutMs: number): Promise<Attempt> {
+async function attemptHttp(
+  check: Extract<ReadyCheck, { type: 'http' }>,
+  pid: number,
+  timeoutMs: number,
+): Promise<Attempt> {
   const what = `http ${check.host}:${check.port}${check.path}`
   const http = await import('node:http')
   return new Promise((resolve) => {

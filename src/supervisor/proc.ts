@@ -213,7 +213,12 @@ function tcpRows(): TcpRow[] {
     for (const line of readText(file).split('\n').slice(1)) {
       const cells = line.trim().split(/\s+/)
       if (cells.length < 10) continue
-      rows.push({ localPort: portOf(cells[1]), remotePort: portOf(cells[2]), state: cells[3] ?? '', inode: cells[9] ?? '0' })
+      rows.push({
+        localPort: portOf(cells[1]),
+        remotePort: portOf(cells[2]),
+        state: cells[3] ?? '',
+        inode: cells[9] ?? '0',
+      })
     }
   }
   return rows

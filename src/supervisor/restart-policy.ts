@@ -31,7 +31,12 @@ export type RestartDecision =
  *
  * Source: OTP's restart intensity and period; reasons as in Nomad's restart tracker.
  */
-export function decideRestart(policy: RestartPolicy, history: RestartHistory, clean: boolean, upMs: number): RestartDecision {
+export function decideRestart(
+  policy: RestartPolicy,
+  history: RestartHistory,
+  clean: boolean,
+  upMs: number,
+): RestartDecision {
   const upClock = history.upClock + Math.max(0, upMs)
   const marks = history.marks.filter((mark) => mark > upClock - policy.windowMs)
   const inARow = upMs >= STABLE_MS ? 0 : history.inARow
@@ -57,4 +62,3 @@ export function backoffDelay(backoff: Backoff, inARow: number): number {
   if (inARow === 0) return 0
   return Math.min(backoff.initialMs * backoff.factor ** (inARow - 1), backoff.maxMs)
 }
-

@@ -23,7 +23,13 @@ interface BoundHandle {
   getsockname?(into: object): number
   close(): void
 }
-type CreateServerHandle = (address: string, port: number, type: 4 | 6 | -1, fd?: number, flags?: number) => BoundHandle | number
+type CreateServerHandle = (
+  address: string,
+  port: number,
+  type: 4 | 6 | -1,
+  fd?: number,
+  flags?: number,
+) => BoundHandle | number
 
 const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle
 
@@ -157,9 +163,13 @@ function bindError(what: string, code: string, port: number | null): EcoError {
     return new EcoError('GUARD', `Port ${port} is in use by ${who}.`, { hint })
   }
   if (code === 'EACCES' && port !== null) {
-    return new EcoError('GUARD', `Permission denied to listen on ${what}: ports below 1024 need root or CAP_NET_BIND_SERVICE.`, {
-      hint: `choose a port from 1024 up, or allow it: sysctl net.ipv4.ip_unprivileged_port_start=${port}`,
-    })
+    return new EcoError(
+      'GUARD',
+      `Permission denied to listen on ${what}: ports below 1024 need root or CAP_NET_BIND_SERVICE.`,
+      {
+        hint: `choose a port from 1024 up, or allow it: sysctl net.ipv4.ip_unprivileged_port_start=${port}`,
+      },
+    )
   }
   return new EcoError('GUARD', `Cannot bind ${what}: ${code}.`)
 }

@@ -234,7 +234,10 @@ function onDeadline(instance: Instance, policy: LifePolicy, now: EpochMs): Trans
     case 'stopping': {
       if (now < phase.deadline) return move(instance, phase, [{ type: 'set-deadline', at: phase.deadline }])
       const at = now + KILL_AGAIN_MS
-      const effects: Effect[] = [{ type: 'signal-group', pid: phase.pid, signal: 'SIGKILL' }, { type: 'set-deadline', at }]
+      const effects: Effect[] = [
+        { type: 'signal-group', pid: phase.pid, signal: 'SIGKILL' },
+        { type: 'set-deadline', at },
+      ]
       if (!phase.killed) {
         const message = `did not end within ${policy.stop.timeoutMs / 1000}s of ${policy.stop.signal}; sent SIGKILL`
         effects.unshift({ type: 'record', message })

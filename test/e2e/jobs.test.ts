@@ -73,11 +73,14 @@ test('a failed job runs again with the next apply of the same file', async () =>
 
 test('apps start in the order of their dependencies and stop in the opposite one', async () => {
   await using rig = await createRig()
-  const script = rig.write('diary.mjs', `import { appendFileSync } from 'node:fs'
+  const script = rig.write(
+    'diary.mjs',
+    `import { appendFileSync } from 'node:fs'
     const note = (what) => appendFileSync('diary', what + ' ' + process.env.ECO_APP + '\\n')
     process.on('SIGTERM', () => setTimeout(() => { note('stop'); process.exit(0) }, 100))
     setInterval(() => {}, 1000)
-    setTimeout(() => { note('ready'); process.send('ready') }, 150)`)
+    setTimeout(() => { note('ready'); process.send('ready') }, 150)`,
+  )
   const app = { script, ready: 'signal' }
   // Named against the alphabet.
   const apps = { a: { ...app, depends_on: ['b'] }, b: { ...app, depends_on: { c: 'ready' } }, c: app }
@@ -100,11 +103,22 @@ test('a dependent of "started" does not wait for readiness', async () => {
 
 test('a cron app runs every second when its schedule has six fields, and shows when it is next', async () => {
   await using rig = await createRig()
-  const apps = { tick: { kind: 'cron', schedule: '* * * * * *', script: fixture('exits-zero.mjs'), env: { RUNS: join(rig.dir, 'runs') } } }
+  const apps = {
+    tick: {
+      kind: 'cron',
+      schedule: '* * * * * *',
+      script: fixture('exits-zero.mjs'),
+      env: { RUNS: join(rig.dir, 'runs') },
+    },
+  }
   expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
   await eventually(() => expect(runs(rig).length).toBeGreaterThanOrEqual(2))
   const tick = await rig.app('tick')
-  expect(tick).toMatchObject({ kind: 'cron', schedule: '* * * * * *', state: expect.stringMatching(/scheduled|running|starting/) })
+  expect(tick).toMatchObject({
+    kind: 'cron',
+    schedule: '* * * * * *',
+    state: expect.stringMatching(/scheduled|running|starting/),
+  })
   expect(Date.parse(tick.next_run_at ?? '') - Date.now()).toBeLessThan(1500)
   expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
   // Removed, it does not run any more.
@@ -116,7 +130,14 @@ test('a cron app runs every second when its schedule has six fields, and shows w
 
 test('a cron app goes on in the next daemon', async () => {
   await using rig = await createRig()
-  const apps = { tick: { kind: 'cron', schedule: '* * * * * *', script: fixture('exits-zero.mjs'), env: { RUNS: join(rig.dir, 'runs') } } }
+  const apps = {
+    tick: {
+      kind: 'cron',
+      schedule: '* * * * * *',
+      script: fixture('exits-zero.mjs'),
+      env: { RUNS: join(rig.dir, 'runs') },
+    },
+  }
   await rig.apply({ apps })
   await rig.eco(['daemon', 'stop'])
   const { length } = runs(rig)

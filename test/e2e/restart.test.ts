@@ -37,7 +37,10 @@ test('the pauses between restarts grow, and after too many the instance has fail
   const { reason, instances } = await rig.app('app')
   expect(reason).toBe('exited with code 4: 4 restarts within 60s of running')
   expect(instances[0]).toMatchObject({ restarts: 4, last_exit: { kind: 'code', code: 4 } })
-  const starts = readFileSync(`${rig.dir}/starts`, 'utf8').trim().split('\n').map((line) => Number(line) / 1e6)
+  const starts = readFileSync(`${rig.dir}/starts`, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => Number(line) / 1e6)
   const pauses = starts.slice(1).map((at, i) => at - (starts[i] ?? 0) - 200)
   expect(pauses).toHaveLength(4) // at once, then 200, 400, 800 ms
   for (const [i, least] of [0, 200, 400, 800].entries()) expect(pauses[i]).toBeGreaterThanOrEqual(least)
@@ -57,14 +60,23 @@ test('on_failure leaves a clean end alone, and an apply does not start it again'
 
 test('on_failure restarts a crash', async () => {
   await using rig = await createRig()
-  const app = { script: fixture('crash-after.mjs'), env: { AFTER_MS: '400' }, ready: { delay: '50ms' }, restart: { policy: 'on_failure' } }
+  const app = {
+    script: fixture('crash-after.mjs'),
+    env: { AFTER_MS: '400' },
+    ready: { delay: '50ms' },
+    restart: { policy: 'on_failure' },
+  }
   await rig.apply({ apps: { app } })
   await eventually(async () => expect((await rig.app('app')).instances[0]?.restarts).toBeGreaterThanOrEqual(1))
 })
 
 test('eco start brings a failed app back, and forgives its restarts', async () => {
   await using rig = await createRig()
-  const app = { command: ['sh', '-c', 'test -e good || { sleep 0.2; exit 1; }; exec sleep 1000'], ready: { delay: '50ms' }, restart: { max: 1 } }
+  const app = {
+    command: ['sh', '-c', 'test -e good || { sleep 0.2; exit 1; }; exec sleep 1000'],
+    ready: { delay: '50ms' },
+    restart: { max: 1 },
+  }
   await rig.apply({ apps: { app } })
   await eventually(async () => expect((await rig.app('app')).state).toBe('failed'))
   rig.write('good', '')

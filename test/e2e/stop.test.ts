@@ -27,7 +27,9 @@ test('a changed stop signal is used although the process runs on', async () => {
 
 test('an app that ignores the signal is killed when its time is over, not before', async () => {
   await using rig = await createRig()
-  await rig.apply({ apps: { app: { script: fixture('ignore-sigterm.mjs'), ready: { log: 'up' }, stop: { timeout: '800ms' } } } })
+  await rig.apply({
+    apps: { app: { script: fixture('ignore-sigterm.mjs'), ready: { log: 'up' }, stop: { timeout: '800ms' } } },
+  })
   const [pid = 0] = await rig.pids('app')
   const started = Date.now()
   expect(await rig.eco(['stop', 'app'])).toMatchObject({ code: 0 })
@@ -44,7 +46,11 @@ function pidsIn(output: string): number[] {
 
 test('children and grandchildren that ignore SIGTERM go with their parent', async () => {
   await using rig = await createRig()
-  const app = { command: ['sh', fixture('spawn-grandchild.sh')], ready: { log: 'grandchild' }, stop: { timeout: '500ms' } }
+  const app = {
+    command: ['sh', fixture('spawn-grandchild.sh')],
+    ready: { log: 'grandchild' },
+    stop: { timeout: '500ms' },
+  }
   await rig.apply({ apps: { app } })
   const family = [...pidsIn(rig.output('app')), ...(await rig.pids('app'))]
   expect(family).toHaveLength(3)
@@ -54,7 +60,11 @@ test('children and grandchildren that ignore SIGTERM go with their parent', asyn
 
 test('a crashed parent takes its children along before it is started again', async () => {
   await using rig = await createRig()
-  const app = { command: ['sh', fixture('spawn-grandchild.sh')], ready: { log: 'grandchild' }, stop: { timeout: '300ms' } }
+  const app = {
+    command: ['sh', fixture('spawn-grandchild.sh')],
+    ready: { log: 'grandchild' },
+    stop: { timeout: '300ms' },
+  }
   await rig.apply({ apps: { app } })
   const family = pidsIn(rig.output('app'))
   const [parent = 0] = await rig.pids('app')
@@ -81,7 +91,11 @@ test('a child that left for a session of its own goes too', async () => {
 
 test('what a parent that ended leaves in the background is not left behind', async () => {
   await using rig = await createRig()
-  const app = { command: ['sh', fixture('forks-and-exits.sh')], restart: { policy: 'never' }, stop: { timeout: '500ms' } }
+  const app = {
+    command: ['sh', fixture('forks-and-exits.sh')],
+    restart: { policy: 'never' },
+    stop: { timeout: '500ms' },
+  }
   await rig.apply({ apps: { app } })
   await eventually(async () => expect((await rig.app('app')).state).toBe('exited'))
   await eventually(() => expect(pidsIn(rig.output('app')).filter(isRunning)).toEqual([]))

@@ -99,7 +99,11 @@ describe('the back-off', () => {
   })
 
   test('never shrinks from one crash to the next and never passes its cap', () => {
-    const backoff = fc.record({ initialMs: fc.nat(5000), factor: fc.constantFrom(1, 1.5, 2, 10), maxMs: fc.nat(60_000) })
+    const backoff = fc.record({
+      initialMs: fc.nat(5000),
+      factor: fc.constantFrom(1, 1.5, 2, 10),
+      maxMs: fc.nat(60_000),
+    })
     fc.assert(
       fc.property(backoff, fc.nat(50), (policy, inARow) => {
         const delay = backoffDelay(policy, inARow)

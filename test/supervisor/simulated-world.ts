@@ -206,7 +206,8 @@ export class SimulatedWorld {
   #check(): void {
     const { phase } = this.instance
     must(pidOf(this.instance) === (this.#group?.pid ?? null), 'the phase does not name the process that is there')
-    const waits = phase.name === 'stopping' || phase.name === 'backoff' || (phase.name === 'starting' && phase.pid !== null)
+    const waits =
+      phase.name === 'stopping' || phase.name === 'backoff' || (phase.name === 'starting' && phase.pid !== null)
     if (waits) must(this.#deadline !== null, `${phase.name} without a deadline`)
     else if (phase.name !== 'starting') must(this.#deadline === null, `${phase.name} with a deadline`)
   }

@@ -17,7 +17,10 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 6, arbitrary: simple },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('spawned' as const), members: fc.constantFrom(0, 0, 1, 3) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('end' as const), code: fc.constantFrom(0, 1, null) }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(0, 1, 99, 500, 1500, 40_000) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(0, 1, 99, 500, 1500, 40_000) }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({

@@ -29,7 +29,15 @@ const POLICY: LifePolicy = {
   readyTimeoutMs: 30_000,
 }
 
-const stopping = { name: 'stopping', pid: PID, since: SINCE, deadline: NOW, killed: false, exit: null, fault: null } as const
+const stopping = {
+  name: 'stopping',
+  pid: PID,
+  since: SINCE,
+  deadline: NOW,
+  killed: false,
+  exit: null,
+  fault: null,
+} as const
 const fault = { reason: 'exited with code 1', clean: false }
 
 /** Every phase, with what is wanted in it. */
@@ -83,8 +91,18 @@ const TABLE: Record<string, Record<string, string>> = {
     crash: `stopping up: ${STOP}`,
   },
   running: { stop: `stopping down: ${STOP}`, crash: `stopping up: ${STOP}` },
-  stopping: { start: 'stopping up:', deadline: `stopping down: ${KILL}`, crash: 'stopping down:', empty: 'stopped down: no-deadline' },
-  'stopping, wanted again': { stop: 'stopping down:', deadline: `stopping up: ${KILL}`, crash: 'stopping up:', empty: SPAWN },
+  stopping: {
+    start: 'stopping up:',
+    deadline: `stopping down: ${KILL}`,
+    crash: 'stopping down:',
+    empty: 'stopped down: no-deadline',
+  },
+  'stopping, wanted again': {
+    stop: 'stopping down:',
+    deadline: `stopping up: ${KILL}`,
+    crash: 'stopping up:',
+    empty: SPAWN,
+  },
   'ended, rest stopping': {
     start: 'stopping up:',
     stop: 'stopping down:',
@@ -92,7 +110,12 @@ const TABLE: Record<string, Record<string, string>> = {
     crash: 'stopping up:',
     empty: SPAWN,
   },
-  killed: { start: 'stopping up:', deadline: `stopping down: ${KILL}`, crash: 'stopping down:', empty: 'stopped down: no-deadline' },
+  killed: {
+    start: 'stopping up:',
+    deadline: `stopping down: ${KILL}`,
+    crash: 'stopping down:',
+    empty: 'stopped down: no-deadline',
+  },
   backoff: { start: SPAWN, stop: 'stopped down: no-deadline', deadline: SPAWN },
   exited: { start: SPAWN, stop: 'stopped down: no-deadline' },
   failed: { start: SPAWN, stop: 'stopped down: no-deadline' },

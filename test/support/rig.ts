@@ -94,8 +94,11 @@ export async function createRig(): Promise<Rig> {
     writeFileSync(full, typeof content === 'string' ? content : JSON.stringify(content, null, 2))
     return full
   }
-  const ls = async (...args: string[]): Promise<readonly ListedApp[]> =>
-    ((await eco(['ls', '--json', ...args])).json() as Listing).apps
+  const ls = async (...args: string[]): Promise<readonly ListedApp[]> => {
+    const result = await eco(['ls', '--json', ...args])
+    if (result.code !== 0) throw new Error(`eco ls ${args.join(' ')} ended with ${result.code}: ${result.stderr}`)
+    return (result.json() as Listing).apps
+  }
   const app = async (name: string, ...args: string[]): Promise<ListedApp> => {
     const apps = await ls(name, ...args)
     if (apps.length !== 1 || !apps[0]) throw new Error(`eco ls ${name} knows ${apps.length} apps of this name`)

@@ -22,9 +22,13 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
   const json = options.json === true
   const plan = await callOrStart('plan', request, { home: ecoHome() })
   if (saved !== null && plan.id !== saved.planId) {
-    throw new EcoError('PLAN_STALE', `The plan ${saved.planId} is stale: it would be ${plan.id} now. Nothing was changed.`, {
-      hint: 'look again with "eco diff --out FILE"',
-    })
+    throw new EcoError(
+      'PLAN_STALE',
+      `The plan ${saved.planId} is stale: it would be ${plan.id} now. Nothing was changed.`,
+      {
+        hint: 'look again with "eco diff --out FILE"',
+      },
+    )
   }
   if (!json) process.stdout.write(renderForTerminal(plan, null))
   // With --take-over there may be nothing to do but to note where the scope comes from now.

@@ -30,7 +30,11 @@ export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
 export async function statusCommand(json: boolean): Promise<number> {
   const daemon = await hello(ecoHome())
   if (daemon === null) throw new NoDaemon()
-  print(json, daemon, `The daemon runs: eco ${daemon.version}, pid ${daemon.pid}, since ${daemon.started_at}, home ${daemon.home}`)
+  print(
+    json,
+    daemon,
+    `The daemon runs: eco ${daemon.version}, pid ${daemon.pid}, since ${daemon.started_at}, home ${daemon.home}`,
+  )
   return 0
 }
 
@@ -53,7 +57,9 @@ async function whenGone(home: string): Promise<void> {
     if ((await hello(home).catch(() => null)) === null) return
     await sleep(10)
   }
-  throw new EcoError('DAEMON_UNREACHABLE', 'The daemon still answers 2s after it was told to end.', { hint: 'eco daemon logs' })
+  throw new EcoError('DAEMON_UNREACHABLE', 'The daemon still answers 2s after it was told to end.', {
+    hint: 'eco daemon logs',
+  })
 }
 
 function print(json: boolean, data: object, text: string): void {

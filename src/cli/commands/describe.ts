@@ -24,14 +24,19 @@ function describeApp(app: AppDescription): string {
     `${app.project}/${app.environment}/${app.app}  ${app.kind}, ${app.state}${app.kind === 'service' ? `, ${app.ready} of ${app.wanted} ready` : ''}`,
     ...field('file', app.source_file),
     ...field('revision', `${app.revision}, version ${app.version} of the app`),
-    ...field('hold', app.hold && `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${app.hold.at}`),
+    ...field(
+      'hold',
+      app.hold && `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${app.hold.at}`,
+    ),
     ...field('schedule', app.schedule && `${app.schedule}, next ${app.next_run_at ?? 'never'}`),
     ...specLines(app.spec),
     ...app.instances.flatMap(instanceLines),
     ...eventLines(app),
     ...app.logs.flatMap(({ path, stream, instance }) => {
       const last = lastLines(path, LOG_LINES)
-      return last.length === 0 ? [] : [`  ${instance} ${stream}: ${path}`, ...last.map((line) => `    ${neutralise(line)}`)]
+      return last.length === 0
+        ? []
+        : [`  ${instance} ${stream}: ${path}`, ...last.map((line) => `    ${neutralise(line)}`)]
     }),
   ]
   return `${lines.join('\n')}\n`
@@ -43,7 +48,10 @@ function specLines(spec: AppSpec): string[] {
   return [
     ...field('command', quoteCommand(spec.command)),
     ...field('cwd', spec.cwd),
-    ...field('listen', spec.listen.map((it) => (it.type === 'unix' ? it.path : `${it.host ?? '*'}:${it.port}`)).join(', ')),
+    ...field(
+      'listen',
+      spec.listen.map((it) => (it.type === 'unix' ? it.path : `${it.host ?? '*'}:${it.port}`)).join(', '),
+    ),
     ...(spec.kind === 'service'
       ? [
           ...field('ready', `${describeReadyCheck(ready.check)}, within ${formatDuration(ready.timeoutMs)}`),
@@ -54,8 +62,18 @@ function specLines(spec: AppSpec): string[] {
         ]
       : []),
     ...field('stop', `${stop.signal}, SIGKILL after ${formatDuration(stop.timeoutMs)}`),
-    ...field('depends on', Object.entries(spec.dependsOn).map(([app, condition]) => `${app} (${condition})`).join(', ')),
-    ...field('env', Object.entries(spec.env).map(([name, value]) => `${name}=${envText(value)}`).join('\n    ')),
+    ...field(
+      'depends on',
+      Object.entries(spec.dependsOn)
+        .map(([app, condition]) => `${app} (${condition})`)
+        .join(', '),
+    ),
+    ...field(
+      'env',
+      Object.entries(spec.env)
+        .map(([name, value]) => `${name}=${envText(value)}`)
+        .join('\n    '),
+    ),
   ]
 }
 
@@ -81,9 +99,11 @@ function instanceLines(instance: ListedInstance): string[] {
 }
 
 function eventLines(app: AppDescription): string[] {
-  const lines = app.events.slice(-EVENTS).flatMap((event) =>
-    event.type === 'instance' ? [`    ${new Date(event.at).toISOString()}  ${event.instance} ${event.message}`] : [],
-  )
+  const lines = app.events
+    .slice(-EVENTS)
+    .flatMap((event) =>
+      event.type === 'instance' ? [`    ${new Date(event.at).toISOString()}  ${event.instance} ${event.message}`] : [],
+    )
   return lines.length === 0 ? [] : ['  events', ...lines]
 }
 

@@ -23,7 +23,12 @@ export async function diff(file: string | null, options: DiffOptions): Promise<n
   return exitCode
 }
 
-async function render(plan: Plan, format: 'text' | 'json' | 'markdown', options: DiffOptions, exitCode: number): Promise<string> {
+async function render(
+  plan: Plan,
+  format: 'text' | 'json' | 'markdown',
+  options: DiffOptions,
+  exitCode: number,
+): Promise<string> {
   const apply = options.out === undefined ? applyCommand(plan, options) : `eco apply --plan ${options.out}`
   switch (format) {
     case 'json': {

@@ -22,7 +22,10 @@ export function explain(key: string | null, json: boolean): void {
 
 function overview(keys: readonly KeyReference[]): string {
   const width = Math.max(...keys.map(({ key }) => key.length))
-  const lines = keys.map(({ key, impact, description }) => `${key.padEnd(width)}  ${(impact ?? '').padEnd(7)}  ${firstSentence(description)}`)
+  const lines = keys.map(
+    ({ key, impact, description }) =>
+      `${key.padEnd(width)}  ${(impact ?? '').padEnd(7)}  ${firstSentence(description)}`,
+  )
   return `${lines.join('\n')}\n\neco explain KEY tells more about one.\n`
 }
 
@@ -37,7 +40,13 @@ function page(reference: KeyReference): string {
     ...(reference.impact === null ? [] : [`  impact   ${reference.impact}${IMPACT_MEANING[reference.impact] ?? ''}`]),
     ...(reference.values.length > 0 ? [`  values   ${reference.values.join(', ')}`] : []),
     ...reference.examples.map((example) => `  example  ${lastKey(reference.key)}: ${show(example)}`),
-    ...(reference.children.length > 0 ? ['', '  keys below it:', ...reference.children.map((child) => `    ${child.key.padEnd(30)}  ${firstSentence(child.description)}`)] : []),
+    ...(reference.children.length > 0
+      ? [
+          '',
+          '  keys below it:',
+          ...reference.children.map((child) => `    ${child.key.padEnd(30)}  ${firstSentence(child.description)}`),
+        ]
+      : []),
   ]
   return `${lines.join('\n')}\n`
 }

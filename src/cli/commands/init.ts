@@ -22,7 +22,8 @@ interface PackageJson {
 
 function template(folder: string): string {
   const manifest = readManifest(folder)
-  const project = (manifest?.name ?? basename(folder)).replace(/^@[^/]*\//, '').replace(/[^A-Za-z0-9._-]/g, '-') || 'app'
+  const project =
+    (manifest?.name ?? basename(folder)).replace(/^@[^/]*\//, '').replace(/[^A-Za-z0-9._-]/g, '-') || 'app'
   return `# yaml-language-server: $schema=./node_modules/eco-orchestrator/schemas/ecosystem.schema.json
 # Check it: eco validate · see what would happen: eco diff · make it so: eco apply · any key: eco explain KEY
 project: ${project}
@@ -49,7 +50,9 @@ function program(folder: string, manifest: PackageJson | null): string {
   const entry = [manifest?.main, 'server.js', 'index.js', 'app.js', 'dist/index.js'].find(
     (file) => file !== undefined && existsSync(join(folder, file)),
   )
-  return entry === undefined ? 'command: [sh, -c, "while :; do date; sleep 5; done"]   # your program' : `script: ${entry}`
+  return entry === undefined
+    ? 'command: [sh, -c, "while :; do date; sleep 5; done"]   # your program'
+    : `script: ${entry}`
 }
 
 function readManifest(folder: string): PackageJson | null {

@@ -18,7 +18,9 @@ const FOLLOW_MS = 200
 /** `eco logs`: the end of each file, one prefix an instance; with --follow what comes after it too. */
 export async function logs(selection: Selection, options: LogsOptions): Promise<void> {
   const { files } = await callOrStart('logs', selection, { home: ecoHome() })
-  const shown = files.filter(({ stream }) => (options.err === options.out ? true : stream === (options.err === true ? 'err' : 'out')))
+  const shown = files.filter(({ stream }) =>
+    options.err === options.out ? true : stream === (options.err === true ? 'err' : 'out'),
+  )
   const width = Math.max(0, ...shown.map(({ instance }) => instance.length))
   const print = (file: LogFile, line: string): void => {
     const { instance, stream } = file

@@ -18,11 +18,15 @@ export async function awaitDependencies(
 ): Promise<string | null> {
   for (const [app, condition] of Object.entries(spec.dependsOn)) {
     const started = Date.now()
-    for (let told = false; ; ) {
+    for (let told = false; ;) {
       const state = dependencyState(group(app), condition)
       if (state === 'met') break
       const waited = Date.now() - started
-      if (state.verdict === 'never' || (state.verdict === 'absent' && waited >= ABSENT_MS) || waited >= state.patienceMs) {
+      if (
+        state.verdict === 'never' ||
+        (state.verdict === 'absent' && waited >= ABSENT_MS) ||
+        waited >= state.patienceMs
+      ) {
         return `it depends on ${app} being ${condition}: ${state.why}`
       }
       if (!told) progress(`waiting for ${app} to be ${condition}`)
@@ -46,7 +50,8 @@ function dependencyState(group: AppGroup | undefined, condition: DependencyCondi
   if (!open) return 'met'
   const { state, reason } = open.observe()
   const why = `${open.name} is ${state}${reason ? ` (${reason})` : ''}`
-  if (state === 'failed' || (condition === 'completed' && state === 'exited')) return { verdict: 'never', why, patienceMs }
+  if (state === 'failed' || (condition === 'completed' && state === 'exited'))
+    return { verdict: 'never', why, patienceMs }
   return { verdict: state === 'stopped' || state === 'exited' ? 'absent' : 'wait', why, patienceMs }
 }
 

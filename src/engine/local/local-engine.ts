@@ -210,7 +210,9 @@ export class LocalEngine implements Engine {
   #foreignPorts(scope: ScopeId, desired: DesiredState): PortHolder[] {
     const holders: PortHolder[] = []
     for (const [app, spec] of Object.entries(desired.apps)) {
-      const running = this.#groups(scope).get(app)?.runners.some((runner) => runner.process !== null)
+      const running = this.#groups(scope)
+        .get(app)
+        ?.runners.some((runner) => runner.process !== null)
       if (running) continue
       for (const port of portsOf(spec)) {
         if (this.#sockets.ownerOf({ type: 'tcp', host: null, port }) !== null) continue
