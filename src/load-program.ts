@@ -13,7 +13,7 @@ type Program = typeof import('./cli/program.ts')
 export interface LoadedProgram {
   readonly program: Program
   /** Writes the cache when there was none; to be called when the command is over, so that it holds what was used. */
-  saveCache(): void
+  readonly saveCache: () => void
 }
 
 export function loadProgram(home: string): LoadedProgram {

@@ -67,7 +67,7 @@ async function someoneAnswersSoon(home: string): Promise<boolean> {
 }
 
 async function spawnDaemon(home: string): Promise<ChildProcess> {
-  const [{ spawn }, fs, { dirname, join }, { daemonLogPath }] = await Promise.all([
+  const [{ spawn }, fs, path, { daemonLogPath }] = await Promise.all([
     import('node:child_process'),
     import('node:fs'),
     import('node:path'),
@@ -77,7 +77,7 @@ async function spawnDaemon(home: string): Promise<ChildProcess> {
   const log = fs.openSync(daemonLogPath(home), 'a', 0o600)
   try {
     // dist/eco.cjs, whichever way it was called; the daemon lies beside it.
-    const entry = join(dirname(fs.realpathSync(process.argv[1] ?? '')), 'daemon.cjs')
+    const entry = path.join(path.dirname(fs.realpathSync(process.argv[1] ?? '')), 'daemon.cjs')
     // A small young generation keeps the daemon at half the memory after hours of work.
     const child = spawn(process.execPath, ['--max-semi-space-size=1', entry], {
       cwd: '/',

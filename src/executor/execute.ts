@@ -38,7 +38,7 @@ export async function execute(
     const conditions = change.next[step.app]?.spec.dependsOn ?? {}
     // What must only be started is under way once its step has begun: the engine waits for the process itself.
     const onlyStarted = (id: number): boolean => conditions[apps.get(id) ?? ''] === 'started'
-    const before = await Promise.all(step.after.map((id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
+    const before = await Promise.all(step.after.map(async (id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
     const blocker = before.find((result) => result && result.outcome.status !== 'done')
     if (blocker) {
       const reason = `step ${blocker.step.id} (${blocker.step.action} ${blocker.step.app}) did not succeed`

@@ -16,11 +16,16 @@ type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 interface ListenOptions {
   readonly fd?: number
   readonly handle?: unknown
-  readonly path?: unknown
-  readonly port?: unknown
-  readonly host?: unknown
+  readonly path?: string | null
+  readonly port?: number | string | null
+  readonly host?: string | null
   readonly backlog?: number
   readonly signal?: AbortSignal
+}
+
+/** Undocumented, and what net.connect and listen use themselves since Node 8. */
+interface NetInternals {
+  readonly _normalizeArgs: (args: unknown[]) => [ListenOptions, AnyFunction | null]
 }
 
 adoptSockets(process.env['ECO_LISTEN'])
@@ -34,8 +39,7 @@ function adoptSockets(declared: string | undefined): void {
     if (at > 0 && isSocket(fd)) inherited.set(entry.slice(at + 1), fd)
   }
   if (inherited.size === 0) return
-  const normalize = (net as unknown as { _normalizeArgs(args: unknown[]): [ListenOptions, AnyFunction | null] })
-    ._normalizeArgs
+  const { _normalizeArgs: normalize } = net as unknown as NetInternals
   const prototype = net.Server.prototype as unknown as { listen: AnyFunction }
   const listen = prototype.listen
   prototype.listen = function (this: unknown, ...args: unknown[]) {
@@ -53,12 +57,12 @@ function adoptSockets(declared: string | undefined): void {
 /** The declared address that serves what the app asks for: the same port, and a host it would be reached at. */
 function keyOf(options: ListenOptions, inherited: ReadonlyMap<string, number>): string | null {
   if (options.path != null) {
-    const key = `unix:${String(options.path)}`
+    const key = `unix:${options.path}`
     return inherited.has(key) ? key : null
   }
   if (options.port == null || options.port === '' || Number(options.port) === 0) return null
   const port = Number(options.port)
-  const host = options.host == null ? '*' : String(options.host)
+  const host = options.host == null ? '*' : options.host
   const exact = `tcp:${host === '0.0.0.0' || host === '::' ? '*' : host}:${port}`
   if (inherited.has(exact)) return exact
   // Asked for every address, declared for one: the declaration is the operator's word.

@@ -168,7 +168,7 @@ export class InstanceRunner {
     for (const effect of effects) this.#carryOut(effect)
     if (this.#instance === before) return
     this.#host.changed(this)
-    for (const listener of [...this.#listeners]) listener()
+    for (const listener of this.#listeners) listener()
   }
 
   #policy(): LifePolicy {
