@@ -62,7 +62,8 @@ async function finish(
   const root = convertInterpolated(interpolated)
   const mismatches = [...(await validateTree(root, problems, isUnresolved))]
   mapScalars(root, (node, path) => {
-    if (isUnresolved(node)) mismatches.push(path)
+    // A variable is text whatever it says, so the rest of its app can still be looked at.
+    if (isUnresolved(node) && path[2] !== 'env') mismatches.push(path)
     return node
   })
   for (const path of mismatches) {

@@ -5,7 +5,7 @@ import { wantsColor } from '../terminal.ts'
 /** `eco explain [key]`: the reference of a key, from the schema. */
 export function explain(key: string | null, json: boolean): void {
   if (key === null) {
-    const keys = allKeys()
+    const keys = allKeys().filter((it) => it.key !== '')
     process.stdout.write(json ? `${JSON.stringify({ format_version: '1.0', keys })}\n` : overview(keys))
     return
   }
