@@ -49,7 +49,7 @@ function buildProgram(done: Done): Command {
   addViewCommands(program)
   addVerbs(program, done)
   addDaemonCommands(program, done)
-  program.action((_options, command: Command) => unknownCommand(command))
+  program.allowExcessArguments().action((_options, command: Command) => unknownCommand(command))
   return program
 }
 
@@ -233,7 +233,7 @@ function addVerbs(program: Command, done: Done): void {
 
 function addDaemonCommands(program: Command, done: Done): void {
   const daemon = command(program, 'daemon', 'the process that keeps the apps alive; it starts by itself when needed')
-  daemon.action((_options, self: Command) => unknownCommand(self))
+  daemon.allowExcessArguments().action((_options, self: Command) => unknownCommand(self))
   command(daemon, 'start', 'start it; apps that should run and do not are started')
     .addOption(jsonOption())
     .action(async (options: { json?: boolean }) => {
