@@ -65,15 +65,15 @@ describe('the table', () => {
   test('groups instances under their app and apps under their scope', () => {
     expect(table(SHOP)).toBe(`
 shop/production
-app     ready  state            pid      uptime  restarts    cpu  memory  port                 rev
+app     ready  state            pid       uptime  restarts    cpu  memory  port                 rev
 api       2/2  running                                   2  13.8%   91.7M  3000 127.0.0.1:3001   41
- ├ #0          running         4000          2h         0   1.3%   45.9M
- └ #1          running         4001          2h         2    13%   45.9M
-mailer    1/1  running         4000          2h         0                                        41
+ ├ #0          running         4000           2h         0   1.3%   45.9M
+ └ #1          running         4001           2h         2    13%   45.9M
+mailer    1/1  running         4000           2h         0                                       41
 report      -  scheduled             next 03:00Z                                                 41
 
 shop/staging
-app     ready  state            pid      uptime  restarts    cpu  memory  port                 rev
+app     ready  state            pid       uptime  restarts    cpu  memory  port                 rev
 web       0/2  stopped (held)
 
 web: stopped by ann@tty1; the next apply ends this (eco start web)

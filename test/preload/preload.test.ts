@@ -1,0 +1,261 @@
+/** The preload, built as it is shipped, in real Node processes that inherit sockets the way the daemon hands them over. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Listen } from '../../src/model/spec.ts'
+import { FIRST_LISTEN_FD, READY_FD } from '../../src/supervisor/environment.ts'
+import { listenKey, SocketRegister } from '../../src/supervisor/sockets.ts'
+import { type Child, startChild } from '../supervisor/children.ts'
+
+const OWNER = 'test/default/app'
+let folder: string
+let preload: string
+const register = new SocketRegister()
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'eco preload-'))
+  preload = join(folder, 'preload.cjs')
+  const entry = fileURLToPath(new URL('../../src/preload/preload.ts', import.meta.url))
+  await build({ entryPoints: [entry], bundle: true, platform: 'node', target: 'node18', format: 'cjs', outfile: preload })
+})
+
+afterAll(() => rmSync(folder, { recursive: true }))
+afterEach(() => register.release(OWNER))
+
+interface Setup {
+  readonly listen?: readonly Listen[]
+  readonly signal?: boolean
+  readonly env?: Record<string, string>
+  readonly ipc?: boolean
+}
+
+/** Starts a command as the supervisor would: sockets from descriptor 20 on, the ready pipe at 19. */
+function start(command: readonly string[], { listen = [], signal = false, env = {}, ipc = false }: Setup = {}): Child {
+  const stdio: ('ignore' | 'pipe' | 'inherit' | 'ipc' | number)[] = ['ignore', 'pipe', 'inherit']
+  for (let fd = 3; fd < FIRST_LISTEN_FD; fd++) stdio[fd] = 'ignore'
+  if (signal) stdio[READY_FD] = 'pipe'
+  if (ipc) stdio[3] = 'ipc'
+  for (const it of listen) stdio.push(register.acquire(it, OWNER))
+  const declared = listen.map((it, i) => `${FIRST_LISTEN_FD + i}=${listenKey(it)}`).join(';')
+  return startChild(command, {
+    stdio,
+    cwd: folder,
+    env: {
+      PATH: process.env['PATH'],
+      NODE_OPTIONS: `--require ${JSON.stringify(preload)}`,
+      ...(listen.length > 0 ? { ECO_LISTEN: declared } : {}),
+      ...(signal ? { ECO_READY_FD: String(READY_FD) } : {}),
+      ...env,
+    },
+  })
+}
+
+const node = (code: string, setup?: Setup): Child => start([process.execPath, '-e', code], setup)
+const tcp = (port: number, host: string | null = null): Listen => ({ type: 'tcp', host, port })
+
+async function freePort(): Promise<number> {
+  const server = net.createServer()
+  await new Promise<void>((resolve) => server.listen(0, resolve))
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+async function get(url: string): Promise<string> {
+  const response = await fetch(url, { headers: { connection: 'close' } })
+  return response.text()
+}
+
+/**
+ * An http server listening with the given arguments. It prints the address, and the descriptor it listens on: that is
+ * the inherited one only if the socket was adopted.
+ */
+const server = (args: string): string => `
+  const http = require('http')
+  const s = http.createServer((q, r) => r.end('hello'))
+  s.on('error', (e) => console.log(e.code))
+  s.listen(${args}${args ? ', ' : ''}() => console.log(JSON.stringify({ fd: s._handle.fd, at: s.address() })))`
+
+async function printed(child: Child): Promise<{ fd: number; at: { address: string; port: number } & string }> {
+  return JSON.parse(await child.line()) as { fd: number; at: { address: string; port: number } & string }
+}
+
+describe('a server adopts the declared socket', () => {
+  test.each<[string, string | null, (port: number) => string]>([
+    ['listen(port)', null, (port) => String(port)],
+    ['listen("port")', null, (port) => `'${port}'`],
+    ['listen(port, backlog)', null, (port) => `${port}, undefined, 100`],
+    ['listen(port, "0.0.0.0")', null, (port) => `${port}, '0.0.0.0'`],
+    ['listen(port, "::")', null, (port) => `${port}, '::'`],
+    ['listen({ port })', null, (port) => `{ port: ${port} }`],
+    ['listen({ port, host, exclusive })', null, (port) => `{ port: ${port}, host: '0.0.0.0', exclusive: true }`],
+    ['listen(port, "127.0.0.1") of one declared for all', null, (port) => `${port}, '127.0.0.1'`],
+    ['listen(port) of one declared for an address', '127.0.0.1', (port) => String(port)],
+    ['listen(port, host) of that address', '127.0.0.1', (port) => `${port}, '127.0.0.1'`],
+    ['listen(port, "localhost") of its address', '127.0.0.1', (port) => `${port}, 'localhost'`],
+    ['listen(port, "::1") of that address', '::1', (port) => `${port}, '::1'`],
+    ['listen(port) of one declared for localhost', 'localhost', (port) => `${port}, 'localhost'`],
+  ])('%s', async (_, host, args) => {
+    const port = await freePort()
+    const child = node(server(args(port)), { listen: [tcp(port, host)] })
+    expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD, at: { port } })
+    expect(await get(`http://${host === '::1' ? '[::1]' : '127.0.0.1'}:${port}`)).toBe('hello')
+  })
+
+  test('a path', async () => {
+    const path = join(folder, 'app.sock')
+    const child = node(server(JSON.stringify(path)), { listen: [{ type: 'unix', path }] })
+    expect((await printed(child)).fd).toBe(FIRST_LISTEN_FD)
+    const reply = await new Promise<string>((resolve) => {
+      const socket = net.connect(path, () => socket.end('GET / HTTP/1.0\r\n\r\n'))
+      let text = ''
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
+      socket.on('close', () => resolve(text))
+    })
+    expect(reply).toContain('hello')
+  })
+
+  test('two addresses, each its own', async () => {
+    const [first, second] = [await freePort(), await freePort()]
+    const code = `${server(String(second))}\n{${server(String(first))}}`
+    const child = node(code, { listen: [tcp(first), tcp(second)] })
+    const found = [await printed(child), await printed(child)].map(({ fd, at }) => [fd, at.port])
+    expect(found).toEqual(expect.arrayContaining([[FIRST_LISTEN_FD, first], [FIRST_LISTEN_FD + 1, second]]))
+  })
+
+  test('two instances share one socket, and a second server of one instance does not get it', async () => {
+    const port = await freePort()
+    const listen = [tcp(port)]
+    const twice = `${server(String(port))}\ns.on('listening', () => {${server(String(port)).replace('const http', 'var http')}})`
+    const one = node(twice, { listen })
+    expect((await printed(one)).fd).toBe(FIRST_LISTEN_FD)
+    expect(await one.line()).toBe('EADDRINUSE')
+    expect((await printed(node(server(String(port)), { listen }))).fd).toBe(FIRST_LISTEN_FD)
+  })
+
+  test('an ES module, a server of net, and one that awaits before it listens', async () => {
+    const port = await freePort()
+    const file = join(folder, 'app.mjs')
+    writeFileSync(file, `
+      import { createServer } from 'node:net'
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      const s = createServer().listen({ port: ${port} })
+      s.once('listening', () => console.log(JSON.stringify({ fd: s._handle.fd, at: s.address() })))`)
+    const child = start([process.execPath, file], { listen: [tcp(port)] })
+    expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD, at: { port } })
+  })
+
+  test.each(['https', 'http2'])('a server of %s', async (kind) => {
+    const port = await freePort()
+    const code = server(String(port)).replace("require('http')", `require('${kind}')`)
+    expect((await printed(node(code, { listen: [tcp(port)] }))).fd).toBe(FIRST_LISTEN_FD)
+  })
+
+  test('behind a wrapper that starts Node once more', async () => {
+    const port = await freePort()
+    const code = `
+      const { spawn } = require('child_process')
+      spawn(process.execPath, ['-e', ${JSON.stringify(server(String(port)))}], { stdio: 'inherit' })`
+    const child = node(code, { listen: [tcp(port)] })
+    expect(await printed(child)).toMatchObject({ at: { port } })
+    expect(await get(`http://127.0.0.1:${port}`)).toBe('hello')
+  })
+
+  test('behind npm start', async () => {
+    const port = await freePort()
+    writeFileSync(join(folder, 'app.js'), server(String(port)))
+    writeFileSync(join(folder, 'package.json'), '{"name":"app","version":"1.0.0","scripts":{"start":"node app.js"}}')
+    const child = start(['npm', 'start', '--silent'], { listen: [tcp(port)], env: { HOME: folder } })
+    expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD, at: { port } })
+    expect(await get(`http://127.0.0.1:${port}`)).toBe('hello')
+  })
+})
+
+describe('everything else is left alone', () => {
+  test.each<[string, (declared: number, other: number) => string, string]>([
+    ['listen(0)', () => '0', 'adopts nothing'],
+    ['listen()', () => '', 'adopts nothing'],
+    ['another port', (_, other) => String(other), 'adopts nothing'],
+    ['a descriptor of its own', () => `{ fd: require('net')._createServerHandle('127.0.0.1', 0, 4).fd }`, 'adopts nothing'],
+  ])('%s', async (_, args) => {
+    const [declared, other] = [await freePort(), await freePort()]
+    const child = node(server(args(declared, other)), { listen: [tcp(declared)] })
+    const { fd, at } = await printed(child)
+    expect(fd).not.toBe(FIRST_LISTEN_FD)
+    expect(at.port).not.toBe(declared)
+  })
+
+  test('another address of the declared port is not moved to the declared one', async () => {
+    const port = await freePort()
+    const child = node(server(`${port}, '127.0.0.2'`), { listen: [tcp(port, '127.0.0.1')] })
+    expect(await printed(child)).toMatchObject({ at: { address: '127.0.0.2', port } })
+  })
+
+  test('a descriptor that is no socket is not adopted', async () => {
+    const port = await freePort()
+    const child = node(server(String(port)), { env: { ECO_LISTEN: `0=tcp:*:${port};99=tcp:*:${port};x` } })
+    expect(await printed(child)).toMatchObject({ at: { port } })
+  })
+
+  test('without its variables it changes nothing', async () => {
+    const code = "console.log(String(require('net').Server.prototype.listen).includes('native') , process.send, process.connected)"
+    const plain = start([process.execPath, '-e', code], { env: { NODE_OPTIONS: '' } })
+    expect(await node(code).line()).toBe(await plain.line())
+  })
+})
+
+describe('process.send', () => {
+  async function readyText(child: Child): Promise<string> {
+    let text = ''
+    const pipe = child.process.stdio[READY_FD as 3] as unknown as Readable
+    pipe.setEncoding('utf8')
+    for await (const chunk of pipe) text += String(chunk)
+    return text
+  }
+
+  test.each([
+    ["process.send('ready')", 'ready\n'],
+    ["process.send('ready'); process.send('ready')", 'ready\n'],
+    ["process.send('ready', (error) => process.exit(error === null ? 0 : 1))", 'ready\n'],
+    ["process.send('ready', undefined, {}, () => {})", 'ready\n'],
+    ["process.send({ type: 'ready' }); process.send('other')", ''],
+  ])('%s', async (code, expected) => {
+    const child = node(`if (!process.connected) process.exit(2); ${code}`, { signal: true })
+    const exited = new Promise((resolve) => child.process.once('exit', resolve))
+    expect(await readyText(child)).toBe(expected)
+    expect(await exited).toBe(0)
+  })
+
+  test('calls back later, and with null', async () => {
+    const child = node("process.send('ready', (e) => console.log('called', e)); console.log('after')", { signal: true })
+    expect([await child.line(), await child.line()]).toEqual(['after', 'called null'])
+  })
+
+  test('an app outlives the daemon: a closed pipe is nothing to die of', async () => {
+    const child = node("setTimeout(() => { console.log(process.send('ready')) }, 100)", { signal: true })
+    child.process.stdio[READY_FD as 3]?.destroy()
+    expect(await child.line()).toBe('true')
+  })
+
+  test('a real channel is left alone', async () => {
+    const child = node("process.send('ready'); process.send('real')", { signal: true, ipc: true })
+    const messages = await new Promise<unknown[]>((resolve) => {
+      const got: unknown[] = []
+      child.process.on('message', (message) => {
+        if (got.push(message) === 2) resolve(got)
+      })
+    })
+    expect(messages).toEqual(['ready', 'real'])
+  })
+
+  test('disconnect ends what looks like a channel, and nothing else', async () => {
+    const child = node('process.disconnect(); console.log(process.connected)', { signal: true })
+    expect(await child.line()).toBe('false')
+  })
+})
