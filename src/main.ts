@@ -11,7 +11,9 @@ const argv = process.argv.slice(2)
 async function main(): Promise<number> {
   const quick = quickList(argv)
   if (quick) {
-    await list({ selectors: quick.selectors, project: null, environment: null }, quick.json)
+    const isWritten = await list({ selectors: quick.selectors, project: null, environment: null }, quick.json)
+    // Closing everything down in order would take as long as the question did.
+    if (isWritten) process.exit(0)
     return 0
   }
   const { loadProgram } = await import('./load-program.ts')

@@ -4,10 +4,10 @@ import type { Selection } from '../daemon/protocol.ts'
 import { ecoHome } from '../state/paths.ts'
 import { writeOut } from './write-out.ts'
 
-/** `eco ls`: the hot path and the full program both end here. */
-export async function list(selection: Selection, json: boolean): Promise<void> {
+/** `eco ls`: the hot path and the full program both end here. @returns whether everything is written */
+export async function list(selection: Selection, json: boolean): Promise<boolean> {
   const view = { json, ...(isatty(1) ? await terminal() : { color: wantsColorAnyway(), width: null }) }
-  writeOut(await callOrStart('lsText', { ...selection, ...view }, { home: ecoHome() }))
+  return writeOut(await callOrStart('lsText', { ...selection, ...view }, { home: ecoHome() }))
 }
 
 /** process.stdout is made only where there is a terminal: it costs a millisecond, and a pipe has no width. */

@@ -85,8 +85,10 @@ export function readAllStats(): ProcStat[] {
 
 /** Identity of this boot: pids and start times mean nothing across it. Empty where it is not known. */
 export function bootId(): string {
-  return readText('/proc/sys/kernel/random/boot_id').trim()
+  return (knownBootId ??= readText('/proc/sys/kernel/random/boot_id').trim())
 }
+
+let knownBootId: string | undefined
 
 /** A process named for good: pid, start time and boot. */
 export interface ProcIdentity {
