@@ -42,7 +42,9 @@ test('eight applies of eight scopes at once, with no daemon running, all succeed
   const files = Array.from({ length: 8 }, (_, i) => rig.write(`p${i}/ecosystem.yaml`, { apps: { app: sleeper } }))
   const results = await Promise.all(files.map((file) => rig.eco(['apply', file, '--yes'])))
   expect(results.map(({ code }) => code)).toEqual(files.map(() => 0))
-  expect((await rig.ls()).map(({ project, state }) => [project, state])).toEqual(files.map((_, i) => [`p${i}`, 'running']))
+  expect((await rig.ls()).map(({ project, state }) => [project, state])).toEqual(
+    files.map((_, i) => [`p${i}`, 'running']),
+  )
   expect(daemons(rig)).toHaveLength(1)
 })
 
@@ -204,11 +206,4 @@ test('files are 0600 and folders 0700 whatever the umask', async () => {
   const wrong = findFiles(rig.home).filter(({ type, mode }) => mode !== (type === 'folder' ? 0o700 : 0o600))
   expect(wrong.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([])
   expect(statSync(join(rig.dir, 'plan.json')).mode & 0o777).toBe(0o600)
-})
-
-test('the umask of the shell reaches the apps, not that of the daemon', async () => {
-  await using rig = await createRig()
-  rig.write('ecosystem.yaml', { apps: { job: { kind: 'job', command: ['sh', '-c', 'umask > umask.txt'] } } })
-  expect(await rig.eco(['apply', '--yes'], { umask: '022' })).toMatchObject({ code: 0 })
-  expect(readFileSync(join(rig.dir, 'umask.txt'), 'utf8').trim()).toBe('0077') // decided: nothing readable by others
 })

@@ -64,12 +64,11 @@ test('no command prints a secret, and no file of eco holds one', async () => {
   const [pid = 0] = await rig.pids('app')
   expect(environmentOf(pid)).toMatchObject({ ...SOURCES, PLAIN: 'visible' })
   // The plan lies in the project beside the files that hold the secrets themselves.
-  expect(filesWith(rig.dir, 'hunter2').map((path) => path.slice(rig.dir.length + 1)).toSorted()).toEqual([
-    'command-output.txt',
-    'ecosystem.yaml',
-    'key.txt',
-    'secret.env',
-  ])
+  expect(
+    filesWith(rig.dir, 'hunter2')
+      .map((path) => path.slice(rig.dir.length + 1))
+      .toSorted(),
+  ).toEqual(['command-output.txt', 'ecosystem.yaml', 'key.txt', 'secret.env'])
   expect(filesWith(rig.home, 'hunter2')).toEqual([])
 })
 
@@ -112,7 +111,11 @@ test('the same secrets again change nothing', async () => {
 
 test('what an app prints of its secrets stays in its own log file', async () => {
   await using rig = await createRig()
-  const loud = { script: fixture('prints-env.mjs'), env: { OWN: { value: SOURCES.MARKED, secret: true } }, ready: { log: 'OWN' } }
+  const loud = {
+    script: fixture('prints-env.mjs'),
+    env: { OWN: { value: SOURCES.MARKED, secret: true } },
+    ready: { log: 'OWN' },
+  }
   const quiet = { command: ['sleep', '1000'] }
   expect(await rig.apply({ apps: { loud, quiet } })).toMatchObject({ code: 0 })
   expect(filesWith(rig.home, SOURCES.MARKED).map((path) => path.slice(rig.home.length))).toEqual([
@@ -136,7 +139,9 @@ test('a missing secret is an error of the file, and its command does not tell wh
   expect(missing).toMatchObject({ code: 4 })
   expect(missing.stderr).toMatch(/ecosystem\.yaml:\d+:\d+ .*SHELL_SECRET/)
   rig.write('ecosystem.yaml', {
-    apps: { app: { command: ['sleep', '1'], env: { A: { from_command: ['sh', '-c', 'echo hunter2-partial; exit 3'] } } } },
+    apps: {
+      app: { command: ['sleep', '1'], env: { A: { from_command: ['sh', '-c', 'echo hunter2-partial; exit 3'] } } },
+    },
   })
   const failed = await rig.eco(['apply', '--yes'])
   expect(failed).toMatchObject({ code: 4 })

@@ -23,7 +23,13 @@ test('a daemon of another version is refused with the command that replaces it',
         hint: 'replace the daemon, your apps keep running: eco daemon stop && eco daemon start',
         details: [],
       }
-      const hello = { pid: process.pid, version: '99.0.0', protocol: 99, started_at: new Date().toISOString(), home: rig.home }
+      const hello = {
+        pid: process.pid,
+        version: '99.0.0',
+        protocol: 99,
+        started_at: new Date().toISOString(),
+        home: rig.home,
+      }
       socket.end(`${JSON.stringify(method === 'hello' ? { result: hello } : { error })}\n`)
     })
   })
@@ -106,7 +112,10 @@ test('a damaged revision costs its scope only: named, with the remedy, and its a
   const path = join(rig.home, 'scopes/demo/bad/revisions/000001.json')
   const intact = readFileSync(path)
   writeFileSync(path, '{"format":1,"serial":1,"apps":{')
-  for (const args of [['diff', '--env', 'bad'], ['apply', '--yes', '--env', 'bad']]) {
+  for (const args of [
+    ['diff', '--env', 'bad'],
+    ['apply', '--yes', '--env', 'bad'],
+  ]) {
     const result = await rig.eco(args)
     expect(result.code, args.join(' ')).toBe(5)
     expect(result.stderr, args.join(' ')).toContain(path)
@@ -114,7 +123,9 @@ test('a damaged revision costs its scope only: named, with the remedy, and its a
   }
   expect(isRunning(bad)).toBe(true)
   expect(await rig.pids('app', '--env', 'good')).toEqual(good)
-  expect(await rig.apply({ ...config, apps: { app: { ...sleeper, env: { X: '1' } } } }, '--env', 'good')).toMatchObject({ code: 0 })
+  expect(await rig.apply({ ...config, apps: { app: { ...sleeper, env: { X: '1' } } } }, '--env', 'good')).toMatchObject(
+    { code: 0 },
+  )
   // ls does not pretend that the scope never was.
   const ls = await rig.eco(['ls'])
   expect(`${ls.stdout}${ls.stderr}`).toContain(path)
@@ -174,7 +185,11 @@ test('a record whose pid is a stranger by now is not adopted, and the stranger i
   const folder = join(rig.home, 'scopes/demo/default/runtime')
   const name = readdirSync(folder).find((it) => it.startsWith('app.')) ?? ''
   const record = JSON.parse(readFileSync(join(folder, name), 'utf8'))
-  const stranger = { pid: process.pid, startTime: 1, bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() }
+  const stranger = {
+    pid: process.pid,
+    startTime: 1,
+    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+  }
   writeFileSync(join(folder, name), JSON.stringify({ ...record, phase: 'alive', process: stranger }))
   await eventually(async () => expect(await rig.app('app')).toMatchObject({ state: 'running' }))
   expect(await rig.pids('app')).not.toContain(process.pid)
