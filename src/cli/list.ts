@@ -1,13 +1,20 @@
 import { isatty } from 'node:tty'
 import { callOrStart } from '../daemon/ensure.ts'
 import type { Selection } from '../daemon/protocol.ts'
+import type { EcoEvent } from '../model/events.ts'
 import { ecoHome } from '../state/paths.ts'
 import { writeOut } from './write-out.ts'
 
 /** `eco ls`: the hot path and the full program both end here. @returns whether everything is written */
 export async function list(selection: Selection, json: boolean): Promise<boolean> {
   const view = { json, ...(isatty(1) ? await terminal() : { color: wantsColorAnyway(), width: null }) }
-  return writeOut(await callOrStart('lsText', { ...selection, ...view }, { home: ecoHome() }))
+  const text = await callOrStart('lsText', { ...selection, ...view }, { home: ecoHome(), onEvent: tell })
+  return writeOut(text)
+}
+
+/** What the list cannot show: scopes whose state is damaged. */
+function tell(event: EcoEvent): void {
+  if (event.type === 'apply') process.stderr.write(`${event.message}\n`)
 }
 
 /** process.stdout is made only where there is a terminal: it costs a millisecond, and a pipe has no width. */

@@ -81,8 +81,8 @@ export class Daemon {
   }
 
   /** What is wrong with the state of scopes, for those who list them. */
-  damage(): EcoError[] {
-    return [...this.#damaged.values()]
+  damage(): [scope: string, error: EcoError][] {
+    return [...this.#damaged]
   }
 
   logPaths(scope: ScopeId, app: string, slot: number): { out: string; err: string } {

@@ -75,8 +75,9 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       plans: verbWork(daemon, params).map(({ keeper, intent }): Plan => keeper.plan(intent, null).plan),
     }),
     ls: (selection) => listing(daemon, version, selection),
-    lsText: ({ json, color, width, ...selection }) => {
+    lsText: ({ json, color, width, ...selection }, emit) => {
       const apps = listing(daemon, version, selection)
+      for (const [scope, message] of problems(daemon)) emit({ type: 'apply', at: Date.now(), scope, message })
       if (json) return `${JSON.stringify(apps, null, width === null ? 0 : 2)}\n`
       return renderListing(apps, { color, width, now: Date.now() })
     },
@@ -108,11 +109,18 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
 }
 
 function listing(daemon: Daemon, version: string, selection: Selection): Listing {
+  const damaged = problems(daemon).map(([, message]) => message)
   return {
     format_version: '1.0',
     daemon: { pid: process.pid, version },
     apps: selected(daemon, selection).map(({ keeper, app }) => listApp(keeper, app, daemon.engine, daemon.monitor)),
+    ...(damaged.length > 0 ? { problems: damaged } : {}),
   }
+}
+
+/** Scopes that cannot be listed, each with the reason and the remedy. */
+function problems(daemon: Daemon): [scope: string, message: string][] {
+  return daemon.damage().map(([scope, { message, hint }]) => [scope, hint === null ? message : `${message}\n  hint: ${hint}`])
 }
 
 function applyIntent(daemon: Daemon, desired: DesiredState, intent: ApplyIntent): Intent {

@@ -108,6 +108,8 @@ export interface Listing {
   readonly format_version: '1.0'
   readonly daemon: { readonly pid: number; readonly version: string }
   readonly apps: readonly ListedApp[]
+  /** Scopes that cannot be listed, and why; left out when there are none. */
+  readonly problems?: readonly string[]
 }
 
 export interface ListedApp {
