@@ -37,8 +37,14 @@ export function call<M extends MethodName>(
     socket.on('data', (chunk: string) => {
       text += chunk
       for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-        const reply = JSON.parse(text.slice(0, end)) as Reply
+        const reply = parseReply(text.slice(0, end))
         text = text.slice(end + 1)
+        if (reply === null) {
+          done = true
+          socket.destroy()
+          reject(stranger(path))
+          return
+        }
         if ('event' in reply) onEvent?.(reply.event)
         else {
           done = true
@@ -76,6 +82,20 @@ function checkedPath(home: string): string {
       hint: 'set ECO_HOME to a shorter path',
     },
   )
+}
+
+function parseReply(line: string): Reply | null {
+  try {
+    return JSON.parse(line) as Reply
+  } catch {
+    return null
+  }
+}
+
+function stranger(path: string): EcoError {
+  return new EcoError('DAEMON_UNREACHABLE', `What answers at ${path} is not an eco daemon.`, {
+    hint: 'end that program, or set ECO_HOME to another folder',
+  })
 }
 
 function unreachable(path: string, error: NodeJS.ErrnoException): EcoError {
