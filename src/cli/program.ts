@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { closest } from '../config/suggest.ts'
+import { closest } from '../model/closest.ts'
 import type { Selection, Verb } from '../daemon/protocol.ts'
 import { EcoError, EXIT } from '../errors.ts'
 import { VERSION } from '../version.ts'

@@ -1,7 +1,7 @@
 import type { AppKind, DependencyCondition } from '../model/spec.ts'
 import type { AppNode } from './app-node.ts'
 import type { Report } from './problem.ts'
-import { closest } from './suggest.ts'
+import { closest } from '../model/closest.ts'
 
 /**
  * What an app depends on. A list means ready, or completed for a job.

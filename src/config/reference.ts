@@ -1,7 +1,7 @@
 import { expectation } from './schema-errors.ts'
 import { ECOSYSTEM_SCHEMA, resolveRef } from './schema.ts'
 import type { Schema } from './schema.ts'
-import { closest } from './suggest.ts'
+import { closest } from '../model/closest.ts'
 
 /** What the schema says about one key: for `eco explain` and the reference page. */
 export interface KeyReference {

@@ -1,7 +1,7 @@
 import type { ProblemList } from './problem.ts'
 import { resolveRef, schemaAt, typesOf } from './schema.ts'
 import type { Schema } from './schema.ts'
-import { closest } from './suggest.ts'
+import { closest } from '../model/closest.ts'
 import { entryAt, formatPath } from './tree.ts'
 import type { MapNode, Path, TreeNode } from './tree.ts'
 import type { Mismatch } from './validate.ts'

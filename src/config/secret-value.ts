@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { BuildContext } from './build-context.ts'
 import { errnoOf, reasonOf } from './read-source.ts'
 import type { EnvValue } from './ecosystem.ts'
-import { closest } from './suggest.ts'
+import { closest } from '../model/closest.ts'
 
 type Reference = Extract<EnvValue, object>
 

@@ -3,7 +3,7 @@
 import { EcoError } from '../errors.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
 import type { Selection } from './protocol.ts'
-import { closest } from '../config/suggest.ts'
+import { closest } from '../model/closest.ts'
 
 export interface KnownApp {
   readonly scope: ScopeId

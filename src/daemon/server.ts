@@ -55,7 +55,7 @@ async function answer(line: string, socket: net.Socket, version: string, handler
 function parseRequest(line: string, version: string): { method: MethodName; params: unknown } {
   let request: { protocol?: unknown; method?: unknown; params?: unknown }
   try {
-    request = JSON.parse(line) as typeof request
+    request = (JSON.parse(line) as typeof request | null) ?? {}
   } catch (cause) {
     throw new EcoError('USAGE', 'The request is not JSON.', { cause })
   }
