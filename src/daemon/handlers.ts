@@ -120,7 +120,9 @@ function listing(daemon: Daemon, version: string, selection: Selection): Listing
 
 /** Scopes that cannot be listed, each with the reason and the remedy. */
 function problems(daemon: Daemon): [scope: string, message: string][] {
-  return daemon.damage().map(([scope, { message, hint }]) => [scope, hint === null ? message : `${message}\n  hint: ${hint}`])
+  return daemon
+    .damage()
+    .map(([scope, { message, hint }]) => [scope, hint === null ? message : `${message}\n  hint: ${hint}`])
 }
 
 function applyIntent(daemon: Daemon, desired: DesiredState, intent: ApplyIntent): Intent {
