@@ -3,9 +3,9 @@
  * Node has this built in from 22.8 on; eco supports 20, so it does it by itself, in the way of v8-compile-cache.
  */
 
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import vm from 'node:vm'
 
 type Program = typeof import('./cli/program.ts')
@@ -16,9 +16,9 @@ export interface LoadedProgram {
   readonly saveCache: () => void
 }
 
-export function loadProgram(home: string): LoadedProgram {
+export function loadProgram(home: string, command: string): LoadedProgram {
   const file = join(__dirname, 'program.cjs')
-  const cacheFile = join(home, 'cache', cacheName(file))
+  const cacheFile = join(home, 'cache', cacheName(file, command))
   const cachedData = readIfThere(cacheFile)
   const script = new vm.Script(
     `(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'utf8')}\n})`,
@@ -39,10 +39,14 @@ export function loadProgram(home: string): LoadedProgram {
   }
 }
 
+/** These run the whole pipeline; a cache made by another command would lack most of what they use. */
+const PIPELINE = new Set(['apply', 'diff', 'plan'])
+
 /** V8 checks its own version and flags, but of the source only the length: the name must tell one build from another. */
-function cacheName(file: string): string {
+function cacheName(file: string, command: string): string {
   const { size, mtimeMs } = statSync(file)
-  return `program-${process.version}-${process.arch}-${size.toString(36)}-${Math.round(mtimeMs).toString(36)}.bin`
+  const build = `${size.toString(36)}-${Math.round(mtimeMs).toString(36)}`
+  return `${PIPELINE.has(command) ? 'pipeline' : 'other'}-${process.version}-${process.arch}-${build}.bin`
 }
 
 function readIfThere(file: string): Buffer | null {
@@ -60,7 +64,17 @@ function save(file: string, data: () => Buffer): void {
     const temporary = `${file}.${process.pid}`
     writeFileSync(temporary, data(), { mode: 0o600 })
     renameSync(temporary, file)
+    removeOlder(file)
   } catch {
     // Read-only home, full disk: the next command compiles again.
+  }
+}
+
+/** Caches of the same Node version made of other builds. */
+function removeOlder(file: string): void {
+  const own = basename(file)
+  const kind = own.split('-').slice(0, 3).join('-')
+  for (const name of readdirSync(dirname(file))) {
+    if (name !== own && name.startsWith(kind) && name.endsWith('.bin')) rmSync(join(dirname(file), name), { force: true })
   }
 }

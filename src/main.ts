@@ -17,7 +17,7 @@ async function main(): Promise<number> {
     return 0
   }
   const { loadProgram } = await import('./load-program.ts')
-  const { program, saveCache } = loadProgram(ecoHome())
+  const { program, saveCache } = loadProgram(ecoHome(), argv[0] ?? '')
   const code = await program.run(argv)
   saveCache()
   return code

@@ -16,15 +16,15 @@ const CORE_TAGS = new Set(
  * @returns the tree, or null when the text has no usable structure; problems went to `report`
  */
 export function parseYaml(text: string, report: Report): TreeNode | null {
-  const document = parseDocument(text, { merge: true, uniqueKeys: true, prettyErrors: false, logLevel: 'error' })
+  // Duplicate keys are found below: yaml compares each key of a map with all before it.
+  const document = parseDocument(text, { merge: true, uniqueKeys: false, prettyErrors: false, logLevel: 'error' })
   let broken = false
   for (const error of [...document.errors, ...document.warnings]) {
     if (error.code === 'TAG_RESOLVE_FAILED') continue
     const at = { start: Math.min(error.pos[0], text.length), length: Math.max(1, error.pos[1] - error.pos[0]) }
     const [message, hint] = explain(error.code, error.message)
-    const isDuplicate = error.code === 'DUPLICATE_KEY'
-    report(isDuplicate ? wordAt(text, at.start) : firstLine(text, at), message, hint)
-    if (!isDuplicate) broken = true
+    report(firstLine(text, at), message, hint)
+    broken = true
   }
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
     report(null, `the file asks for YAML ${document.directives.yaml.version}, but eco reads YAML 1.2`)
@@ -39,7 +39,9 @@ export function parseYaml(text: string, report: Report): TreeNode | null {
     report(at, message, hint)
     broken = true
   }
-  const tree = new Converter(document, text, complain).convert(document.contents)
+  const duplicate = (at: Span | null): void =>
+    report(at, 'this key is already there in the same map', 'remove one of them')
+  const tree = new Converter(document, text, complain, duplicate).convert(document.contents)
   return broken ? null : tree
 }
 
@@ -48,13 +50,15 @@ class Converter {
   readonly #document: Document
   readonly #text: string
   readonly #report: Report
+  readonly #duplicate: (at: Span | null) => void
   readonly #open = new Set<Node>()
   #values = 0
 
-  constructor(document: Document, text: string, report: Report) {
+  constructor(document: Document, text: string, report: Report, duplicate: (at: Span | null) => void) {
     this.#document = document
     this.#text = text
     this.#report = report
+    this.#duplicate = duplicate
   }
 
   convert(node: Node | null): TreeNode {
@@ -93,7 +97,10 @@ class Converter {
       if (isScalar(pair.key) && pair.key.source === '<<' && pair.key.type === 'PLAIN') this.#merge(pair, merged)
       else {
         const key = this.#key(pair.key)
-        if (key !== null) own.set(key, { keyAt: spanOf(pair.key), value: this.#value(pair) })
+        if (key === null) continue
+        const keyAt = spanOf(pair.key)
+        if (own.has(key)) this.#duplicate(keyAt)
+        else own.set(key, { keyAt, value: this.#value(pair) })
       }
     }
     // A map's own keys win over merged ones; the order of the file is kept.
@@ -144,16 +151,10 @@ function spanOf(node: unknown): Span | null {
 }
 
 function explain(code: string, message: string): readonly [string, string | null] {
-  if (code === 'DUPLICATE_KEY') return ['this key is already there in the same map', 'remove one of them']
   if (code === 'MULTIPLE_DOCS')
     return ['the file holds more than one YAML document', 'keep one: remove what follows ---']
   if (code === 'TAB_AS_INDENT') return ['a tab cannot indent YAML', 'use spaces']
   return [`invalid YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`, null]
-}
-
-/** The key that starts at an offset. */
-function wordAt(text: string, start: number): Span {
-  return { start, length: /^("[^"\n]*"|'[^'\n]*'|[^\s:,]+)/.exec(text.slice(start, start + 200))?.[0].length ?? 1 }
 }
 
 function firstLine(text: string, at: Span): Span {

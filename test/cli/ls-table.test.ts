@@ -92,7 +92,10 @@ web: stopped by ann@tty1; the next apply ends this (eco start web)
     const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/)
     fc.assert(
       fc.property(fc.array(name, { minLength: 1 }), fc.integer({ min: 35, max: 200 }), (names, width) => {
-        const text = table(listing(...names.map((it) => app(it, [instance(0), instance(1, { restarts: 12_345 })]))), width)
+        const text = table(
+          listing(...names.map((it) => app(it, [instance(0), instance(1, { restarts: 12_345 })]))),
+          width,
+        )
         for (const line of text.split('\n').slice(2)) expect(line.length).toBeLessThanOrEqual(width)
       }),
     )

@@ -32,7 +32,11 @@ describe('sumTrees', () => {
 
 describe('the monitor', () => {
   test('measures the whole tree', async () => {
-    const shell = startChild(['/bin/sh', '-c', `"${process.execPath}" -e "globalThis.kept = Buffer.alloc(8e7, 1); setInterval(() => {}, 1e6); console.log(1)"; true`])
+    const shell = startChild([
+      '/bin/sh',
+      '-c',
+      `"${process.execPath}" -e "globalThis.kept = Buffer.alloc(8e7, 1); setInterval(() => {}, 1e6); console.log(1)"; true`,
+    ])
     await shell.line()
     const monitor = new Monitor(() => [shell.pid])
     const usage = monitor.usageOf(shell.pid)

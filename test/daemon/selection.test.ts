@@ -13,7 +13,11 @@ const KNOWN: KnownApp[] = [
   { scope: STAGING, app: 'api', slots: [0] },
 ]
 
-const select = (selectors: string[], environment: string | null = 'production', project: string | null = null): string[] =>
+const select = (
+  selectors: string[],
+  environment: string | null = 'production',
+  project: string | null = null,
+): string[] =>
   selectApps(KNOWN, { selectors, project, environment }).map(
     ({ scope, app, slots }) => `${scope.environment}/${app}${slots === null ? '' : `#${slots.join(',')}`}`,
   )
@@ -38,7 +42,10 @@ describe('selectors', () => {
     [['api#1', 'api#1'], ['api#1']],
     [['api#1', 'api'], ['api']],
     [['api', 'api#1'], ['api']],
-    [['worker-b', 'api'], ['api', 'worker-b']],
+    [
+      ['worker-b', 'api'],
+      ['api', 'worker-b'],
+    ],
     [['worker*'], ['worker-a', 'worker-b']],
     [['*-a'], ['worker-a']],
     [['*'], ['api', 'api.v2', 'worker-a', 'worker-b']],
@@ -49,7 +56,10 @@ describe('selectors', () => {
     [['/WORKER/i'], ['worker-a', 'worker-b']],
     [['/b$/'], ['worker-b']],
     [['/worker/#0'], ['worker-a#0', 'worker-b#0']],
-    [['/a|b/', 'api#2'], ['api', 'api.v2', 'worker-a', 'worker-b']],
+    [
+      ['/a|b/', 'api#2'],
+      ['api', 'api.v2', 'worker-a', 'worker-b'],
+    ],
   ])('%j', (selectors, expected) => {
     expect(select(selectors)).toEqual(expected.map((it) => `production/${it}`))
   })
@@ -103,7 +113,9 @@ describe('refusals', () => {
   test('where nothing is applied, all is nothing and a name is refused', () => {
     const empty = { project: null, environment: null }
     expect(selectApps([], { ...empty, selectors: [] })).toEqual([])
-    expect(refusal(() => selectApps([], { ...empty, selectors: ['api'] })).hint).toBe('nothing is applied yet: eco apply')
+    expect(refusal(() => selectApps([], { ...empty, selectors: ['api'] })).hint).toBe(
+      'nothing is applied yet: eco apply',
+    )
   })
 
   test('a verb on an app of several scopes must say which, unless it says all', () => {

@@ -100,7 +100,12 @@ describe('a request', () => {
 describe('a refusal', () => {
   test('arrives as the error it was', async () => {
     await expect(call('ls', SELECTION, { home })).rejects.toThrow(
-      expect.objectContaining({ code: 'UNKNOWN_TARGET', message: 'Nothing is applied.', hint: 'eco apply', details: ['a', 'b'] }),
+      expect.objectContaining({
+        code: 'UNKNOWN_TARGET',
+        message: 'Nothing is applied.',
+        hint: 'eco apply',
+        details: ['a', 'b'],
+      }),
     )
   })
 
@@ -129,7 +134,9 @@ describe('a refusal', () => {
 
   test('a request without an end is refused at 64 MiB', async () => {
     const chunk = Buffer.alloc(8 * 1024 * 1024, 'x')
-    expect(await errorOf(Array.from({ length: 9 }, () => chunk))).toMatchObject({ message: 'The request is too large.' })
+    expect(await errorOf(Array.from({ length: 9 }, () => chunk))).toMatchObject({
+      message: 'The request is too large.',
+    })
   })
 
   test('no daemon is told from one that hangs up, and from a home whose socket cannot be', async () => {

@@ -75,16 +75,19 @@ describe('execute', () => {
     expect(statuses).toEqual(['1 done', '2 done', '3 done'])
   })
 
-  test.each([FAILED, ROLLED_BACK])('skips all that wait for a step that ended as $status, and only those', async (bad) => {
-    const engine = new FakeEngine((it) => (it.id === 1 ? bad : DONE))
-    const steps = [step(1, 'roll'), step(2, 'roll', [1]), step(3, 'roll', [2]), step(4, 'roll')]
-    const { statuses, events } = await run(steps, engine)
-    expect(statuses).toEqual([`1 ${bad.status}`, '2 skipped', '3 skipped', '4 done'])
-    expect(events.find((event) => event.id === 3)).toMatchObject({
-      status: 'skipped',
-      message: 'step 2 (roll app2) did not succeed',
-    })
-  })
+  test.each([FAILED, ROLLED_BACK])(
+    'skips all that wait for a step that ended as $status, and only those',
+    async (bad) => {
+      const engine = new FakeEngine((it) => (it.id === 1 ? bad : DONE))
+      const steps = [step(1, 'roll'), step(2, 'roll', [1]), step(3, 'roll', [2]), step(4, 'roll')]
+      const { statuses, events } = await run(steps, engine)
+      expect(statuses).toEqual([`1 ${bad.status}`, '2 skipped', '3 skipped', '4 done'])
+      expect(events.find((event) => event.id === 3)).toMatchObject({
+        status: 'skipped',
+        message: 'step 2 (roll app2) did not succeed',
+      })
+    },
+  )
 
   test('a throw of the engine is a failure of its step, and the others go on', async () => {
     const engine = new FakeEngine((it) => (it.id === 1 ? new Error('oops') : DONE))

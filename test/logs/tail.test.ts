@@ -50,7 +50,10 @@ describe('lastLines', () => {
   test('agrees with reading the whole file, whatever is in it', () => {
     const line = fc.string({ unit: 'grapheme', maxLength: 40 }).map((text) => text.replaceAll('\n', ' '))
     const long = fc.nat(80_000).map((length) => 'ü'.repeat(length))
-    const texts = fc.tuple(fc.array(fc.oneof({ weight: 20, arbitrary: line }, { weight: 1, arbitrary: long })), fc.constantFrom('', '\n'))
+    const texts = fc.tuple(
+      fc.array(fc.oneof({ weight: 20, arbitrary: line }, { weight: 1, arbitrary: long })),
+      fc.constantFrom('', '\n'),
+    )
     fc.assert(
       fc.property(texts, fc.integer({ min: 1, max: 12 }), ([lines, end], count) => {
         const text = lines.join('\n') + end

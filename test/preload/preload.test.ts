@@ -22,7 +22,14 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'eco preload-'))
   preload = join(folder, 'preload.cjs')
   const entry = fileURLToPath(new URL('../../src/preload/preload.ts', import.meta.url))
-  await build({ entryPoints: [entry], bundle: true, platform: 'node', target: 'node18', format: 'cjs', outfile: preload })
+  await build({
+    entryPoints: [entry],
+    bundle: true,
+    platform: 'node',
+    target: 'node18',
+    format: 'cjs',
+    outfile: preload,
+  })
 })
 
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -126,7 +133,12 @@ describe('a server adopts the declared socket', () => {
     const code = `${server(String(second))}\n{${server(String(first))}}`
     const child = node(code, { listen: [tcp(first), tcp(second)] })
     const found = [await printed(child), await printed(child)].map(({ fd, at }) => [fd, at.port])
-    expect(found).toEqual(expect.arrayContaining([[FIRST_LISTEN_FD, first], [FIRST_LISTEN_FD + 1, second]]))
+    expect(found).toEqual(
+      expect.arrayContaining([
+        [FIRST_LISTEN_FD, first],
+        [FIRST_LISTEN_FD + 1, second],
+      ]),
+    )
   })
 
   test('two instances share one socket, and a second server of one instance does not get it', async () => {
@@ -142,11 +154,14 @@ describe('a server adopts the declared socket', () => {
   test('an ES module, a server of net, and one that awaits before it listens', async () => {
     const port = await freePort()
     const file = join(folder, 'app.mjs')
-    writeFileSync(file, `
+    writeFileSync(
+      file,
+      `
       import { createServer } from 'node:net'
       await new Promise((resolve) => setTimeout(resolve, 10))
       const s = createServer().listen({ port: ${port} })
-      s.once('listening', () => console.log(JSON.stringify({ fd: s._handle.fd, at: s.address() })))`)
+      s.once('listening', () => console.log(JSON.stringify({ fd: s._handle.fd, at: s.address() })))`,
+    )
     const child = start([process.execPath, file], { listen: [tcp(port)] })
     expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD, at: { port } })
   })
@@ -182,7 +197,11 @@ describe('everything else is left alone', () => {
     ['listen(0)', () => '0', 'adopts nothing'],
     ['listen()', () => '', 'adopts nothing'],
     ['another port', (_, other) => String(other), 'adopts nothing'],
-    ['a descriptor of its own', () => `{ fd: require('net')._createServerHandle('127.0.0.1', 0, 4).fd }`, 'adopts nothing'],
+    [
+      'a descriptor of its own',
+      () => `{ fd: require('net')._createServerHandle('127.0.0.1', 0, 4).fd }`,
+      'adopts nothing',
+    ],
   ])('%s', async (_, args) => {
     const [declared, other] = [await freePort(), await freePort()]
     const child = node(server(args(declared, other)), { listen: [tcp(declared)] })
@@ -204,7 +223,8 @@ describe('everything else is left alone', () => {
   })
 
   test('without its variables it changes nothing', async () => {
-    const code = "console.log(String(require('net').Server.prototype.listen).includes('native') , process.send, process.connected)"
+    const code =
+      "console.log(String(require('net').Server.prototype.listen).includes('native') , process.send, process.connected)"
     const plain = start([process.execPath, '-e', code], { env: { NODE_OPTIONS: '' } })
     expect(await node(code).line()).toBe(await plain.line())
   })
