@@ -33,6 +33,8 @@ export interface Rig extends AsyncDisposable {
   readonly dir: string
   /** ECO_HOME. */
   readonly home: string
+  /** The whole environment of its commands; a command started in another way needs it too, to be found at the end. */
+  readonly env: Readonly<Record<string, string>>
   eco(args: readonly string[], options?: EcoOptions): Promise<EcoResult>
   /** Writes a file of the project (an object as JSON, which YAML reads too). @returns its absolute path */
   write(path: string, content: string | object): string
@@ -124,6 +126,7 @@ export async function createRig(): Promise<Rig> {
   return {
     dir,
     home,
+    env: bare,
     eco,
     write,
     apply: (config, ...args) => {
