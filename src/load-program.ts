@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import vm from 'node:vm'
+import { cacheDir } from './state/paths.ts'
 
 type Program = typeof import('./cli/program.ts')
 
@@ -18,7 +19,7 @@ export interface LoadedProgram {
 
 export function loadProgram(home: string, command: string): LoadedProgram {
   const file = join(__dirname, 'program.cjs')
-  const cacheFile = join(home, 'cache', cacheName(file, command))
+  const cacheFile = join(cacheDir(home), cacheName(file, command))
   const cachedData = readIfThere(cacheFile)
   const script = new vm.Script(
     `(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'utf8')}\n})`,
@@ -75,6 +76,7 @@ function removeOlder(file: string): void {
   const own = basename(file)
   const kind = own.split('-').slice(0, 3).join('-')
   for (const name of readdirSync(dirname(file))) {
-    if (name !== own && name.startsWith(kind) && name.endsWith('.bin')) rmSync(join(dirname(file), name), { force: true })
+    if (name !== own && name.startsWith(kind) && name.endsWith('.bin'))
+      rmSync(join(dirname(file), name), { force: true })
   }
 }

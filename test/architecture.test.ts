@@ -9,7 +9,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   model: [],
   errors: [],
   version: [],
-  config: ['model', 'errors'],
+  config: ['model', 'errors', 'version'],
   planner: ['model', 'errors'],
   engine: ['model', 'errors', 'supervisor', 'logs'],
   executor: ['model', 'errors', 'engine'],
@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cli: ['model', 'errors', 'config', 'planner', 'executor', 'daemon', 'state', 'secrets', 'logs', 'version'],
   preload: [],
   main: ['cli', 'state', 'load-program'],
-  'load-program': ['cli'],
+  'load-program': ['cli', 'state'],
   index: ['config'],
   'bench-api': ['planner', 'model'],
 }

@@ -4,7 +4,7 @@ import { loadEcosystem } from '../config/load-ecosystem.ts'
 import { EcoError } from '../errors.ts'
 import type { DesiredState } from '../model/spec.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
-import { ecoHome } from '../state/paths.ts'
+import { cacheDir, ecoHome } from '../state/paths.ts'
 import { wantsColor } from './terminal.ts'
 
 /**
@@ -19,6 +19,7 @@ export async function loadFile(file: string | null, environment: string | null):
     cwd: process.cwd(),
     environment,
     env: process.env,
+    cache: cacheDir(ecoHome()),
     seal: (value) => (box ??= openSecretBox(ecoHome())).seal(value),
   })
   if (result.ok) {

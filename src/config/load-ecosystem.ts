@@ -23,6 +23,8 @@ export interface LoadOptions {
   /** The calling shell. process.env is never read or changed here. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly seal: (value: string) => { fingerprint: string; sealed: string }
+  /** Folder in which parsed files may be kept. */
+  readonly cache?: string
 }
 
 /** Texts by file name, for `formatDiagnostics`; secrets written in them are masked. */
@@ -45,7 +47,7 @@ export type LoadResult =
 export async function loadEcosystem(options: LoadOptions): Promise<LoadResult> {
   const file = resolveFile(options)
   const environment = normalEnvironment(options.environment)
-  const parsed = await parseFile({ file, environment, env: options.env })
+  const parsed = await parseFile({ file, environment, env: options.env, cache: options.cache })
   const { effective, context } = await resolveEnvironment(
     parsed,
     { ...options, file, environment },

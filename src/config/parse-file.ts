@@ -1,3 +1,4 @@
+import { recallTree, rememberTree } from './parse-cache.ts'
 import { ProblemList } from './problem.ts'
 import { readSource } from './read-source.ts'
 import type { MapNode, TreeNode } from './tree.ts'
@@ -17,6 +18,8 @@ export interface ParseOptions {
   /** Passed to a file that exports a function. */
   readonly environment: string | null
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Where parsed files are kept; absent: nowhere. */
+  readonly cache?: string | undefined
 }
 
 /**
@@ -61,8 +64,13 @@ async function parseText(
     }
     case 'yaml':
     case 'yml': {
+      const { cache, file } = options
+      const known = cache === undefined ? null : recallTree(cache, file, text)
+      if (known) return { tree: known, isFunction: false }
       const { parseYaml } = await import('./parse-yaml.ts')
-      return { tree: parseYaml(text, problems.error), isFunction: false }
+      const tree = parseYaml(text, problems.error)
+      if (cache !== undefined && !problems.hasErrors) rememberTree(cache, file, text, tree)
+      return { tree, isFunction: false }
     }
     default:
       problems.error(

@@ -36,13 +36,14 @@ export async function claimSocket(home: string, server: net.Server): Promise<net
     const deadline = Date.now() + GIVE_UP_MS
     while (Date.now() < deadline) {
       if (tryLink(own, path)) return server
-      if (await answers(path)) {
+      if ((await presenceAt(path)) === 'answers') {
         server.close()
         return null
       }
-      // Once more under the lock: a quicker daemon may have put its socket there since.
+      // Once more under the lock: a quicker daemon may have put its socket there since. Where none is, none is taken
+      // away, for the next moment may bring one.
       await withTakeoverLock(home, async () => {
-        if (!(await answers(path))) takeAway(path)
+        if ((await presenceAt(path)) === 'refuses') takeAway(path)
       })
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
@@ -61,16 +62,21 @@ export function socketInode(home: string): number | null {
   }
 }
 
-/** Whether a daemon accepts connections at the path. */
-export function answers(path: string): Promise<boolean> {
+/** `answers`: a daemon is there; `refuses`: the socket is one that a daemon left; `absent`: there is none. */
+export type Presence = 'answers' | 'refuses' | 'absent'
+
+export function presenceAt(path: string): Promise<Presence> {
   return new Promise((resolve) => {
     const socket = net.connect(path)
     socket.once('connect', () => {
       socket.destroy()
-      resolve(true)
+      resolve('answers')
     })
-    // EAGAIN: its queue is full, so it is a daemon, and a busy one.
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EAGAIN'))
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      // EAGAIN: its queue is full, so it is a daemon, and a busy one.
+      if (code === 'EAGAIN') resolve('answers')
+      else resolve(code === 'ENOENT' ? 'absent' : 'refuses')
+    })
   })
 }
 

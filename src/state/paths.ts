@@ -15,6 +15,11 @@ export function daemonLogPath(home: string): string {
   return join(home, 'daemon.log')
 }
 
+/** What can be made again: compiled code, parsed files. */
+export function cacheDir(home: string): string {
+  return join(home, 'cache')
+}
+
 export function scopesDir(home: string): string {
   return join(home, 'scopes')
 }

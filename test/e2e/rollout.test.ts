@@ -3,6 +3,7 @@
 import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { isRunning } from '../support/processes.ts'
 import { freePort } from '../support/ports.ts'
 import { get } from '../support/http.ts'
@@ -151,4 +152,31 @@ test('an exclusive app whose new version is bad gets its old version back', asyn
   const result = await rig.apply(config({ script: fixture('crash-at-start.mjs') }))
   expect(result).toMatchObject({ code: 6 })
   expect(await get(port)).toMatchObject({ body: { version: '1' } })
+})
+
+test('an apply of the same file over an app that never gets ready does not say that all is well', async () => {
+  await using rig = await createRig()
+  const app = { script: fixture('never-ready.mjs'), ready: { log: 'up and running', timeout: '700ms' } }
+  expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 7 })
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 3 })
+  const again = await rig.eco(['apply', '--yes'])
+  expect(again).toMatchObject({ code: 7 })
+  expect(again.stderr).toContain('waiting for a log line like /up and running/')
+  // A check that it passes puts it right.
+  const { ready } = { ready: { log: 'still loading' } }
+  expect(await rig.apply({ apps: { app: { ...app, ready } } })).toMatchObject({ code: 0 })
+  expect(await rig.app('app')).toMatchObject({ state: 'running', ready: 1 })
+})
+
+test('an apply over a crash loop tries again at once, and waits for the outcome', async () => {
+  await using rig = await createRig()
+  const command = ['sh', '-c', 'test -e good || exit 1; exec sleep 1000']
+  const apps = { app: { command, restart: { backoff: { initial: '20s', max: '20s' } } } }
+  rig.write('ecosystem.yaml', { apps })
+  await rig.eco(['apply', '--yes', '--no-wait'])
+  await eventually(async () => expect((await rig.app('app')).state).toBe('backoff'))
+  // Busy until the first apply has given up, then in its long pause.
+  rig.write('good', '')
+  await eventually(async () => expect(await rig.eco(['apply', '--yes'])).toMatchObject({ code: 0 }), 28_000)
+  expect(await rig.app('app')).toMatchObject({ state: 'running', ready: 1 })
 })
