@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { answers, claimSocket } from '../../src/daemon/claim.ts'
+import { claimSocket, presenceAt } from '../../src/daemon/claim.ts'
 import { type Child, startChild } from '../supervisor/children.ts'
 
 const DAEMONS = 12
@@ -55,7 +55,7 @@ async function leaveStaleSocket(home: string): Promise<void> {
   expect(statSync(join(home, 'eco.sock')).isSocket()).toBe(true)
 }
 
-async function race(home: string): Promise<void> {
+async function expectOneWinner(home: string): Promise<void> {
   const at = Date.now() + 700
   const daemons = Array.from({ length: DAEMONS }, () => startDaemon(home, at))
   const results = await Promise.all(daemons.map((daemon) => daemon.line()))
@@ -69,14 +69,14 @@ async function race(home: string): Promise<void> {
 
 describe('of twelve daemons at once exactly one wins', () => {
   test('on a fresh home', async () => {
-    for (let round = 0; round < 3; round++) await race(freshHome())
+    for (let round = 0; round < 3; round++) await expectOneWinner(freshHome())
   }, 60_000)
 
   test('where a daemon died and left its socket', async () => {
     for (let round = 0; round < 5; round++) {
       const home = freshHome()
       await leaveStaleSocket(home)
-      await race(home)
+      await expectOneWinner(home)
     }
   }, 60_000)
 
@@ -85,7 +85,7 @@ describe('of twelve daemons at once exactly one wins', () => {
     await leaveStaleSocket(home)
     const lock = join(home, '.takeover')
     writeFileSync(lock, JSON.stringify({ pid: 2 ** 22 + 1, startTime: 1, bootId: 'gone' }))
-    await race(home)
+    await expectOneWinner(home)
     expect(existsSync(lock)).toBe(false)
   }, 60_000)
 })
@@ -93,10 +93,10 @@ describe('of twelve daemons at once exactly one wins', () => {
 describe('what is in the way', () => {
   test('a daemon that answers keeps its socket', async () => {
     const home = freshHome()
-    const server = net.createServer()
+    const server = net.createServer((socket) => socket.destroy())
     expect(await claimSocket(home, server)).toBe(server)
     expect(await claimSocket(home, net.createServer())).toBe(null)
-    expect(await answers(join(home, 'eco.sock'))).toBe(true)
+    expect(await presenceAt(join(home, 'eco.sock'))).toBe('answers')
     server.close()
   })
 
@@ -109,7 +109,7 @@ describe('what is in the way', () => {
     busy.process.kill('SIGSTOP')
     const waiting = Array.from({ length: 8 }, () => net.connect(path).on('error', () => {}))
     await new Promise((resolve) => setTimeout(resolve, 50))
-    expect(await answers(path)).toBe(true)
+    expect(await presenceAt(path)).toBe('answers')
     for (const socket of waiting) socket.destroy()
   })
 
