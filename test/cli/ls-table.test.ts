@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { bytes, duration, renderListing } from '../../src/cli/ls-table.ts'
@@ -104,7 +105,7 @@ web: stopped by ann@tty1; the next apply ends this (eco start web)
   test('colours change nothing but the colours', () => {
     const colored = renderListing(SHOP, { color: true, width: 120, now: NOW })
     expect(colored).toContain('\u001B[32mrunning\u001B[0m')
-    expect(`\n${colored.replaceAll(/\u001B\[\d+m/g, '')}`.replaceAll(/ +$/gm, '')).toBe(table(SHOP))
+    expect(`\n${stripVTControlCharacters(colored)}`.replaceAll(/ +$/gm, '')).toBe(table(SHOP))
   })
 
   test('says under the table why an app is not as it should be', () => {

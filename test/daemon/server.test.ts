@@ -47,12 +47,11 @@ const VERB = { ...SELECTION, verb: 'stop', instances: null, by: 'ann' } as const
 /** Sends bytes as they are and reads all that comes back. */
 function raw(chunks: readonly (string | Buffer)[]): Promise<string> {
   return new Promise((resolve) => {
-    const socket = net.connect(socketPath(home), async () => {
-      for (const chunk of chunks) {
-        socket.write(chunk)
-        await new Promise((done) => setImmediate(done))
-      }
-    })
+    const socket = net.connect(socketPath(home))
+    const [first = '', ...rest] = chunks
+    socket.write(first)
+    // Each in a packet of its own.
+    rest.forEach((chunk, i) => setTimeout(() => socket.write(chunk), 5 * (i + 1)))
     let text = ''
     socket.setEncoding('utf8')
     socket.on('data', (chunk: string) => (text += chunk))

@@ -151,6 +151,7 @@ describe('release', () => {
     register.release(API)
     const server = net.createServer()
     await new Promise<void>((resolve, reject) => server.listen(port, resolve).once('error', reject))
+    expect(server.address()).toMatchObject({ port })
     server.close()
   })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { unreachable } from '../../src/errors.ts'
 import type { Exit } from '../../src/model/observed.ts'
 import type { RestartPolicy } from '../../src/model/spec.ts'
 import {
@@ -135,8 +136,12 @@ function outcomeOf(before: Instance, event: InstanceEvent): string {
         return [effect.signal]
       case 'record':
         return []
-      default:
+      case 'spawn':
+      case 'watch-ready':
+      case 'await-group':
         return [effect.type]
+      default:
+        return unreachable(effect)
     }
   })
   // The order of effects is of no account to the table, save that SIGKILL is named first.
