@@ -8,6 +8,7 @@ export function printOutcome(result: ApplyResult): void {
   for (const { step, outcome } of result.results) {
     if (outcome.status === 'failed' || outcome.status === 'rolled-back') printFailure(step, outcome)
   }
+  for (const { app, instance, reason, log } of result.not_ready) printReason(app, `${instance} ${reason}`, log)
   process.stdout.write(`${closing(result)}\n`)
 }
 
@@ -15,13 +16,14 @@ function printFailure(
   step: StepResult['step'],
   outcome: Extract<StepResult['outcome'], { log: readonly string[] }>,
 ): void {
-  const lines = [
-    `${step.action} ${step.app} ${outcome.status === 'failed' ? 'failed' : 'was rolled back'}: ${outcome.reason}`,
-  ]
-  if (outcome.log.length > 0) {
-    lines.push('  its last words:', ...outcome.log.map((line) => `    ${neutralise(line)}`))
-  }
-  lines.push(`  hint: eco logs ${step.app}; eco describe ${step.app}`)
+  const what = outcome.status === 'failed' ? 'failed' : 'was rolled back'
+  printReason(step.app, `${step.action} ${step.app} ${what}: ${outcome.reason}`, outcome.log)
+}
+
+function printReason(app: string, reason: string, log: readonly string[]): void {
+  const lines = [reason]
+  if (log.length > 0) lines.push('  its last words:', ...log.map((line) => `    ${neutralise(line)}`))
+  lines.push(`  hint: eco logs ${app}; eco describe ${app}`)
   process.stderr.write(`${lines.join('\n')}\n`)
 }
 

@@ -50,7 +50,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         if (wait) return await running
         // A refusal comes at once; what is under way by then goes on by itself.
         const planned = keeper.plan(request.intent, desired).plan
-        const begun: ApplyResult = { plan: planned, results: [], exit_code: 0, serial: keeper.applied.serial }
+        const begun: ApplyResult = { plan: planned, results: [], not_ready: [], exit_code: 0, serial: keeper.applied.serial }
         return await Promise.race([running, new Promise<ApplyResult>((resolve) => setImmediate(resolve, begun))])
       } finally {
         off()

@@ -13,7 +13,8 @@ import { createServer } from './server.ts'
 const SOCKET_CHECK_MS = 5000
 
 async function main(): Promise<void> {
-  process.umask(0o077)
+  // The apps inherit it, whatever the shell had that happened to start the daemon. Our own files name their modes.
+  process.umask(0o022)
   const home = ecoHome()
   mkdirSync(home, { recursive: true, mode: 0o700 })
   chmodSync(home, 0o700)

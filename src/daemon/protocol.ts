@@ -14,6 +14,7 @@ import type { Exit, InstanceStateName, AppStateName } from '../model/observed.ts
 import type { Plan } from '../model/plan.ts'
 import type { DesiredState, AppSpec, AppKind } from '../model/spec.ts'
 import type { ExitCode } from '../errors.ts'
+import type { NotReady } from '../engine/engine.ts'
 import type { StepResult } from '../executor/execute.ts'
 
 export const PROTOCOL = 1
@@ -99,6 +100,8 @@ export interface Hello {
 export interface ApplyResult {
   readonly plan: Plan
   readonly results: readonly StepResult[]
+  /** Instances that no step started and that are not ready all the same. */
+  readonly not_ready: readonly NotReady[]
   readonly exit_code: ExitCode
   readonly serial: number
 }

@@ -1,4 +1,4 @@
-import { EcoError } from '../errors.ts'
+import { EcoError, EXIT } from '../errors.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
 import { type AppliedState, SPEC_FORMAT } from '../model/applied.ts'
@@ -102,7 +102,13 @@ export class ScopeKeeper {
         this.#events.emit(this.scope, event),
       )
       this.#record(change, results, request.by)
-      return { plan: change.plan, results, exit_code: exitCodeOf(results), serial: this.#applied.serial }
+      const { plan: done } = change
+      const late =
+        request.desired !== null && exitCodeOf(results) === EXIT.ok
+          ? await this.#engine.whenSettled(this.scope, done.only ?? Object.keys(change.next))
+          : []
+      const exit_code = late.length > 0 ? EXIT.notReady : exitCodeOf(results)
+      return { plan: done, results, not_ready: late, exit_code, serial: this.#applied.serial }
     } finally {
       this.#lock = null
     }

@@ -22,6 +22,14 @@ export type StepOutcome =
   | { readonly status: 'failed' | 'rolled-back'; readonly reason: string; readonly log: readonly string[] }
   | { readonly status: 'skipped'; readonly reason: string }
 
+/** An instance that is wanted and that does not get ready. */
+export interface NotReady {
+  readonly app: string
+  readonly instance: string
+  readonly reason: string
+  readonly log: readonly string[]
+}
+
 export interface Engine {
   /** @param desired names the ports whose holders the planner wants to know; null: none */
   observe(scope: ScopeId, desired: DesiredState | null): ObservedState

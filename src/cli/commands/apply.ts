@@ -33,8 +33,7 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
   if (!json) process.stdout.write(renderForTerminal(plan, null))
   // With --take-over there may be nothing to do but to note where the scope comes from now.
   if (!hasWork(plan) && plan.guards.length === 0 && request.intent.takeOver !== true) {
-    if (json) printResult({ plan, results: [], exit_code: EXIT.ok, serial: plan.base })
-    return EXIT.ok
+    return settle(request, plan, options)
   }
   if (plan.guards.length === 0 && options.yes !== true) await confirm('Apply this plan?')
   const result = await carryOut(request, plan, options)
@@ -43,8 +42,18 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
   return result.exit_code
 }
 
+/** There is nothing to do; whether all is ready is another question. */
+async function settle(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<number> {
+  const result: ApplyResult = options.wait
+    ? await carryOut(request, plan, options)
+    : { plan, results: [], not_ready: [], exit_code: EXIT.ok, serial: plan.base }
+  if (options.json === true) printResult(result)
+  else if (result.exit_code !== EXIT.ok) printOutcome(result)
+  return result.exit_code
+}
+
 async function carryOut(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
-  const progress = options.json === true || !options.wait ? null : await showProgress(plan)
+  const progress = options.json === true || !options.wait || !hasWork(plan) ? null : await showProgress(plan)
   const onInterrupt = (): void => {
     process.stderr.write('\nThe apply goes on in the daemon; "eco ls" shows how far it is.\n')
     process.exit(130)
@@ -69,7 +78,7 @@ async function withGitRevision(desired: DesiredState): Promise<DesiredState> {
   return git === null ? desired : { ...desired, source: { ...desired.source, git } }
 }
 
-function printResult({ plan, results, exit_code, serial }: ApplyResult): void {
+function printResult({ plan, results, not_ready, exit_code, serial }: ApplyResult): void {
   const steps = results.map(({ step, outcome }) => ({ id: step.id, app: step.app, action: step.action, ...outcome }))
-  process.stdout.write(`${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, exit_code })}\n`)
+  process.stdout.write(`${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, not_ready, exit_code })}\n`)
 }

@@ -5,11 +5,11 @@ import type { ObservedApp, ObservedState, PortHolder } from '../../model/observe
 import type { PlannedChange, Step } from '../../model/plan.ts'
 import type { AppSpec, DesiredState, Listen } from '../../model/spec.ts'
 import { AppGroup } from '../../supervisor/app-group.ts'
-import type { RunnerHost } from '../../supervisor/instance-runner.ts'
+import type { InstanceRunner, RunnerHost } from '../../supervisor/instance-runner.ts'
 import { listeningInodes, portHolder } from '../../supervisor/proc.ts'
 import { listenKey, type SocketRegister } from '../../supervisor/sockets.ts'
-import type { Engine, StepOrder, StepOutcome } from '../engine.ts'
-import { whenCompleted } from './await.ts'
+import type { Engine, NotReady, StepOrder, StepOutcome } from '../engine.ts'
+import { whenCompleted, whenReady } from './await.ts'
 import { awaitDependencies } from './dependencies.ts'
 import { logTail } from './log-tail.ts'
 import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
@@ -61,6 +61,19 @@ export class LocalEngine implements Engine {
     const apps: Record<string, ObservedApp> = {}
     for (const [app, group] of this.#groups(scope)) apps[app] = group.observe()
     return { apps, foreignPorts: desired ? this.#foreignPorts(scope, desired) : [] }
+  }
+
+  /** Waits for the instances of these apps that are being started, or started again, outside any step. */
+  async whenSettled(scope: ScopeId, apps: readonly string[]): Promise<readonly NotReady[]> {
+    const groups = apps.flatMap((app) => this.#groups(scope).get(app) ?? [])
+    const open = groups.flatMap(({ runners }) => runners.filter(isBeingStarted))
+    const failures = open.map(async (runner) => {
+      // Whoever applies has mended something, and does not wait for the end of a long pause.
+      if (runner.instance.phase.name === 'backoff') runner.start()
+      const verdict = await whenReady(runner)
+      return verdict && { app: runner.id.app, instance: runner.name, reason: verdict.reason, log: logTail(runner) }
+    })
+    return (await Promise.all(failures)).filter((failure) => failure !== null)
   }
 
   prepare(scope: ScopeId, change: PlannedChange): void {
@@ -235,6 +248,11 @@ export class LocalEngine implements Engine {
     if (!groups) this.#scopes.set(name, (groups = new Map<string, AppGroup>()))
     return groups
   }
+}
+
+function isBeingStarted({ spec, instance: { wanted, phase } }: InstanceRunner): boolean {
+  if (spec.kind !== 'service' || wanted !== 'up') return false
+  return phase.name === 'starting' || phase.name === 'backoff' || phase.name === 'stopping'
 }
 
 function ownerName(scope: ScopeId, app: string): string {
