@@ -5,7 +5,7 @@ import { createRig, type EcoResult, type Rig } from '../support/rig.ts'
 
 const sleeper = { command: ['sleep', '1000'] }
 
-async function refuses(rig: Rig, what: () => Promise<EcoResult>): Promise<EcoResult> {
+async function expectRefused(rig: Rig, what: () => Promise<EcoResult>): Promise<EcoResult> {
   const before = (await rig.ls()).map(({ app, revision, instances }) => [
     app,
     revision,
@@ -21,7 +21,7 @@ async function refuses(rig: Rig, what: () => Promise<EcoResult>): Promise<EcoRes
 test('an apply that would empty the scope needs --allow-empty', async () => {
   await using rig = await createRig()
   await rig.apply({ apps: { a: sleeper, b: sleeper } })
-  const { stderr } = await refuses(rig, () => rig.apply({ apps: {} }))
+  const { stderr } = await expectRefused(rig, () => rig.apply({ apps: {} }))
   expect(stderr).toContain('all 2 apps')
   expect(stderr).toContain('--allow-empty')
   expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 5 })
@@ -33,23 +33,23 @@ test('another file may not take a scope over without --take-over', async () => {
   await using rig = await createRig()
   await rig.apply({ project: 'demo', apps: { a: sleeper } })
   const other = rig.write('copy/ecosystem.yaml', { project: 'demo', apps: { a: { ...sleeper, env: { X: '1' } } } })
-  const { stderr } = await refuses(rig, () => rig.eco(['apply', other, '--yes']))
+  const { stderr } = await expectRefused(rig, () => rig.eco(['apply', other, '--yes']))
   expect(stderr).toContain('--take-over')
   expect(stderr).toContain(`${rig.dir}/ecosystem.yaml`)
   expect(await rig.eco(['apply', other, '--yes', '--take-over'])).toMatchObject({ code: 0 })
   // Now it is the other file's.
-  await refuses(rig, () => rig.apply({ project: 'demo', apps: { a: sleeper } }))
+  await expectRefused(rig, () => rig.apply({ project: 'demo', apps: { a: sleeper } }))
 })
 
 test('without a terminal and without --yes nobody can be asked', async () => {
   await using rig = await createRig()
   await rig.apply({ apps: { a: sleeper } })
   rig.write('ecosystem.yaml', { apps: { a: { ...sleeper, env: { X: '1' } } } })
-  const { stdout, stderr } = await refuses(rig, () => rig.eco(['apply']))
+  const { stdout, stderr } = await expectRefused(rig, () => rig.eco(['apply']))
   expect(stdout).toContain('env.X') // the plan is shown all the same
   expect(stderr).toContain('--yes')
-  await refuses(rig, () => rig.eco(['apply'], { input: 'y\n' }))
-  await refuses(rig, () => rig.eco(['delete', 'a']))
+  await expectRefused(rig, () => rig.eco(['apply'], { input: 'y\n' }))
+  await expectRefused(rig, () => rig.eco(['delete', 'a']))
 })
 
 test('a saved plan is applied exactly as it was saved', async () => {
@@ -69,7 +69,7 @@ test('a saved plan is stale after another apply', async () => {
   rig.write('ecosystem.yaml', { apps: { a: sleeper, b: sleeper } })
   await rig.eco(['diff', '--out', 'plan.json'])
   await rig.apply({ apps: { a: { ...sleeper, env: { X: '1' } } } })
-  const { stderr } = await refuses(rig, () => rig.eco(['apply', '--plan', 'plan.json', '--yes']))
+  const { stderr } = await expectRefused(rig, () => rig.eco(['apply', '--plan', 'plan.json', '--yes']))
   expect(stderr).toContain('stale')
   expect(stderr).toContain('eco diff')
 })
@@ -81,7 +81,7 @@ test('a saved plan is stale after an apply that was taken back again: the serial
   await rig.eco(['diff', '--out', 'plan.json'])
   await rig.apply({ apps: { a: sleeper, c: sleeper } })
   await rig.apply({ apps: { a: sleeper } })
-  await refuses(rig, () => rig.eco(['apply', '--plan', 'plan.json', '--yes']))
+  await expectRefused(rig, () => rig.eco(['apply', '--plan', 'plan.json', '--yes']))
 })
 
 test('a saved plan is stale after the second time it was applied', async () => {
@@ -90,7 +90,7 @@ test('a saved plan is stale after the second time it was applied', async () => {
   rig.write('ecosystem.yaml', { apps: { a: { ...sleeper, env: { X: '1' } } } })
   await rig.eco(['diff', '--out', 'plan.json'])
   expect(await rig.eco(['apply', '--plan', 'plan.json', '--yes'])).toMatchObject({ code: 0 })
-  await refuses(rig, () => rig.eco(['apply', '--plan', 'plan.json', '--yes']))
+  await expectRefused(rig, () => rig.eco(['apply', '--plan', 'plan.json', '--yes']))
 })
 
 test('a file that is no plan is refused as such', async () => {

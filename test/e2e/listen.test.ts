@@ -33,7 +33,7 @@ test('two instances answer on one unix socket, which others may not open', async
   await eventually(async () => expect(await answeringPids(path)).toEqual(pids))
   expect(statSync(path).isSocket()).toBe(true)
   await rig.eco(['delete', 'api', '--yes'])
-  expect(() => statSync(path)).toThrow()
+  expect(() => statSync(path)).toThrow('ENOENT')
 })
 
 test('the port stays open while an instance is killed: the other one answers', async () => {

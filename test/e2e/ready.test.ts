@@ -5,7 +5,7 @@ import { freePort } from '../support/ports.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
 
 /** Applies the app, and holds eco to its word: it took at least this long, and it says "running" afterwards. */
-async function becomesReady(rig: Rig, app: object, atLeastMs: number): Promise<void> {
+async function expectReady(rig: Rig, app: object, atLeastMs: number): Promise<void> {
   const started = Date.now()
   expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 0 })
   expect(Date.now() - started).toBeGreaterThanOrEqual(atLeastMs)
@@ -14,19 +14,19 @@ async function becomesReady(rig: Rig, app: object, atLeastMs: number): Promise<v
 
 test("signal: process.send('ready') in Node.js", async () => {
   await using rig = await createRig()
-  await becomesReady(rig, { script: fixture('ready-signal.mjs'), env: { AFTER_MS: '700' }, ready: 'signal' }, 700)
+  await expectReady(rig, { script: fixture('ready-signal.mjs'), env: { AFTER_MS: '700' }, ready: 'signal' }, 700)
 })
 
 test('signal: the line "ready" on the descriptor in ECO_READY_FD', async () => {
   await using rig = await createRig()
-  await becomesReady(rig, { command: ['bash', fixture('ready-fd.sh')], ready: { signal: true } }, 100)
+  await expectReady(rig, { command: ['bash', fixture('ready-fd.sh')], ready: { signal: true } }, 100)
 })
 
 test('http: until the status is right', async () => {
   await using rig = await createRig()
   const port = await freePort()
   const app = { script: fixture('slow-ready.mjs'), env: { PORT: port, SLOW_MS: '700' }, ready: { http: `:${port}/` } }
-  await becomesReady(rig, app, 700)
+  await expectReady(rig, app, 700)
 })
 
 test('http: a status that is not accepted is no readiness, one that is named is', async () => {
@@ -36,14 +36,14 @@ test('http: a status that is not accepted is no readiness, one that is named is'
   const refused = await rig.apply({ apps: { app: { ...app, ready: { http: '/healthz', timeout: '700ms' } } } })
   expect(refused).toMatchObject({ code: 7 })
   expect(refused.stderr).toContain('answered 418')
-  await becomesReady(rig, { ...app, ready: { http: '/healthz', status: [418] } }, 0)
+  await expectReady(rig, { ...app, ready: { http: '/healthz', status: [418] } }, 0)
 })
 
 test('tcp: when its own process accepts', async () => {
   await using rig = await createRig()
   const port = await freePort()
   const app = { script: fixture('slow-ready.mjs'), env: { PORT: port, SLOW_MS: '700' }, ready: { tcp: port } }
-  await becomesReady(rig, app, 700)
+  await expectReady(rig, app, 700)
 })
 
 test('tcp: somebody else on the port does not count', async () => {
@@ -60,14 +60,14 @@ test('tcp: somebody else on the port does not count', async () => {
 
 test('log: a regular expression, and a part of a line', async () => {
   await using rig = await createRig()
-  await becomesReady(rig, { script: fixture('log-then-ready.mjs'), ready: { log: '/^cache is WARM: \\d+/i' } }, 150)
-  await becomesReady(rig, { script: fixture('log-then-ready.mjs'), ready: { log: 'is warm: 42' } }, 0)
+  await expectReady(rig, { script: fixture('log-then-ready.mjs'), ready: { log: '/^cache is WARM: \\d+/i' } }, 150)
+  await expectReady(rig, { script: fixture('log-then-ready.mjs'), ready: { log: 'is warm: 42' } }, 0)
 })
 
 test('log: only what this run wrote counts, not the line of the run before', async () => {
   await using rig = await createRig()
   const app = { script: fixture('log-then-ready.mjs'), ready: { log: 'cache is warm', timeout: '1s' } }
-  await becomesReady(rig, app, 150)
+  await expectReady(rig, app, 150)
   const result = await rig.apply({ apps: { app: { ...app, script: fixture('never-ready.mjs') } } })
   expect(result).toMatchObject({ code: 6 })
   expect(result.stderr).toContain('waiting for a log line like /cache is warm/')
@@ -77,19 +77,19 @@ test('exec: when the command ends with 0, in the cwd and with the environment of
   await using rig = await createRig()
   const script = 'sleep 0.5; echo "$WHAT" > there; exec sleep 1000'
   const ready = { exec: ['sh', '-c', 'test "$(cat there)" = "$WHAT"'] }
-  await becomesReady(rig, { command: ['sh', '-c', script], env: { WHAT: 'done' }, ready }, 500)
+  await expectReady(rig, { command: ['sh', '-c', script], env: { WHAT: 'done' }, ready }, 500)
 })
 
 test('delay: alive for this long', async () => {
   await using rig = await createRig()
-  await becomesReady(rig, { command: ['sleep', '1000'], ready: { delay: '600ms' } }, 600)
+  await expectReady(rig, { command: ['sleep', '1000'], ready: { delay: '600ms' } }, 600)
   const dead = await rig.apply({ apps: { app: { command: ['sleep', '0.2'], ready: { delay: '600ms' } } } })
   expect(dead).toMatchObject({ code: 6 })
 })
 
 test('nothing declared: alive and idle; one that ends in its start-up is not', async () => {
   await using rig = await createRig()
-  await becomesReady(rig, { script: fixture('never-listens.mjs') }, 0)
+  await expectReady(rig, { script: fixture('never-listens.mjs') }, 0)
   expect(await rig.apply({ apps: { app: { script: fixture('crash-at-start.mjs') } } })).toMatchObject({ code: 6 })
 })
 

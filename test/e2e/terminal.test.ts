@@ -1,6 +1,7 @@
 /** What people see on a terminal, and what scripts get from a pipe. */
 
 import { execFileSync } from 'node:child_process'
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { execa } from 'execa'
 import { ECO } from '../support/binary.ts'
@@ -52,7 +53,7 @@ test.skipIf(!hasScript)('a terminal gets a table that fits it', async () => {
   await rig.apply({ apps: { api: { ...sleeper, instances: 2 }, worker: sleeper } })
   for (const columns of [120, 80, 40]) {
     const { code, screen } = await onTerminal(rig, ['ls'], '', columns)
-    const lines = screen.replaceAll(/\u001b\[\d+m/g, '').split('\n')
+    const lines = stripVTControlCharacters(screen).split('\n')
     expect(code).toBe(0)
     expect(lines[0]).toBe('demo/default')
     expect(lines[1]).toMatch(/^app +ready +state/)

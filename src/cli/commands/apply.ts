@@ -80,5 +80,7 @@ async function withGitRevision(desired: DesiredState): Promise<DesiredState> {
 
 function printResult({ plan, results, not_ready, exit_code, serial }: ApplyResult): void {
   const steps = results.map(({ step, outcome }) => ({ id: step.id, app: step.app, action: step.action, ...outcome }))
-  process.stdout.write(`${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, not_ready, exit_code })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, not_ready, exit_code })}\n`,
+  )
 }
