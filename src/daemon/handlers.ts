@@ -10,6 +10,7 @@ import type { Daemon } from './daemon.ts'
 import { appNames, listApp } from './listing.ts'
 import {
   type ApplyIntent,
+  type ApplyResult,
   isoTime,
   type Listing,
   type LogFile,
@@ -45,11 +46,18 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         if (event.scope === scope) emit(event)
       })
       try {
-        const begun = await keeper.begin(request)
-        if (wait) return await begun.finished
-        begun.finished.catch((error: unknown) => console.error(error))
-        const { serial } = keeper.applied
-        return { plan: begun.plan, results: [], not_ready: [], problem: null, exit_code: 0, serial }
+        const running = keeper.apply(request)
+        if (wait) return await running
+        // A refusal comes at once; what is under way by then goes on by itself.
+        const planned = keeper.plan(request.intent, desired).plan
+        const begun: ApplyResult = {
+          plan: planned,
+          results: [],
+          not_ready: [],
+          exit_code: 0,
+          serial: keeper.applied.serial,
+        }
+        return await Promise.race([running, new Promise<ApplyResult>((resolve) => setImmediate(resolve, begun))])
       } finally {
         off()
       }
