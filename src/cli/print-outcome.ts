@@ -9,6 +9,7 @@ export function printOutcome(result: ApplyResult): void {
     if (outcome.status === 'failed' || outcome.status === 'rolled-back') printFailure(step, outcome)
   }
   for (const { app, instance, reason, log } of result.not_ready) printReason(app, `${instance} ${reason}`, log)
+  if (result.problem !== null) process.stderr.write(`${result.problem}\n`)
   process.stdout.write(`${closing(result)}\n`)
 }
 

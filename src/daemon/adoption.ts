@@ -1,6 +1,6 @@
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
-import { isAlive } from '../supervisor/proc.ts'
+import { bootId, isAlive, type ProcIdentity, sessionMembers } from '../supervisor/proc.ts'
 import type { SocketRegister } from '../supervisor/sockets.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 
@@ -21,7 +21,7 @@ export function adoptScope(
     problems.push(`${path} is damaged (${reason}); its instance is not known any more`),
   )
   for (const record of records) {
-    if (record.process !== null && !isAlive(record.process)) {
+    if (record.process !== null && !isLeft(record.process)) {
       store.remove(record)
       // A run that ended unseen has no known result: the job runs again. A service is started again.
       continue
@@ -33,13 +33,21 @@ export function adoptScope(
   return problems
 }
 
+/** The process, or the rest of its group when it has ended: `npm` may be gone while the server it started serves. */
+function isLeft(process: ProcIdentity): boolean {
+  return isAlive(process) || (process.bootId === bootId() && sessionMembers(process.pid, true).length > 0)
+}
+
 function adopt(record: RuntimeRecord, engine: LocalEngine): void {
   const group = engine.group(record.scope, record.app)
   const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
-  const { restarts, lastExit, incarnation } = record
-  if (record.process !== null)
-    runner.adopt(record.process, record.startedAt ?? Date.now(), { restarts, lastExit, incarnation })
-  else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
+  const { restarts, lastExit, incarnation, isReady, logOffsets } = record
+  if (record.process !== null) {
+    const startedAt = record.startedAt ?? Date.now()
+    // A ready signal went to a pipe that ended with the daemon before: whether it came cannot be known any more.
+    const counts = isReady || record.spec.ready.check.type === 'signal'
+    runner.adopt(record.process, { restarts, lastExit, incarnation, startedAt, isReady: counts, logOffsets })
+  } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
 }
 
 /**
@@ -51,6 +59,8 @@ function takeSocketsBack(record: RuntimeRecord, engine: LocalEngine, sockets: So
   const problems: string[] = []
   for (const listen of record.spec.listen) {
     try {
+      // Binding a path again would take it away from the instances that serve it.
+      if (listen.type === 'unix') throw new Error('cannot be shared')
       sockets.acquire(listen, group.owner)
     } catch {
       if (group.socketsLost) continue // told already

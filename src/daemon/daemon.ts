@@ -8,6 +8,7 @@ import { RevisionStore } from '../state/revision-store.ts'
 import { RuntimeStore } from '../state/runtime-store.ts'
 import { usesSystemdProtocol } from '../supervisor/environment.ts'
 import type { InstanceRunner, RunnerHost } from '../supervisor/instance-runner.ts'
+import { SessionSweep } from '../supervisor/session-sweep.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
@@ -145,6 +146,7 @@ export class Daemon {
     const recorder = new RuntimeRecorder(this.#runtime)
     return {
       preload,
+      sweep: new SessionSweep(),
       openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
       listenFds: (scope, app, spec) =>

@@ -5,12 +5,11 @@ import { scopeName } from '../model/ids.ts'
 import type { Plan } from '../model/plan.ts'
 import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
-import { renderListing } from '../cli/ls-table.ts'
+import { renderListing } from './listing-text.ts'
 import type { Daemon } from './daemon.ts'
 import { appNames, listApp } from './listing.ts'
 import {
   type ApplyIntent,
-  type ApplyResult,
   isoTime,
   type Listing,
   type LogFile,
@@ -46,18 +45,11 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         if (event.scope === scope) emit(event)
       })
       try {
-        const running = keeper.apply(request)
-        if (wait) return await running
-        // A refusal comes at once; what is under way by then goes on by itself.
-        const planned = keeper.plan(request.intent, desired).plan
-        const begun: ApplyResult = {
-          plan: planned,
-          results: [],
-          not_ready: [],
-          exit_code: 0,
-          serial: keeper.applied.serial,
-        }
-        return await Promise.race([running, new Promise<ApplyResult>((resolve) => setImmediate(resolve, begun))])
+        const begun = await keeper.begin(request)
+        if (wait) return await begun.finished
+        begun.finished.catch((error: unknown) => console.error(error))
+        const { serial } = keeper.applied
+        return { plan: begun.plan, results: [], not_ready: [], problem: null, exit_code: 0, serial }
       } finally {
         off()
       }

@@ -1,4 +1,4 @@
-import { readAllStats, type ProcStat } from '../supervisor/proc.ts'
+import { pageBytes, readAllStats, type ProcStat } from '../supervisor/proc.ts'
 
 /** CPU and memory of an instance's whole process tree. */
 export interface Usage {
@@ -10,11 +10,11 @@ export interface Usage {
 
 const TICK_MS = 1000
 const CLOCK_TICK_MS = 10 // USER_HZ is 100 on every architecture Node runs on
-const PAGE_BYTES = 4096
 
 /** One pass over /proc a second while anything runs (MECHANISMS: 1.4 ms per 100 processes); nothing otherwise. */
 export class Monitor {
   readonly #pids: () => readonly number[]
+  readonly #pageBytes = pageBytes()
   #timer: NodeJS.Timeout | undefined
   #usage = new Map<number, Usage>()
   /** CPU time used up to a moment, from which the next look measures. */
@@ -59,7 +59,7 @@ export class Monitor {
       const cpuPercent = used === null ? null : Math.round((used / elapsed) * 1000) / 10
       usage.set(pid, {
         cpuPercent: tooSoon ? (this.#usage.get(pid)?.cpuPercent ?? null) : cpuPercent,
-        memoryBytes: pages * PAGE_BYTES,
+        memoryBytes: pages * this.#pageBytes,
       })
       baselines.set(pid, tooSoon ? before : { ticks, at: now })
     }

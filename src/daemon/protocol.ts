@@ -100,6 +100,8 @@ export interface Hello {
 export interface ApplyResult {
   readonly plan: Plan
   readonly results: readonly StepResult[]
+  /** What went wrong beside the steps; null: nothing. */
+  readonly problem: string | null
   /** Instances that no step started and that are not ready all the same. */
   readonly not_ready: readonly NotReady[]
   readonly exit_code: ExitCode

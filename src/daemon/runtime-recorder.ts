@@ -14,7 +14,7 @@ export class RuntimeRecorder {
     const record = recordOf(runner)
     // Between the decision to spawn and the pid there is nothing to take over.
     if (record.phase === 'alive' && record.process === null) return
-    const key = `${record.phase}:${record.process?.pid ?? ''}:${record.version}:${record.restarts}`
+    const key = [record.phase, record.process?.pid, record.isReady, record.version, record.restarts].join(':')
     if (this.#written.get(runner) === key) return
     this.#written.set(runner, key)
     try {
@@ -42,6 +42,8 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     phase: phase.name === 'stopped' || phase.name === 'exited' || phase.name === 'failed' ? phase.name : 'alive',
     reason: phase.name === 'failed' ? phase.reason : '',
     startedAt: 'since' in phase ? phase.since : null,
+    isReady: phase.name === 'running',
+    logOffsets: runner.logOffsets,
     incarnation: instance.incarnation,
     restarts: instance.restarts,
     lastExit: instance.lastExit,

@@ -3,7 +3,7 @@ import type { LocalEngine } from '../engine/local/local-engine.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
 import { type AppliedState, SPEC_FORMAT } from '../model/applied.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
-import type { PlannedChange } from '../model/plan.ts'
+import type { Plan, PlannedChange } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
 import { plan } from '../planner/plan.ts'
@@ -18,6 +18,11 @@ export interface ApplyRequest {
   /** The plan the user saw; refused when it would be another one now. */
   readonly expectedPlan: string | null
   readonly by: string
+}
+
+export interface BegunApply {
+  readonly plan: Plan
+  readonly finished: Promise<ApplyResult>
 }
 
 interface Lock {
@@ -65,74 +70,82 @@ export class ScopeKeeper {
   }
 
   /**
-   * Plans and carries the plan out. It goes on whether or not the client that asked is still there.
+   * Plans, and begins to carry the plan out; that goes on whether or not the client that asked is still there.
    *
    * @throws EcoError LOCKED, PLAN_STALE or GUARD; then nothing was changed
    */
-  async apply(request: ApplyRequest): Promise<ApplyResult> {
+  async begin(request: ApplyRequest): Promise<BegunApply> {
     // Right after its start the daemon brings back what was applied; a request waits for that instead of failing.
     await this.#healing
-    return this.#apply(request)
+    return this.#begin(request)
+  }
+
+  /** Begins, and waits for the end. */
+  async apply(request: ApplyRequest): Promise<ApplyResult> {
+    const { finished } = await this.begin(request)
+    return finished
   }
 
   /** Starts what is applied and not running; requests wait until it is done. */
   heal(): Promise<ApplyResult> {
     const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
-    const healing = this.#apply({ intent, desired: null, expectedPlan: null, by: 'eco daemon' })
-    this.#healing = healing.catch(() => {})
-    return healing
+    const { finished } = this.#begin({ intent, desired: null, expectedPlan: null, by: 'eco daemon' })
+    this.#healing = finished.catch(() => {})
+    return finished
   }
 
-  async #apply(request: ApplyRequest): Promise<ApplyResult> {
+  #begin(request: ApplyRequest): BegunApply {
     if (this.#lock) throw this.#lockedError(this.#lock)
-    const change = this.plan(request.intent, request.desired)
-    if (request.expectedPlan !== null && change.plan.id !== request.expectedPlan)
-      throw staleError(request.expectedPlan, change)
+    const { intent, desired, expectedPlan, by } = request
+    const change = this.plan(intent, desired)
+    if (expectedPlan !== null && change.plan.id !== expectedPlan) throw staleError(expectedPlan, change)
     refuseGuards(change)
-    this.#lock = {
-      by: request.by,
-      since: Date.now(),
-      what: request.intent.kind === 'apply' ? 'apply' : request.intent.verb,
-    }
-    try {
-      this.#engine.prepare(this.scope, change)
-      // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
-      this.#saveHolds(change)
-      const results = await execute(change, this.#applied, this.#engine, (event) =>
-        this.#events.emit(this.scope, event),
-      )
-      this.#record(change, results, request.by)
-      const { plan: done } = change
-      const late =
-        request.desired !== null && exitCodeOf(results) === EXIT.ok
-          ? await this.#engine.whenSettled(this.scope, done.only ?? Object.keys(change.next))
-          : []
-      const exit_code = late.length > 0 ? EXIT.notReady : exitCodeOf(results)
-      return { plan: done, results, not_ready: late, exit_code, serial: this.#applied.serial }
-    } finally {
+    this.#engine.prepare(this.scope, change)
+    // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
+    this.#saveHolds(change)
+    this.#lock = { by, since: Date.now(), what: intent.kind === 'apply' ? 'apply' : intent.verb }
+    const finished = this.#carryOut(change, request).finally(() => {
       this.#lock = null
-    }
+    })
+    return { plan: change.plan, finished }
   }
 
-  #record(change: PlannedChange, results: readonly StepResult[], by: string): void {
+  async #carryOut(change: PlannedChange, { desired, by }: ApplyRequest): Promise<ApplyResult> {
+    const { plan: done } = change
+    const results = await execute(change, this.#applied, this.#engine, (event) => this.#events.emit(this.scope, event))
+    const problem = this.#record(change, results, by)
+    const worst = exitCodeOf(results)
+    const apps = done.only ?? Object.keys(change.next)
+    const late = desired !== null && worst === EXIT.ok ? await this.#engine.whenSettled(this.scope, apps) : []
+    const exit_code = problem !== null ? EXIT.needsPerson : late.length > 0 ? EXIT.notReady : worst
+    return { plan: done, results, not_ready: late, problem, exit_code, serial: this.#applied.serial }
+  }
+
+  /** @returns why the new revision is not on disk; it is in force all the same */
+  #record(change: PlannedChange, results: readonly StepResult[], by: string): string | null {
     const apps = resultingApps(change, this.#applied, results)
     // A verb that only holds or heals leaves no revision: what is applied is the same.
     const { source } = change.plan
     const changed = change.plan.changes.length > 0 || this.#applied.source?.file !== source.file
-    if (!changed) return
+    if (!changed) return null
     const serial = this.#applied.serial + 1
-    this.#store.save({
-      format: SPEC_FORMAT,
-      serial,
-      scope: this.scope,
-      source,
-      at: isoTime(Date.now()),
-      by,
-      plan: change.plan.id,
-      exit_code: exitCodeOf(results),
-      apps,
-    })
     this.#applied = { ...this.#applied, serial, source, apps }
+    try {
+      this.#store.save({
+        format: SPEC_FORMAT,
+        serial,
+        scope: this.scope,
+        source,
+        at: isoTime(Date.now()),
+        by,
+        plan: change.plan.id,
+        exit_code: exitCodeOf(results),
+        apps,
+      })
+      return null
+    } catch (error) {
+      return `Revision ${serial} could not be written (${(error as Error).message}): the next daemon would not know it. Free space, then apply again.`
+    }
   }
 
   #saveHolds(change: PlannedChange): void {

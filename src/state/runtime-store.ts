@@ -21,6 +21,9 @@ export interface RuntimeRecord {
   readonly phase: 'alive' | 'stopped' | 'exited' | 'failed'
   readonly reason: string
   readonly startedAt: EpochMs | null
+  readonly isReady: boolean
+  /** Sizes of its log files when the run began. */
+  readonly logOffsets: readonly { readonly path: string; readonly offset: number }[]
   readonly incarnation: number
   readonly restarts: number
   readonly lastExit: Exit | null

@@ -1,6 +1,6 @@
-import { descendants, identify, isAlive, type ProcIdentity, readStat, sessionMembers } from './proc.ts'
+import { descendants, identify, isAlive, type ProcIdentity, type ProcStat, readStat, sessionMembers } from './proc.ts'
+import type { SessionSweep } from './session-sweep.ts'
 
-const EMPTY_POLL_MS = 20
 const ADOPTED_POLL_MS = 200
 
 /**
@@ -9,13 +9,15 @@ const ADOPTED_POLL_MS = 200
  */
 export class Group {
   readonly #leader: number
+  readonly #sweep: SessionSweep
   #leaderEnded = false
   #escaped: readonly ProcIdentity[] = []
-  #emptyTimer: NodeJS.Timeout | undefined
+  #endWait: () => void = () => {}
   #adoptedTimer: NodeJS.Timeout | undefined
 
-  constructor(leader: number) {
+  constructor(leader: number, sweep: SessionSweep) {
     this.#leader = leader
+    this.#sweep = sweep
   }
 
   /** From now on the leader's pid may be given to a stranger. */
@@ -38,16 +40,11 @@ export class Group {
 
   /** Calls back once nothing of the group lives. */
   whenEmpty(callback: () => void): void {
-    clearInterval(this.#emptyTimer)
-    const check = (): boolean => {
-      if (!this.#leaderEnded || !this.#isEmpty()) return false
-      clearInterval(this.#emptyTimer)
+    this.#endWait()
+    this.#endWait = this.#sweep.until((stats) => {
+      if (!this.#leaderEnded || !this.#isEmpty(stats)) return false
       callback()
       return true
-    }
-    // Not within the transition that asked for it.
-    queueMicrotask(() => {
-      if (!check()) this.#emptyTimer = setInterval(check, EMPTY_POLL_MS)
     })
   }
 
@@ -61,12 +58,12 @@ export class Group {
   }
 
   close(): void {
-    clearInterval(this.#emptyTimer)
+    this.#endWait()
     clearInterval(this.#adoptedTimer)
   }
 
-  #isEmpty(): boolean {
-    return !this.#escaped.some(isAlive) && sessionMembers(this.#leader, true).length === 0
+  #isEmpty(stats: readonly ProcStat[]): boolean {
+    return !this.#escaped.some(isAlive) && sessionMembers(this.#leader, true, stats).length === 0
   }
 
   #findEscaped(): ProcIdentity[] {

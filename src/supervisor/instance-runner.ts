@@ -7,18 +7,22 @@ import { commandLine, instanceEnvironment, usesSystemdProtocol } from './environ
 import { Group } from './group.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { watchReady } from './ready-watch.ts'
+import type { SessionSweep } from './session-sweep.ts'
 import {
   type Effect,
   type Instance,
   type InstanceEvent,
   type LifePolicy,
   NEW_INSTANCE,
+  type Phase,
   pidOf,
   transition,
 } from './transition.ts'
 
 /** What the supervisor gives every instance: the outside world. */
 export interface RunnerHost {
+  /** Tells when process groups have ended. */
+  readonly sweep: SessionSweep
   readonly preload: string
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
@@ -38,6 +42,13 @@ export interface RunnerIdentity {
   readonly slot: number
   /** Distinguishes two copies in one slot during a replacement. */
   readonly uid: number
+}
+
+/** What is remembered of the run of an adopted process. */
+export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'> {
+  readonly startedAt: number
+  readonly isReady: boolean
+  readonly logOffsets: InstanceRunner['logOffsets']
 }
 
 /** A job and a cron run end by design: nothing restarts them. */
@@ -66,16 +77,24 @@ export class InstanceRunner {
     this.#host = host
   }
 
-  /** Takes over a process that an earlier daemon started. Its identity has been verified. */
-  adopt(
-    process: ProcIdentity,
-    startedAt: number,
-    instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>,
-  ): void {
+  /**
+   * Takes over a process that an earlier daemon started. Its identity has been verified; when it has ended meanwhile,
+   * and only the rest of its group lives, that is dealt with like an end that was watched.
+   */
+  adopt(process: ProcIdentity, run: AdoptedRun): void {
+    const { startedAt: since, isReady, logOffsets, ...instance } = run
+    const { pid } = process
     this.#process = process
-    const phase = { name: 'running', pid: process.pid, since: startedAt, readyAt: startedAt } as const
+    this.logOffsets = logOffsets
+    const deadline = Date.now() + this.spec.ready.timeoutMs
+    const phase: Phase = isReady
+      ? { name: 'running', pid, since, readyAt: since }
+      : { name: 'starting', pid, since, deadline }
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
     this.#watchGroup(process, instance.incarnation)
+    if (isReady) return
+    this.#carryOut({ type: 'set-deadline', at: deadline })
+    this.#carryOut({ type: 'watch-ready', incarnation: instance.incarnation, pid })
   }
 
   /** Restores how an instance without a process ended, so that a completed job stays completed. */
@@ -248,7 +267,7 @@ export class InstanceRunner {
     }
     if (pid === null) return
     this.#process = identify(pid)
-    this.#group = new Group(pid)
+    this.#group = new Group(pid, this.#host.sweep)
     // The transition that asked for the spawn must be over before its outcome goes in.
     queueMicrotask(() => this.#feed({ type: 'spawned', incarnation, pid }))
   }
@@ -266,7 +285,7 @@ export class InstanceRunner {
   }
 
   #watchGroup(process: ProcIdentity, incarnation: number): void {
-    const group = new Group(process.pid)
+    const group = new Group(process.pid, this.#host.sweep)
     this.#group = group
     group.watchAdopted(process, () => {
       group.leaderEnded()

@@ -73,6 +73,12 @@ export function parseStat(pid: number, bytes: Uint8Array, length: number): ProcS
   return { pid, state, ppid, pgrp, session, ticks, startTime, rssPages }
 }
 
+/** Bytes of a memory page, 4096 on most machines; told by what this process itself uses. */
+export function pageBytes(): number {
+  const pages = readStat(process.pid)?.rssPages ?? 0
+  return pages > 0 ? 2 ** Math.round(Math.log2(process.memoryUsage.rss() / pages)) : 4096
+}
+
 /** Every process of the machine (of this pid namespace). */
 export function readAllStats(): ProcStat[] {
   const stats: ProcStat[] = []
@@ -114,9 +120,13 @@ export function isAlive(identity: ProcIdentity): boolean {
  * While any of them lives, the kernel gives the number to no new process. So when the leader has ended and yet a
  * process with its pid exists, that is a stranger, and nothing of the session is left.
  */
-export function sessionMembers(leader: number, leaderEnded: boolean): number[] {
+export function sessionMembers(
+  leader: number,
+  leaderEnded: boolean,
+  stats: readonly ProcStat[] = readAllStats(),
+): number[] {
   const members: number[] = []
-  for (const stat of readAllStats()) {
+  for (const stat of stats) {
     if (stat.session !== leader && stat.pgrp !== leader) continue
     if (leaderEnded && stat.pid === leader && stat.state !== 'Z') return []
     if (stat.state !== 'Z') members.push(stat.pid)

@@ -98,11 +98,18 @@ function attemptExec(command: readonly string[], subject: ReadySubject): Promise
       cwd: subject.cwd,
       env: subject.env,
       stdio: 'ignore',
-      timeout: ATTEMPT_TIMEOUT_MS,
-      killSignal: 'SIGKILL',
+      detached: true,
     })
-    child.once('error', (error: NodeJS.ErrnoException) => resolve(`exec ${file}: ${error.code ?? error.message}`))
+    // Whatever it started goes with it.
+    const timer = setTimeout(() => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    }, ATTEMPT_TIMEOUT_MS)
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer)
+      resolve(`exec ${file}: ${error.code ?? error.message}`)
+    })
     child.once('exit', (code, signal) => {
+      clearTimeout(timer)
       if (code === 0) resolve(null)
       else resolve(`exec ${file}: ${signal === null ? `exit code ${code}` : `ended by ${signal}`}`)
     })

@@ -26,7 +26,7 @@ export type RestartDecision =
  * Decides what happens after an instance ended by itself.
  *
  * @param clean whether it ended as if its work were done: exit code 0
- * @param upMs how long this run of it lasted, milliseconds
+ * @param upMs how long it was up in this run, from ready to its end, milliseconds; 0 when it was never ready
  * @returns a decision with the reason shown to the user; never throws
  *
  * Source: OTP's restart intensity and period; reasons as in Nomad's restart tracker.

@@ -24,6 +24,8 @@ export type Phase =
       readonly name: 'stopping'
       readonly pid: number
       readonly since: EpochMs
+      /** null: it was never ready, so that nothing of this run counts as up. */
+      readonly readyAt: EpochMs | null
       /** When SIGKILL follows, or follows again. */
       readonly deadline: EpochMs
       readonly killed: boolean
@@ -192,7 +194,7 @@ function onExited(instance: Instance, exit: Exit, policy: LifePolicy, now: Epoch
   switch (phase.name) {
     case 'starting':
       // A spawn that failed has no process and no group.
-      if (phase.pid === null) return settle(known, faultOf(exit), exit.at - phase.since, policy, now)
+      if (phase.pid === null) return settle(known, faultOf(exit), 0, policy, now)
       return beginStop(known, phase.pid, phase.since, exit, policy, now)
     case 'running':
       return beginStop(known, phase.pid, phase.since, exit, policy, now)
@@ -213,8 +215,8 @@ function onGroupEmpty(instance: Instance, policy: LifePolicy, now: EpochMs): Tra
   if (phase.name !== 'stopping') return stay(instance)
   const exit = phase.exit ?? { kind: 'unknown', at: now }
   if (phase.fault !== null || instance.wanted === 'down') {
-    // Up until it ended: what the rest of its group took to end does not count.
-    const upMs = exit.at - phase.since
+    // Up from ready until it ended: what the rest of its group took to end does not count.
+    const upMs = phase.readyAt === null ? 0 : exit.at - phase.readyAt
     return settle({ ...instance, lastExit: exit }, phase.fault ?? faultOf(exit), upMs, policy, now)
   }
   // Stopped on request, and wanted again meanwhile: that is a restart by the operator.
@@ -283,9 +285,10 @@ function beginStop(
   fault: Fault | null = exit && instance.wanted === 'up' ? faultOf(exit) : null,
 ): Transition {
   const deadline = now + policy.stop.timeoutMs
+  const readyAt = instance.phase.name === 'running' ? instance.phase.readyAt : null
   return move(
     instance,
-    { name: 'stopping', pid, since, deadline, killed: policy.stop.signal === 'SIGKILL', exit, fault },
+    { name: 'stopping', pid, since, readyAt, deadline, killed: policy.stop.signal === 'SIGKILL', exit, fault },
     [
       { type: 'signal-group', pid, signal: policy.stop.signal },
       { type: 'set-deadline', at: deadline },

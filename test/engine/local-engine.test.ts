@@ -14,6 +14,7 @@ import type { AppliedApp } from '../../src/model/applied.ts'
 import type { PlannedChange, Step } from '../../src/model/plan.ts'
 import type { AppSpec, Listen } from '../../src/model/spec.ts'
 import { isAlive, sessionMembers } from '../../src/supervisor/proc.ts'
+import { SessionSweep } from '../../src/supervisor/session-sweep.ts'
 import { SocketRegister } from '../../src/supervisor/sockets.ts'
 import { planOf, spec } from '../planner/scenario.ts'
 import { eventually } from '../supervisor/children.ts'
@@ -40,6 +41,7 @@ beforeEach(() => {
   engine = new LocalEngine(
     {
       preload,
+      sweep: new SessionSweep(),
       openSecret: (sealed) => sealed,
       logPaths: (_, app, slot) => ({ out: join(root, `${app}-${slot}.out`), err: join(root, `${app}-${slot}.err`) }),
       listenFds: (_, app, { listen }) => listen.map((it) => sockets.acquire(it, `shop/default/${app}`)),

@@ -31,6 +31,8 @@ function record(app: string, fields: Partial<RuntimeRecord> = {}): RuntimeRecord
     phase: 'alive',
     reason: '',
     startedAt: 5,
+    isReady: true,
+    logOffsets: [{ path: '/logs/api-0.out.log', offset: 12 }],
     incarnation: 3,
     restarts: 2,
     lastExit: null,

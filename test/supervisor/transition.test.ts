@@ -34,6 +34,7 @@ const stopping = {
   name: 'stopping',
   pid: PID,
   since: SINCE,
+  readyAt: SINCE,
   deadline: NOW,
   killed: false,
   exit: null,

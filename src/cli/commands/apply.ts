@@ -46,7 +46,7 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
 async function settle(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<number> {
   const result: ApplyResult = options.wait
     ? await carryOut(request, plan, options)
-    : { plan, results: [], not_ready: [], exit_code: EXIT.ok, serial: plan.base }
+    : { plan, results: [], not_ready: [], problem: null, exit_code: EXIT.ok, serial: plan.base }
   if (options.json === true) printResult(result)
   else if (result.exit_code !== EXIT.ok) printOutcome(result)
   return result.exit_code
@@ -78,9 +78,9 @@ async function withGitRevision(desired: DesiredState): Promise<DesiredState> {
   return git === null ? desired : { ...desired, source: { ...desired.source, git } }
 }
 
-function printResult({ plan, results, not_ready, exit_code, serial }: ApplyResult): void {
+function printResult({ plan, results, not_ready, problem, exit_code, serial }: ApplyResult): void {
   const steps = results.map(({ step, outcome }) => ({ id: step.id, app: step.app, action: step.action, ...outcome }))
   process.stdout.write(
-    `${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, not_ready, exit_code })}\n`,
+    `${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, not_ready, problem, exit_code })}\n`,
   )
 }

@@ -7,7 +7,7 @@ import type { AppSpec, EnvValue } from '../../model/spec.ts'
 import { formatDuration } from '../../planner/duration.ts'
 import { describeReadyCheck, quoteCommand } from '../../planner/gate.ts'
 import { ecoHome } from '../../state/paths.ts'
-import { bytes, duration } from '../ls-table.ts'
+import { bytes, duration } from '../../daemon/listing-text.ts'
 
 const LOG_LINES = 5
 const EVENTS = 10

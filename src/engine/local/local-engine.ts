@@ -107,7 +107,9 @@ export class LocalEngine implements Engine {
     const group = this.group(scope, step.app)
     if (after && step.action !== 'update' && step.action !== 'stop' && step.action !== 'schedule') {
       const blocked = await awaitDependencies(after.spec, (app) => this.#groups(scope).get(app), progress)
-      if (blocked !== null) return { status: 'failed', reason: blocked, log: [] }
+      // Nothing was touched yet: where there is an old version, it serves.
+      const status = step.action === 'roll' || step.action === 'restart' ? 'rolled-back' : 'failed'
+      if (blocked !== null) return { status, reason: blocked, log: [] }
     }
     const outcome = await this.#act(order, group, progress)
     if (after && outcome.status === 'done') this.#update(group, after)

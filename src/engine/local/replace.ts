@@ -77,12 +77,9 @@ export async function replaceSlots(
     }
     progress(`${failure.reason}; going back to version ${before.version}`)
     const lost = how === 'exclusive' ? [slot, ...replaced] : replaced
-    for (const back of lost) {
-      const second = await replaceOne(group, back, before, how)
-      if (second === null) continue
-      return notBroughtBack(failure, second)
-    }
-    return { status: 'rolled-back', ...failure }
+    let second: Failure | null = null
+    for (const back of lost) second = (await replaceOne(group, back, before, how)) ?? second
+    return second === null ? { status: 'rolled-back', ...failure } : notBroughtBack(failure, second)
   }
   return { status: 'done' }
 }

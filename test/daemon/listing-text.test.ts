@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bytes, duration, renderListing } from '../../src/cli/ls-table.ts'
+import { bytes, duration, renderListing } from '../../src/daemon/listing-text.ts'
 import type { ListedApp, ListedInstance, Listing } from '../../src/daemon/protocol.ts'
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)

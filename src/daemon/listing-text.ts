@@ -1,6 +1,6 @@
-/** The table of `eco ls`: on the hot path of every `eco ls`, so it imports types only. */
+/** The table of `eco ls`: on the laid out in the daemon, whose code is warm; a cold client would take longer. */
 
-import type { ListedApp, ListedInstance, Listing } from '../daemon/protocol.ts'
+import type { ListedApp, ListedInstance, Listing } from './protocol.ts'
 
 export interface TableOptions {
   readonly color: boolean
