@@ -1,4 +1,4 @@
-/** The table of `eco ls`: on the laid out in the daemon, whose code is warm; a cold client would take longer. */
+/** The table of `eco ls`: laid out in the daemon, whose code is warm; a cold client would take longer. */
 
 import type { ListedApp, ListedInstance, Listing } from './protocol.ts'
 
