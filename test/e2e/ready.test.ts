@@ -51,7 +51,7 @@ test('tcp: somebody else on the port does not count', async () => {
   const port = await freePort()
   const apps = {
     other: { script: fixture('http-server.mjs'), env: { PORT: port }, ready: { log: 'listening' } },
-    app: { script: fixture('never-listens.mjs'), ready: { tcp: port, timeout: '700ms' }, depends_on: ['other'] },
+    app: { script: fixture('never-listens.mjs'), ready: { tcp: port, timeout: '4s' }, depends_on: ['other'] },
   }
   const result = await rig.apply({ apps })
   expect(result).toMatchObject({ code: 7 })
