@@ -10,7 +10,7 @@ import { getSystemErrorName } from 'node:util'
 import { EcoError } from '../errors.ts'
 import { overlaps } from '../model/listen.ts'
 import type { Listen } from '../model/spec.ts'
-import { portHolder } from './proc.ts'
+import { isUnixSocketServed, portHolder } from './proc.ts'
 
 /**
  * Undocumented but stable from Node 20 to 26: binds without listening, which no public API of Node 20 or 22 can.
@@ -140,6 +140,11 @@ function bindUnix(path: string): BoundHandle {
     throw new EcoError('GUARD', `The socket path ${path} is too long: the system allows 107 bytes.`)
   }
   mkdirSync(dirname(path), { recursive: true })
+  if (isUnixSocketServed(path)) {
+    throw new EcoError('GUARD', `${path} is in use: another process listens on it.`, {
+      hint: 'stop it (ss -xlp shows who it is), or choose another path',
+    })
+  }
   removeSocketFile(path)
   const handle = createServerHandle(path, -1, -1)
   if (typeof handle === 'number') throw bindError(path, getSystemErrorName(handle), null)
