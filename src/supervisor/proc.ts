@@ -203,7 +203,6 @@ export function acceptedInode(serverPort: number, clientPort: number): string | 
   return row?.inode ?? null
 }
 
-/** The pid holding a listening tcp port, and its command; both null where the system does not say. */
 /** Whether a process of this network namespace listens on a unix socket, bound by this very path. */
 export function isUnixSocketServed(path: string): boolean {
   const ACCEPTS = '00010000' // __SO_ACCEPTCON
@@ -212,6 +211,7 @@ export function isUnixSocketServed(path: string): boolean {
     .some((line) => line.endsWith(` ${path}`) && line.split(' ')[3] === ACCEPTS)
 }
 
+/** The pid holding a listening tcp port, and its command; both null where the system does not say. */
 export function portHolder(port: number): { pid: number | null; command: string | null } {
   for (const inode of listeningInodes(port)) {
     const pid = socketHolders(inode)[0]
