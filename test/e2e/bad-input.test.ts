@@ -192,6 +192,28 @@ test('a port that a foreign process holds is refused with exit code 5, naming th
   }
 })
 
+test('a unix socket on which somebody else listens is refused with exit code 5, and left alone', async () => {
+  await using rig = await createRig()
+  const path = join(rig.dir, 'foreign.sock')
+  const server = net.createServer((socket) => socket.end('still here'))
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  try {
+    const app = { script: fixture('http-server.mjs'), listen: path, env: { SOCKET: path } }
+    const result = await refused(rig, JSON.stringify({ apps: { running: sleeper, api: app } }))
+    expect(result).toMatchObject({ code: 5 })
+    expect(result.stderr).toContain(`${path} is in use`)
+    const answer = await new Promise<string>((resolve, reject) => {
+      net
+        .connect(path)
+        .on('data', (data) => resolve(data.toString()))
+        .on('error', reject)
+    })
+    expect(answer).toBe('still here')
+  } finally {
+    server.close()
+  }
+})
+
 test("a TypeScript file that throws shows its own stack, not eco's", async () => {
   await using rig = await createRig()
   rig.write(

@@ -69,6 +69,39 @@ test('kill -9 of the daemon: the apps live on, and the next command takes them o
   expect([...(await rig.pids('api')), ...(await rig.pids('one'))]).toEqual(before)
 })
 
+test('kill -9 of the daemon: a unix socket goes on serving too, and the next apply replaces its instances', async () => {
+  await using rig = await createRig()
+  const path = join(rig.dir, 'api.sock')
+  const config = (version: string): object => ({
+    apps: {
+      api: { script: fixture('http-server.mjs'), instances: 2, listen: path, env: { SOCKET: path, VERSION: version } },
+    },
+  })
+  await rig.apply(config('1'))
+  const before = await rig.pids('api')
+  kill(await rig.daemonPid())
+  expect(await rig.pids('api')).toEqual(before)
+  expect(await get(path)).toMatchObject({ body: { version: '1' } })
+  expect(await rig.apply(config('2'))).toMatchObject({ code: 0 })
+  expect(await get(path)).toMatchObject({ body: { version: '2' } })
+  expect(await rig.pids('api')).toHaveLength(2)
+})
+
+test('kill -9 of the daemon: the next apply replaces the instances of a port as well', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const config = (version: string): object => ({
+    apps: {
+      api: { script: fixture('http-server.mjs'), instances: 2, listen: `127.0.0.1:${port}`, env: { VERSION: version } },
+    },
+  })
+  await rig.apply(config('1'))
+  kill(await rig.daemonPid())
+  expect(await rig.apply(config('2'))).toMatchObject({ code: 0 })
+  expect(await get(port)).toMatchObject({ body: { version: '2' } })
+  expect(await rig.eco(['scale', 'api', '3'])).toMatchObject({ code: 0 })
+})
+
 test('an adopted instance is supervised: stopped, replaced when it dies, rolled when it changes', async () => {
   await using rig = await createRig()
   const apps = { kept: sleeper, dies: sleeper, rolls: sleeper, stops: sleeper }
