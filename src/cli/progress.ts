@@ -35,17 +35,14 @@ function lineProgress(plan: Plan): Progress {
 
 async function listProgress(plan: Plan): Promise<Progress> {
   const { Listr } = await import('listr2')
-  const ends = new Map<number, (event: StepEvent | null) => void>()
-  const told = new Map<number, (message: string) => void>()
+  const views = new Map(plan.steps.map((step) => [step.id, new StepView()]))
   const tasks = plan.steps.map((step) => ({
     title: title(step),
-    task: async (_context: unknown, task: { output: string; title: string; skip(message: string): void }) => {
-      told.set(step.id, (message) => {
+    task: async (_context: unknown, task: { output: string; skip(message: string): void }) => {
+      const end = await views.get(step.id)?.watch((message) => {
         task.output = message
       })
-      const end = await new Promise<StepEvent | null>((resolve) => ends.set(step.id, resolve))
-      told.delete(step.id) // listr2 throws at output of a task that has ended
-      if (end === null || end.status === 'done') return
+      if (!end || end.status === 'done') return
       if (end.status === 'skipped') task.skip(`${title(step)} (skipped: ${end.message ?? ''})`)
       else throw new Error(`${title(step)} ${end.status}: ${end.message ?? ''}`)
     },
@@ -60,18 +57,43 @@ async function listProgress(plan: Plan): Promise<Progress> {
     onEvent(event) {
       if (event.type === 'instance') {
         const step = plan.steps.find((it) => it.app === event.app)
-        if (step) told.get(step.id)?.(`${event.instance} ${event.message}`)
+        if (step) views.get(step.id)?.say(`${event.instance} ${event.message}`)
       }
       if (event.type !== 'step') return
-      if (event.status === 'progress') told.get(event.id)?.(event.message ?? '')
-      else if (event.status !== 'started') {
-        told.delete(event.id)
-        ends.get(event.id)?.(event)
-      }
+      if (event.status === 'progress') views.get(event.id)?.say(event.message ?? '')
+      else if (event.status !== 'started') views.get(event.id)?.end(event)
     },
     async end() {
-      for (const end of ends.values()) end(null)
+      for (const view of views.values()) view.end(null)
       await finished
     },
+  }
+}
+
+/** Joins the events of a step, which come when they come, with its task, which listr2 starts when it likes. */
+class StepView {
+  readonly #ended: Promise<StepEvent | null>
+  #resolve: (end: StepEvent | null) => void = () => {}
+  #print: ((message: string) => void) | null = null
+
+  constructor() {
+    this.#ended = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  /** @returns how the step ended; null when nobody will tell */
+  watch(print: (message: string) => void): Promise<StepEvent | null> {
+    this.#print = print
+    return this.#ended
+  }
+
+  say(message: string): void {
+    this.#print?.(message)
+  }
+
+  end(event: StepEvent | null): void {
+    this.#print = null // listr2 throws at output of a task that has ended
+    this.#resolve(event)
   }
 }
