@@ -90,7 +90,7 @@ test.skipIf(python === null)("two Python servers share a port by systemd's proto
 test('readiness is not fooled by the old instance on the same port', async () => {
   await using rig = await createRig()
   const port = await freePort()
-  const api = { instances: 1, listen: `127.0.0.1:${port}`, ready: { http: '/healthz', timeout: '1500ms' } }
+  const api = { instances: 1, listen: `127.0.0.1:${port}`, ready: { http: '/healthz', timeout: '4s' } }
   await rig.apply({ apps: { api: { ...api, script: fixture('http-server.mjs') } } })
   const before = await rig.pids('api')
   const result = await rig.apply({ apps: { api: { ...api, script: fixture('never-listens.mjs') } } })

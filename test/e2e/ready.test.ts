@@ -33,7 +33,7 @@ test('http: a status that is not accepted is no readiness, one that is named is'
   await using rig = await createRig()
   const port = await freePort()
   const app = { script: fixture('http-server.mjs'), listen: `127.0.0.1:${port}`, env: { HEALTH: '418' } }
-  const refused = await rig.apply({ apps: { app: { ...app, ready: { http: '/healthz', timeout: '700ms' } } } })
+  const refused = await rig.apply({ apps: { app: { ...app, ready: { http: '/healthz', timeout: '3s' } } } })
   expect(refused).toMatchObject({ code: 7 })
   expect(refused.stderr).toContain('answered 418')
   await expectReady(rig, { ...app, ready: { http: '/healthz', status: [418] } }, 0)
@@ -66,7 +66,7 @@ test('log: a regular expression, and a part of a line', async () => {
 
 test('log: only what this run wrote counts, not the line of the run before', async () => {
   await using rig = await createRig()
-  const app = { script: fixture('log-then-ready.mjs'), ready: { log: 'cache is warm', timeout: '1s' } }
+  const app = { script: fixture('log-then-ready.mjs'), ready: { log: 'cache is warm', timeout: '5s' } }
   await expectReady(rig, app, 150)
   const result = await rig.apply({ apps: { app: { ...app, script: fixture('never-ready.mjs') } } })
   expect(result).toMatchObject({ code: 6 })
@@ -95,9 +95,9 @@ test('nothing declared: alive and idle; one that ends in its start-up is not', a
 
 test('an app that never says that it is ready fails after its timeout, with the reason', async () => {
   await using rig = await createRig()
-  const app = { script: fixture('never-ready.mjs'), ready: { signal: true, timeout: '700ms' } }
+  const app = { script: fixture('never-ready.mjs'), ready: { signal: true, timeout: '3s' } }
   const result = await rig.apply({ apps: { app } })
   expect(result).toMatchObject({ code: 7 })
-  expect(result.stderr).toContain('app#0 was not ready within 0.7s: waiting for its ready signal')
+  expect(result.stderr).toContain('app#0 was not ready within 3s: waiting for its ready signal')
   expect(result.stderr).toContain('still loading the model')
 })

@@ -9,6 +9,9 @@ import { freePort } from '../support/ports.ts'
 import { get } from '../support/http.ts'
 import { createRig, fixture } from '../support/rig.ts'
 
+/** Short, so that a failure comes soon; what works has the time it takes under load. */
+const impatient = { http: '/healthz', timeout: '3s' }
+
 interface Build {
   readonly script?: string
   readonly env?: Record<string, string>
@@ -23,7 +26,7 @@ async function server(overrides: Build = {}): Promise<{ port: number; config: (b
         script: fixture('http-server.mjs'),
         instances: 2,
         listen: `127.0.0.1:${port}`,
-        ready: { http: '/healthz', timeout: '2s' },
+        ready: { http: '/healthz', timeout: '15s' },
         ...overrides,
         env: { VERSION: '1', ...env },
         ...build,
@@ -41,10 +44,14 @@ const bad: readonly { readonly what: string; readonly build: Build; readonly why
   },
   {
     what: 'never listens',
-    build: { script: fixture('never-listens.mjs') },
-    why: /api#0 was not ready within 2s[\s\S]*connecting to the database/,
+    build: { script: fixture('never-listens.mjs'), ready: impatient },
+    why: /api#0 was not ready within 3s[\s\S]*connecting to the database/,
   },
-  { what: 'answers 500', build: { env: { HEALTH: '500' } }, why: /api#0 was not ready within 2s.*500/ },
+  {
+    what: 'answers 500',
+    build: { env: { HEALTH: '500' }, ready: impatient },
+    why: /api#0 was not ready within 3s.*500/,
+  },
 ]
 
 for (const { what, build, why } of bad) {
@@ -156,7 +163,7 @@ test('an exclusive app whose new version is bad gets its old version back', asyn
 
 test('an apply of the same file over an app that never gets ready does not say that all is well', async () => {
   await using rig = await createRig()
-  const app = { script: fixture('never-ready.mjs'), ready: { log: 'up and running', timeout: '700ms' } }
+  const app = { script: fixture('never-ready.mjs'), ready: { log: 'up and running', timeout: '3s' } }
   expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 7 })
   const again = await rig.eco(['apply', '--yes'])
   expect(again).toMatchObject({ code: 8 })

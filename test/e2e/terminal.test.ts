@@ -13,7 +13,7 @@ const sleeper = { command: ['sleep', '1000'] }
 const hasScript = canRunScript()
 if (!hasScript) process.stderr.write('SKIPPED: no script(1) here, so nothing was tried on a terminal\n')
 
-/** Runs eco on a terminal of its own, with what the user types there. */
+/** Runs eco on a terminal of its own, with what the user answers to its question. */
 async function onTerminal(
   rig: Rig,
   args: string[],
@@ -21,13 +21,24 @@ async function onTerminal(
   columns = 80,
 ): Promise<{ code: number; screen: string }> {
   const line = ['stty', 'cols', String(columns), 'rows', '40;', 'exec', process.execPath, ECO, ...args].join(' ')
-  const { exitCode, stdout } = await execa('script', ['-qec', line, '/dev/null'], {
+  const terminal = execa('script', ['-qec', line, '/dev/null'], {
     cwd: rig.dir,
     extendEnv: false,
     env: { ...rig.env, TERM: 'xterm', LANG: 'C.UTF-8', SHELL: '/bin/sh' },
-    input: typed,
+    stdin: 'pipe',
     reject: false,
+    timeout: 25_000,
   })
+  // Typed once the question is there: what comes earlier is lost when the terminal changes its mode.
+  let screen = ''
+  let answer: string | null = typed
+  terminal.stdout.on('data', (chunk: Buffer) => {
+    screen += chunk.toString()
+    if (answer === null || !screen.includes('[y/N]')) return
+    terminal.stdin.write(answer)
+    answer = null
+  })
+  const { exitCode, stdout } = await terminal
   return { code: exitCode ?? -1, screen: stdout.replaceAll('\r', '') }
 }
 
