@@ -29,6 +29,10 @@ export function whenReady(runner: InstanceRunner): Promise<Verdict> {
       case 'backoff':
       case 'starting':
       case 'stopping':
+        // The supervisor's own deadline is over; told now, because its next run has other logs and other reasons.
+        if (phase.name === 'stopping' && phase.fault !== null && phase.exit === null) {
+          return { reason: withWaiting(runner, `was ${phase.fault}`) }
+        }
         if (restarts - startedAt < STARTS_BEFORE_GIVING_UP) return undefined
         return { reason: `${ended}, ${restarts - startedAt} times in a row before it was ready` }
     }
@@ -54,6 +58,10 @@ export function whenCompleted(runner: InstanceRunner): Promise<Verdict> {
   })
 }
 
+function withWaiting({ waitingFor }: InstanceRunner, reason: string): string {
+  return waitingFor === null ? reason : `${reason}: ${waitingFor}`
+}
+
 /** @param look undefined: not decided yet, look again after the next change */
 function settle(
   runner: InstanceRunner,
@@ -72,10 +80,7 @@ function settle(
       if (verdict !== undefined) finish(verdict)
     }
     const off = runner.onChange(check)
-    const late = (): void => {
-      const { waitingFor } = runner
-      finish({ reason: waitingFor === null ? timeoutReason : `${timeoutReason}: ${waitingFor}` })
-    }
+    const late = (): void => finish({ reason: withWaiting(runner, timeoutReason) })
     const timer = timeoutMs === null ? undefined : setTimeout(late, timeoutMs)
     check()
   })
