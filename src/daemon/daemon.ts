@@ -91,8 +91,9 @@ export class Daemon {
     return { out: `${base}.out.log`, err: `${base}.err.log` }
   }
 
-  /** Stops every instance, without forgetting what was applied. */
+  /** Stops every instance, without forgetting what was applied; they stay down until somebody starts them. */
   async stopApps(): Promise<number> {
+    for (const keeper of this.#keepers.values()) keeper.setDown(true)
     const stopping: Promise<void>[] = []
     for (const group of this.engine.allGroups()) {
       for (const runner of group.runners) {
@@ -113,12 +114,21 @@ export class Daemon {
     return stopping.length
   }
 
+  /** Starts the scopes that were stopped as a whole. @returns their names */
+  async resume(): Promise<string[]> {
+    const down = this.keepers().filter((keeper) => keeper.isDown)
+    for (const keeper of down) keeper.setDown(false)
+    await Promise.all(down.map((keeper) => this.#converge(keeper)))
+    return down.map((keeper) => scopeName(keeper.scope))
+  }
+
   liveInstances(): number {
     return [...this.#livePids()].length
   }
 
   /** After a reboot, or when something died while no daemon watched: the applied state comes back. */
   async #converge(keeper: ScopeKeeper): Promise<void> {
+    if (keeper.isDown) return
     try {
       const healed = keeper.heal()
       const { apps, holds } = keeper.applied

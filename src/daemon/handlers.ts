@@ -35,6 +35,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       setImmediate(shutdown)
       return { instances }
     },
+    resume: async () => ({ scopes: await daemon.resume() }),
     plan: ({ desired, intent }) =>
       daemon.keeper(desired.scope).plan(applyIntent(daemon, desired, intent), desired).plan,
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
@@ -116,11 +117,19 @@ function listing(daemon: Daemon, version: string, selection: Selection): Listing
   }
 }
 
-/** Scopes that cannot be listed, each with the reason and the remedy. */
+/** What the table of apps does not say: scopes that cannot be listed, and those that are down as a whole. */
 function problems(daemon: Daemon): [scope: string, message: string][] {
-  return daemon
-    .damage()
-    .map(([scope, { message, hint }]) => [scope, hint === null ? message : `${message}\n  hint: ${hint}`])
+  const damaged = daemon.damage().map(([scope, { message, hint }]): [string, string] => {
+    return [scope, hint === null ? message : `${message}\n  hint: ${hint}`]
+  })
+  const down = daemon.keepers().filter((keeper) => keeper.isDown)
+  return [
+    ...damaged,
+    ...down.map(({ scope }): [string, string] => {
+      const name = scopeName(scope)
+      return [name, `${name} was stopped by "eco daemon stop --apps".\n  hint: eco daemon start brings it back`]
+    }),
+  ]
 }
 
 function applyIntent(daemon: Daemon, desired: DesiredState, intent: ApplyIntent): Intent {

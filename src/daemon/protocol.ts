@@ -61,6 +61,8 @@ export interface VerbParams extends Selection {
 export interface Methods {
   readonly hello: { readonly params: Record<string, never>; readonly result: Hello }
   readonly shutdown: { readonly params: { readonly apps: boolean }; readonly result: { readonly instances: number } }
+  /** Starts what `shutdown` with `apps` had stopped. */
+  readonly resume: { readonly params: Record<string, never>; readonly result: { readonly scopes: readonly string[] } }
   readonly plan: {
     readonly params: { readonly desired: DesiredState; readonly intent: ApplyIntent }
     readonly result: Plan

@@ -39,6 +39,7 @@ export class ScopeKeeper {
   readonly #events: EventLog
   #applied: AppliedState
   #lock: Lock | null = null
+  #isDown: boolean
   #healing: Promise<unknown> = Promise.resolve()
 
   /** @throws EcoError STATE_DAMAGED */
@@ -48,10 +49,22 @@ export class ScopeKeeper {
     this.#engine = engine
     this.#events = events
     this.#applied = store.load()
+    this.#isDown = store.isDown()
   }
 
   get applied(): AppliedState {
     return this.#applied
+  }
+
+  /** Stopped as a whole until it is started again by name, by an apply, or by `eco daemon start`. */
+  get isDown(): boolean {
+    return this.#isDown
+  }
+
+  setDown(isDown: boolean): void {
+    if (this.#isDown === isDown) return
+    this.#store.saveDown(isDown)
+    this.#isDown = isDown
   }
 
   get busy(): boolean {
@@ -103,6 +116,7 @@ export class ScopeKeeper {
     this.#engine.prepare(this.scope, change)
     // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
     this.#saveHolds(change)
+    if (startsApps(intent)) this.setDown(false)
     this.#lock = { by, since: Date.now(), what: intent.kind === 'apply' ? 'apply' : intent.verb }
     const finished = this.#carryOut(change, request).finally(() => {
       this.#lock = null
@@ -173,6 +187,10 @@ export class ScopeKeeper {
       },
     )
   }
+}
+
+function startsApps(intent: Intent): boolean {
+  return intent.kind === 'apply' || intent.verb === 'start' || intent.verb === 'restart'
 }
 
 function staleError(expected: string, { plan: now }: PlannedChange): EcoError {

@@ -80,6 +80,7 @@ function parseRequest(line: string, version: string): { method: MethodName; para
 const METHODS: ReadonlySet<string> = new Set<MethodName>([
   'hello',
   'shutdown',
+  'resume',
   'plan',
   'apply',
   'verb',

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { type AppliedApp, type AppliedState, type Hold, NOTHING_APPLIED, SPEC_FORMAT } from '../model/applied.ts'
@@ -55,6 +55,20 @@ export class RevisionStore {
     const path = join(this.#dir, 'holds.json')
     if (Object.keys(holds).length === 0) removeFile(path)
     else writeFileAtomic(path, `${JSON.stringify({ format: 1, holds })}\n`, true)
+  }
+
+  /** Whether the scope was stopped as a whole, by `eco daemon stop --apps`, and nobody started it again. */
+  isDown(): boolean {
+    return existsSync(this.#downPath)
+  }
+
+  saveDown(isDown: boolean): void {
+    if (isDown) writeFileAtomic(this.#downPath, `${JSON.stringify({ format: 1, down: true })}\n`, true)
+    else removeFile(this.#downPath)
+  }
+
+  get #downPath(): string {
+    return join(this.#dir, 'down.json')
   }
 
   #loadHolds(): Readonly<Record<string, Hold>> {

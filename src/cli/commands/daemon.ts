@@ -11,7 +11,10 @@ export async function startCommand(json: boolean): Promise<void> {
   const before = await hello(home)
   if (before === null) await startDaemon(home)
   const now = before ?? (await call('hello', {}, { home }))
-  print(json, now, before === null ? `The daemon runs, pid ${now.pid}.` : `The daemon runs already, pid ${now.pid}.`)
+  const { scopes } = await call('resume', {}, { home })
+  const resumed = scopes.length === 0 ? '' : ` Started again: ${scopes.join(', ')}.`
+  const text = before === null ? `The daemon runs, pid ${now.pid}.` : `The daemon runs already, pid ${now.pid}.`
+  print(json, { ...now, resumed: scopes }, text + resumed)
 }
 
 export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
@@ -22,7 +25,9 @@ export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
   await whenGone(home)
   const count = instances === 1 ? '1 instance' : `${instances} instances`
   const goOn = instances === 0 ? '' : ` ${count} go on without supervision; the next eco command takes them over.`
-  const text = apps ? `Stopped ${count} and the daemon.` : `The daemon has ended.${goOn}`
+  const text = apps
+    ? `Stopped ${count} and the daemon; "eco daemon start" brings them back.`
+    : `The daemon has ended.${goOn}`
   print(json, { stopped: true, instances }, text)
 }
 
