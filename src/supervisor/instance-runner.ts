@@ -138,8 +138,14 @@ export class InstanceRunner {
 
   /** Puts a new spec in force that needs no new process. */
   update(version: number, spec: AppSpec): void {
+    const wasAsked = JSON.stringify(this.spec.ready)
     this.version = version
     this.spec = spec
+    const { phase, incarnation } = this.#instance
+    if (phase.name === 'starting' && phase.pid !== null && JSON.stringify(spec.ready) !== wasAsked) {
+      this.#stopReadyWatch()
+      this.#watchReady(incarnation, phase.pid)
+    }
     this.#host.changed(this)
   }
 

@@ -14,6 +14,8 @@ const STARTS_BEFORE_GIVING_UP = 3
 export function whenReady(runner: InstanceRunner): Promise<Verdict> {
   const { timeoutMs } = runner.spec.ready
   const startedAt = runner.instance.restarts
+  // A run that is ending already is not the one that is waited for.
+  const ending = runner.instance.phase.name === 'stopping' ? runner.instance.incarnation : null
   return settle(runner, timeoutMs, `was not ready within ${timeoutMs / 1000}s`, () => {
     const { phase, restarts, lastExit } = runner.instance
     const ended = lastExit === null ? '' : describeExit(lastExit)
@@ -30,8 +32,9 @@ export function whenReady(runner: InstanceRunner): Promise<Verdict> {
       case 'starting':
       case 'stopping':
         // The supervisor's own deadline is over; told now, because its next run has other logs and other reasons.
-        if (phase.name === 'stopping' && phase.fault !== null && phase.exit === null) {
-          return { reason: withWaiting(runner, `was ${phase.fault}`) }
+        const timedOut = phase.name === 'stopping' && phase.fault !== null && phase.exit === null
+        if (timedOut && runner.instance.incarnation !== ending) {
+          return { reason: withWaiting(runner, `was ${phase.fault.reason}`) }
         }
         if (restarts - startedAt < STARTS_BEFORE_GIVING_UP) return undefined
         return { reason: `${ended}, ${restarts - startedAt} times in a row before it was ready` }
