@@ -167,7 +167,7 @@ function plainRows(listing: Listing, now: number): string {
         [
           `${head}#${instance.slot}`,
           readyText(app),
-          app.state === 'completed' ? app.state : instance.state,
+          app.kind === 'service' ? instance.state : app.state,
           ...cells,
           ...tail,
         ].join(' '),

@@ -50,6 +50,7 @@ export class Group {
 
   /** For a process that is not our child: nobody tells us its end, so we look. */
   watchAdopted(process: ProcIdentity, ended: () => void): void {
+    if (!isAlive(process)) return ended()
     this.#adoptedTimer = setInterval(() => {
       if (isAlive(process)) return
       clearInterval(this.#adoptedTimer)

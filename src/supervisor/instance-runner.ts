@@ -92,7 +92,7 @@ export class InstanceRunner {
       : { name: 'starting', pid, since, deadline }
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
     this.#watchGroup(process, instance.incarnation)
-    if (isReady) return
+    if (this.#instance.phase.name !== 'starting') return
     this.#carryOut({ type: 'set-deadline', at: deadline })
     this.#carryOut({ type: 'watch-ready', incarnation: instance.incarnation, pid })
   }
