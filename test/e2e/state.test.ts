@@ -181,7 +181,10 @@ test('a damaged runtime file costs its own instance only, and is told', async ()
 test('a record whose pid is a stranger by now is not adopted, and the stranger is not touched', async () => {
   await using rig = await createRig()
   await rig.apply({ apps: { app: sleeper } })
-  await rig.eco(['daemon', 'stop', '--apps'])
+  const [pid = 0] = await rig.pids('app')
+  await rig.eco(['daemon', 'stop'])
+  kill(pid)
+  await eventually(() => expect(isRunning(pid)).toBe(false))
   const folder = join(rig.home, 'scopes/demo/default/runtime')
   const name = readdirSync(folder).find((it) => it.startsWith('app.')) ?? ''
   const record = JSON.parse(readFileSync(join(folder, name), 'utf8'))
@@ -190,7 +193,7 @@ test('a record whose pid is a stranger by now is not adopted, and the stranger i
     startTime: 1,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
   }
-  writeFileSync(join(folder, name), JSON.stringify({ ...record, phase: 'alive', process: stranger }))
+  writeFileSync(join(folder, name), JSON.stringify({ ...record, process: stranger }))
   await eventually(async () => expect(await rig.app('app')).toMatchObject({ state: 'running' }))
   expect(await rig.pids('app')).not.toContain(process.pid)
   expect(await rig.eco(['delete', 'app', '--yes'])).toMatchObject({ code: 0 })
