@@ -3,7 +3,7 @@ import { closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Exit } from '../model/observed.ts'
-import { FIRST_LISTEN_FD, READY_FD, SYSTEMD_FIRST_FD } from './environment.ts'
+import { FIRST_LISTEN_FD, SYSTEMD_FIRST_FD } from './environment.ts'
 
 export interface SpawnRequest {
   readonly command: readonly string[]
@@ -14,8 +14,8 @@ export interface SpawnRequest {
   readonly listenFds: readonly number[]
   /** Also hand the sockets over from descriptor 3 on (systemd's protocol). */
   readonly systemdFds: boolean
-  /** Open a pipe at READY_FD and report the line `ready` on it. */
-  readonly readySignal: boolean
+  /** Open a pipe at this descriptor and report the line `ready` on it; null: none. */
+  readonly readyFd: number | null
 }
 
 export interface ChildEvents {
@@ -60,7 +60,7 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
     const at = Date.now()
     events.exited(signal === null ? { kind: 'code', code: code ?? 0, at } : { kind: 'signal', signal, at })
   })
-  if (request.readySignal && child.pid !== undefined) watchReadyPipe(child, events)
+  if (request.readyFd !== null && child.pid !== undefined) watchReadyPipe(child, request.readyFd, events)
   return child.pid ?? null
 }
 
@@ -72,7 +72,7 @@ function stdioOf(request: SpawnRequest, out: number, err: number): Stdio[] {
     if (request.systemdFds) stdio[SYSTEMD_FIRST_FD + i] = fd
     stdio[FIRST_LISTEN_FD + i] = fd
   })
-  if (request.readySignal) stdio[READY_FD] = 'pipe'
+  if (request.readyFd !== null) stdio[request.readyFd] = 'pipe'
   return Array.from(stdio, (entry) => entry ?? 'ignore')
 }
 
@@ -108,8 +108,8 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function watchReadyPipe(child: ChildProcess, events: ChildEvents): void {
-  const pipe = child.stdio[READY_FD as 3] as unknown as Socket | null
+function watchReadyPipe(child: ChildProcess, fd: number, events: ChildEvents): void {
+  const pipe = child.stdio[fd as 3] as unknown as Socket | null
   if (!pipe) return
   let text = ''
   pipe.on('data', (chunk: Buffer) => {

@@ -6,8 +6,6 @@ import { listenKey } from './sockets.ts'
 
 /** Descriptors for listening sockets start here: below 17 Node wrappers (npm, tsx) close or overwrite them. */
 export const FIRST_LISTEN_FD = 20
-/** Where an app writes the line `ready`, when its ready check is `signal`. */
-export const READY_FD = 19
 /** systemd's protocol (sd_listen_fds(3)) counts from 3. */
 export const SYSTEMD_FIRST_FD = 3
 
@@ -35,7 +33,7 @@ export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Re
   if (spec.listen.length > 0) {
     env['ECO_LISTEN'] = spec.listen.map((listen, i) => `${FIRST_LISTEN_FD + i}=${listenKey(listen)}`).join(';')
   }
-  if (spec.ready.check.type === 'signal') env['ECO_READY_FD'] = String(READY_FD)
+  if (spec.ready.check.type === 'signal') env['ECO_READY_FD'] = String(readyFd(spec))
   if (needsPreload(spec)) env['NODE_OPTIONS'] = withPreload(env['NODE_OPTIONS'], context.preload)
   if (usesSystemdProtocol(spec)) {
     env['LISTEN_FDS'] = String(spec.listen.length)
@@ -49,12 +47,23 @@ export function needsPreload(spec: AppSpec): boolean {
   return spec.listen.length > 0 || spec.ready.check.type === 'signal'
 }
 
+/**
+ * Where an app writes the line `ready`. As high as the sockets for Node and its wrappers; one digit for all others, since
+ * a POSIX shell knows no larger descriptor.
+ */
+export function readyFd(spec: AppSpec): number {
+  return isNodeProgram(spec) ? FIRST_LISTEN_FD - 1 : SYSTEMD_FIRST_FD + spec.listen.length
+}
+
 const NODE_PROGRAMS = new Set(['node', 'nodejs', 'npm', 'npx', 'yarn', 'pnpm', 'tsx', 'ts-node', 'next', 'nest'])
 
 /** Programs that are not Node get their sockets by systemd's protocol, from descriptor 3 on. */
 export function usesSystemdProtocol(spec: AppSpec): boolean {
-  const program = spec.command[0]?.split('/').at(-1) ?? ''
-  return spec.listen.length > 0 && !NODE_PROGRAMS.has(program)
+  return spec.listen.length > 0 && !isNodeProgram(spec)
+}
+
+function isNodeProgram(spec: AppSpec): boolean {
+  return NODE_PROGRAMS.has(spec.command[0]?.split('/').at(-1) ?? '')
 }
 
 /**

@@ -3,7 +3,7 @@ import { instanceName, type ScopeId } from '../model/ids.ts'
 import type { ObservedInstance } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
-import { commandLine, instanceEnvironment, usesSystemdProtocol } from './environment.ts'
+import { commandLine, instanceEnvironment, readyFd, usesSystemdProtocol } from './environment.ts'
 import { Group } from './group.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { watchReady } from './ready-watch.ts'
@@ -254,7 +254,7 @@ export class InstanceRunner {
           stderr: logs.err,
           listenFds: this.#host.listenFds(this.id.scope, this.id.app, spec),
           systemdFds: usesSystemdProtocol(spec),
-          readySignal: spec.ready.check.type === 'signal',
+          readyFd: spec.ready.check.type === 'signal' ? readyFd(spec) : null,
         },
         {
           exited: (exit) => {

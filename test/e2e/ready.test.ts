@@ -19,7 +19,7 @@ test("signal: process.send('ready') in Node.js", async () => {
 
 test('signal: the line "ready" on the descriptor in ECO_READY_FD', async () => {
   await using rig = await createRig()
-  await expectReady(rig, { command: ['bash', fixture('ready-fd.sh')], ready: { signal: true } }, 100)
+  await expectReady(rig, { command: ['sh', fixture('ready-fd.sh')], ready: { signal: true } }, 100)
 })
 
 test('http: until the status is right', async () => {
