@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Listen } from '../../src/model/spec.ts'
-import { FIRST_LISTEN_FD, READY_FD } from '../../src/supervisor/environment.ts'
+import { FIRST_LISTEN_FD } from '../../src/supervisor/environment.ts'
 import { listenKey, SocketRegister } from '../../src/supervisor/sockets.ts'
 import { type Child, startChild } from '../supervisor/children.ts'
 
+const READY_FD = FIRST_LISTEN_FD - 1
 const OWNER = 'test/default/app'
 let folder: string
 let preload: string
