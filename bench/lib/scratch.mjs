@@ -3,7 +3,7 @@
  * directly or through a daemon, has this HOME in its environment. By that mark it is found and ended, by its pid.
  */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { pids, read } from './proc.mjs'
@@ -34,7 +34,7 @@ export function createScratch(name) {
     /** `sleep` under a path of its own, by which its processes are told from everybody else's. */
     sleepProgram() {
       const link = join(scratch.makeFolder('bin'), 'sleep')
-      symlinkSync(findOnPath('sleep'), link)
+      if (!existsSync(link)) symlinkSync(findOnPath('sleep'), link)
       return link
     },
     /** Whether the bench started this process here. */

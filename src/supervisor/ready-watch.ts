@@ -3,7 +3,7 @@ import { unreachable } from '../errors.ts'
 import { readNewLines, type TailPosition } from '../logs/tail.ts'
 import type { Ready, ReadyCheck } from '../model/spec.ts'
 import { attemptConnection, type AttemptResult } from './probe-connection.ts'
-import { SETTLE_POLL_MS, SettleWatch } from './settle.ts'
+import { SettleWatch } from './settle.ts'
 
 export interface ReadySubject {
   readonly pid: number
@@ -57,12 +57,13 @@ function after(ms: number, events: ReadyEvents): () => void {
 
 function watchSettle(pid: number, events: ReadyEvents): () => void {
   const watch = new SettleWatch(pid, Date.now())
-  const timer = setInterval(() => {
-    if (!watch.poll(Date.now())) return
-    clearInterval(timer)
-    events.ready()
-  }, SETTLE_POLL_MS)
-  return () => clearInterval(timer)
+  let timer: NodeJS.Timeout
+  const look = (): void => {
+    if (watch.poll(Date.now())) events.ready()
+    else timer = setTimeout(look, watch.pauseMs)
+  }
+  timer = setTimeout(look, watch.pauseMs)
+  return () => clearTimeout(timer)
 }
 
 /** One attempt after the other, `intervalMs` apart, until one passes. */

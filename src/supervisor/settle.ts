@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { readStat } from './proc.ts'
 
-/** How often a starting process is looked at, and for how long it must have been idle. Milliseconds. */
-export const SETTLE_POLL_MS = 20
+/** How often a starting process is looked at: often at first, then less and less, so that a hundred of them start in peace. */
+const POLL_MS = { first: 20, factor: 1.4, max: 200 }
+/** For how long it must have been idle. Milliseconds. */
 const IDLE_MS = 40
 /** A process that never idles counts as started when it has lived this long. */
 const ALIVE_MS = 3000
@@ -16,11 +17,17 @@ export class SettleWatch {
   readonly #pid: number
   readonly #startedAt: number
   #idleSince: number | null = null
+  #pauseMs = POLL_MS.first
   #ticks = -1
 
   constructor(pid: number, now: number) {
     this.#pid = pid
     this.#startedAt = now
+  }
+
+  /** Milliseconds until the next look: soon when it was idle just now, for then only a moment is missing. */
+  get pauseMs(): number {
+    return this.#idleSince === null ? this.#pauseMs : POLL_MS.first
   }
 
   /** @returns whether the start-up is over; false when the process is gone */
@@ -29,6 +36,7 @@ export class SettleWatch {
     if (ticks === 'gone') return false
     if (now - this.#startedAt >= ALIVE_MS) return true
     if (ticks === 'busy' || ticks !== this.#ticks) {
+      this.#pauseMs = Math.min(this.#pauseMs * POLL_MS.factor, POLL_MS.max)
       this.#ticks = ticks === 'busy' ? -1 : ticks
       this.#idleSince = ticks === 'busy' ? null : now
       return false
