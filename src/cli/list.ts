@@ -1,7 +1,6 @@
 import { isatty } from 'node:tty'
 import { callOrStart } from '../daemon/ensure.ts'
-import type { Selection } from '../daemon/protocol.ts'
-import type { EcoEvent } from '../model/events.ts'
+import type { Selection, StreamEvent } from '../daemon/protocol.ts'
 import { ecoHome } from '../state/paths.ts'
 import { writeOut } from './write-out.ts'
 
@@ -13,7 +12,7 @@ export async function list(selection: Selection, json: boolean): Promise<boolean
 }
 
 /** What the list cannot show: scopes whose state is damaged. */
-function tell(event: EcoEvent): void {
+function tell(event: StreamEvent): void {
   if (event.type === 'apply') process.stderr.write(`${event.message}\n`)
 }
 

@@ -1,10 +1,11 @@
 /** A view over the events of an apply: it only shows, the work is the daemon's. */
 
-import type { EcoEvent, StepEvent } from '../model/events.ts'
+import type { StreamEvent } from '../daemon/protocol.ts'
+import type { StepEvent } from '../model/events.ts'
 import type { Plan, Step } from '../model/plan.ts'
 
 export interface Progress {
-  onEvent(event: EcoEvent): void
+  onEvent(event: StreamEvent): void
   /** After the last event. */
   end(): Promise<void>
 }
@@ -19,7 +20,8 @@ function title(step: Step): string {
   return `${step.action} ${step.app}${count}`
 }
 
-function lineProgress(plan: Plan): Progress {
+/** One line for each step that has ended. */
+export function lineProgress(plan: Plan): Progress {
   const steps = new Map(plan.steps.map((step) => [step.id, step]))
   return {
     onEvent(event) {

@@ -2,9 +2,8 @@
 
 import net from 'node:net'
 import { EcoError, errorCode } from '../errors.ts'
-import type { EcoEvent } from '../model/events.ts'
 import { socketPath } from '../state/paths.ts'
-import type { MethodName, Methods, Reply, WireError } from './protocol.ts'
+import type { MethodName, Methods, Reply, StreamEvent, WireError } from './protocol.ts'
 import { PROTOCOL } from './protocol.ts'
 
 /** The longest path of a unix socket. */
@@ -12,7 +11,7 @@ const MAX_SOCKET_PATH = 107
 
 export interface CallOptions {
   readonly home: string
-  readonly onEvent?: (event: EcoEvent) => void
+  readonly onEvent?: (event: StreamEvent) => void
   /** Tells another version; tests use it. */
   readonly protocol?: number
 }

@@ -40,7 +40,10 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       daemon.keeper(desired.scope).plan(applyIntent(daemon, desired, intent), desired).plan,
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
       const keeper = daemon.keeper(desired.scope)
-      const request = { intent: applyIntent(daemon, desired, intent), desired, expectedPlan: plan, by }
+      const onPlan = (planned: Plan): void => {
+        if (plan === null) emit({ type: 'plan', plan: planned })
+      }
+      const request = { intent: applyIntent(daemon, desired, intent), desired, expectedPlan: plan, by, onPlan }
       const scope = scopeName(desired.scope)
       const off = daemon.events.listen((event) => {
         if (event.scope === scope) emit(event)

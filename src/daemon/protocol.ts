@@ -25,7 +25,10 @@ export interface Request<M extends MethodName = MethodName> {
   readonly params: Methods[M]['params']
 }
 
-export type Reply = { readonly event: EcoEvent } | { readonly result: unknown } | { readonly error: WireError }
+/** What a running request streams: the scope's events, and first of all the plan of an apply. */
+export type StreamEvent = EcoEvent | { readonly type: 'plan'; readonly plan: Plan }
+
+export type Reply = { readonly event: StreamEvent } | { readonly result: unknown } | { readonly error: WireError }
 
 export interface WireError {
   readonly code: string

@@ -17,6 +17,8 @@ export interface ApplyRequest {
   readonly desired: DesiredState | null
   /** The plan the user saw; refused when it would be another one now. */
   readonly expectedPlan: string | null
+  /** Told the plan before anything is refused or done. */
+  readonly onPlan?: (plan: Plan) => void
   readonly by: string
 }
 
@@ -111,6 +113,7 @@ export class ScopeKeeper {
     if (this.#lock) throw this.#lockedError(this.#lock)
     const { intent, desired, expectedPlan, by } = request
     const change = this.plan(intent, desired)
+    request.onPlan?.(change.plan)
     if (expectedPlan !== null && change.plan.id !== expectedPlan) throw staleError(expectedPlan, change)
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)

@@ -1,14 +1,13 @@
 import net from 'node:net'
 import { EcoError } from '../errors.ts'
-import type { EcoEvent } from '../model/events.ts'
-import type { MethodName, Methods, Reply, WireError } from './protocol.ts'
+import type { MethodName, Methods, Reply, StreamEvent, WireError } from './protocol.ts'
 import { PROTOCOL } from './protocol.ts'
 
 /** Answers one request; `emit` sends events to the client while it works. */
 export type Handlers = {
   readonly [M in MethodName]: (
     params: Methods[M]['params'],
-    emit: (event: EcoEvent) => void,
+    emit: (event: StreamEvent) => void,
   ) => Methods[M]['result'] | Promise<Methods[M]['result']>
 }
 
@@ -39,12 +38,12 @@ export function createServer(version: string, handlers: Handlers): net.Server {
 }
 
 async function answer(line: string, socket: net.Socket, version: string, handlers: Handlers): Promise<void> {
-  const emit = (event: EcoEvent): void => {
+  const emit = (event: StreamEvent): void => {
     if (socket.writable) socket.write(`${JSON.stringify({ event } satisfies Reply)}\n`)
   }
   try {
     const { method, params } = parseRequest(line, version)
-    const handler = handlers[method] as (params: unknown, emit: (event: EcoEvent) => void) => unknown
+    const handler = handlers[method] as (params: unknown, emit: (event: StreamEvent) => void) => unknown
     finish(socket, { result: await handler(params, emit) })
   } catch (error) {
     if (!(error instanceof EcoError)) console.error(error)

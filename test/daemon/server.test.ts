@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { call, NoDaemon } from '../../src/daemon/client.ts'
-import { PROTOCOL } from '../../src/daemon/protocol.ts'
+import { PROTOCOL, type StreamEvent } from '../../src/daemon/protocol.ts'
 import { createServer, type Handlers } from '../../src/daemon/server.ts'
 import { EcoError } from '../../src/errors.ts'
 import { socketPath } from '../../src/state/paths.ts'
@@ -77,8 +77,8 @@ describe('a request', () => {
 
   test('gets its events in order, and then its result', async () => {
     const events: unknown[] = []
-    const onEvent = (event: { message?: unknown }): void => {
-      events.push(event.message)
+    const onEvent = (event: StreamEvent): void => {
+      events.push('message' in event ? event.message : event)
       finish()
     }
     expect(await call('verb', VERB, { home, onEvent })).toEqual({ results: [] })

@@ -1,5 +1,5 @@
 import { callOrStart } from '../../daemon/ensure.ts'
-import type { ApplyResult } from '../../daemon/protocol.ts'
+import type { ApplyResult, StreamEvent } from '../../daemon/protocol.ts'
 import { EcoError, EXIT } from '../../errors.ts'
 import { hasWork, type Plan } from '../../model/plan.ts'
 import type { DesiredState } from '../../model/spec.ts'
@@ -8,7 +8,7 @@ import { confirm } from '../confirm.ts'
 import { loadFile } from '../load-file.ts'
 import { actor, intentOf, type PlanRequest, readPlan } from '../plan-request.ts'
 import type { ApplyOptions } from '../program.ts'
-import { showProgress } from '../progress.ts'
+import { lineProgress, type Progress, showProgress } from '../progress.ts'
 import { renderForTerminal } from '../render-plan.ts'
 import { printOutcome } from '../print-outcome.ts'
 
@@ -19,6 +19,7 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
     desired: await withGitRevision(await loadFile(file, options.env ?? null)),
     intent: intentOf(options),
   }
+  if (saved === null && options.yes === true && !process.stderr.isTTY) return applyAtOnce(request, options)
   const json = options.json === true
   const plan = await callOrStart('plan', request, { home: ecoHome() })
   if (saved !== null && plan.id !== saved.planId) {
@@ -39,6 +40,26 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
   const result = await carryOut(request, plan, options)
   if (json) printResult(result)
   else printOutcome(result)
+  return result.exit_code
+}
+
+/**
+ * Nobody is asked and nobody watches: one question to the daemon does. It streams the plan before it acts, which is
+ * printed while it works.
+ */
+async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise<number> {
+  const json = options.json === true
+  let progress: Progress | null = null
+  const onEvent = (event: StreamEvent): void => {
+    if (event.type !== 'plan') return progress?.onEvent(event)
+    if (json) return
+    process.stdout.write(renderForTerminal(event.plan, null))
+    if (options.wait) progress = lineProgress(event.plan)
+  }
+  const params = { ...request, plan: null, by: actor(), wait: options.wait }
+  const result = await callOrStart('apply', params, { home: ecoHome(), onEvent })
+  if (json) printResult(result)
+  else if (hasWork(result.plan) || result.exit_code !== EXIT.ok) printOutcome(result)
   return result.exit_code
 }
 
