@@ -56,7 +56,7 @@ export function readPlan(path: string): PlanRequest & { readonly planId: string 
     content = {}
   }
   const { desired, intent, plan_id: planId } = content
-  if (content.eco_plan_file !== 1 || !desired || !intent || !planId) {
+  if (content.eco_plan_file !== 1 || !desired?.scope || !desired.source || !desired.apps || !intent || !planId) {
     throw new EcoError('USAGE', `${path} is not a saved plan.`, { hint: `eco diff --out ${path}` })
   }
   return { desired, intent, planId }

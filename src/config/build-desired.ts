@@ -41,12 +41,16 @@ export async function buildDesired(file: EffectiveFile, context: BuildContext): 
 export function projectName(root: MapNode, folder: string): string {
   const project = root.entries.get('project')?.value
   if (project?.kind === 'scalar' && typeof project.value === 'string') return project.value
-  const name = path
-    .basename(folder)
+  return fitName(path.basename(folder))
+}
+
+/** A name made to fit where projects, environments and apps have theirs. */
+export function fitName(name: string): string {
+  const fit = name
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 63)
-  return name || 'project'
+  return fit || 'project'
 }
 
 function kindOf(app: TreeNode): AppKind {

@@ -17,7 +17,7 @@ export function locateFile(cwd: string): string {
     const found = namesIn(folder).filter((name) => CANDIDATES.has(name))
     if (found.length > 1) {
       throw new EcoError('CONFIG_INVALID', `${folder} has ${found.length} ecosystem files: ${found.join(' and ')}.`, {
-        hint: `keep one, or name it: eco <command> --file ${found[0] ?? ''}`,
+        hint: `keep one, or name it: eco diff ${found[0] ?? ''}`,
       })
     }
     if (found[0] !== undefined) return path.join(folder, found[0])

@@ -1,5 +1,11 @@
 import type { MapNode, Span, TreeNode } from './tree.ts'
 
+/** What may stand beside `secret: true` and be read by anyone. */
+const OPEN_KEYS: ReadonlySet<string> = new Set(['secret', 'path', 'optional', 'from_env', 'from_file', 'from_command'])
+
+/** `value: |` and the lines below it that are indented further. */
+const BLOCK_VALUE = /(^([ \t]*)(?:- )?["']?value["']?[ \t]*:[ \t]*[|>][^\n]*\n)((?:\2[ \t]+[^\n]*\n?|[ \t]*\n)*)/gm
+
 /** Shorter ones would mask half of the file. */
 const MIN_SEARCHED = 4
 
@@ -11,7 +17,9 @@ const MIN_SEARCHED = 4
  */
 export function maskSecrets(text: string, root: MapNode | null): string {
   if (!root) {
-    return text.replace(/(\bvalue["']?[ \t]*:[ \t]*)([^\n]+)/g, (_, key: string, value: string) => key + blot(value))
+    return text
+      .replace(BLOCK_VALUE, (_, key: string, _indent: string, block: string) => key + blot(block))
+      .replace(/(\bvalue["']?[ \t]*:[ \t]*)([^\n]+)/g, (_, key: string, value: string) => key + blot(value))
   }
   let masked = text
   for (const { value, at } of secretLiterals(root)) {
@@ -38,6 +46,13 @@ function* secretLiterals(node: TreeNode): Generator<{ readonly value: string; re
   if (value && node.entries.size > 1) {
     if (value.kind === 'scalar') yield { value: String(value.value), at: value.at }
     else yield { value: '', at: value.at }
+  }
+  if (node.entries.has('secret')) {
+    // Whatever stands beside it was meant to be one: who mistypes `valeu` is shown the line, too.
+    for (const [key, { value: other }] of node.entries) {
+      if (other.kind !== 'scalar' || OPEN_KEYS.has(key) || typeof other.value === 'boolean') continue
+      yield { value: String(other.value), at: other.at }
+    }
   }
   for (const entry of node.entries.values()) yield* secretLiterals(entry.value)
 }

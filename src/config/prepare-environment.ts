@@ -79,6 +79,13 @@ function checkNames(root: MapNode, problems: ProblemList, isRootWrong: boolean):
   if (!apps && !isRootWrong)
     problems.error(null, 'the file has no apps', 'add apps: with at least a name and a script or command')
   for (const [name, entry] of mapAt(root, 'apps')?.entries ?? []) {
+    if (name === 'all') {
+      problems.error(
+        entry.keyAt,
+        'an app cannot be called "all": commands mean every app by it',
+        'give it another name',
+      )
+    }
     if (isNull(entry.value)) problems.error(entry.keyAt, `apps.${name} is empty`, 'give it a script or a command')
   }
   const reserved = mapAt(root, 'environments')?.entries.get(DEFAULT_ENVIRONMENT)

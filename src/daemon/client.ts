@@ -32,6 +32,13 @@ export function call<M extends MethodName>(
     let text = ''
     let done = false
     socket.setEncoding('utf8')
+    if (ANSWERED_AT_ONCE.has(method)) {
+      socket.setTimeout(SILENCE_MS, () => {
+        socket.destroy()
+        done = true
+        reject(silent(path))
+      })
+    }
     socket.on('connect', () => socket.write(`${JSON.stringify({ protocol, method, params })}\n`))
     socket.on('data', (chunk: string) => {
       text += chunk
@@ -61,6 +68,16 @@ export function call<M extends MethodName>(
       if (!done)
         reject(new EcoError('DAEMON_UNREACHABLE', 'The daemon ended before it answered.', { hint: 'eco daemon logs' }))
     })
+  })
+}
+
+/** These need no work; a daemon that is silent for this long hangs, or is none. */
+const ANSWERED_AT_ONCE: ReadonlySet<MethodName> = new Set<MethodName>(['hello', 'ls', 'lsText', 'describe', 'logs'])
+const SILENCE_MS = 10_000
+
+function silent(path: string): EcoError {
+  return new EcoError('DAEMON_UNREACHABLE', `The daemon at ${path} does not answer.`, {
+    hint: 'see "eco daemon logs"; kill the process that listens there, your apps go on and the next command takes them over',
   })
 }
 

@@ -93,25 +93,11 @@ export class Daemon {
 
   /** Stops every instance, without forgetting what was applied; they stay down until somebody starts them. */
   async stopApps(): Promise<number> {
-    for (const keeper of this.#keepers.values()) keeper.setDown(true)
-    const stopping: Promise<void>[] = []
-    for (const group of this.engine.allGroups()) {
-      for (const runner of group.runners) {
-        if (runner.process === null) continue
-        stopping.push(
-          new Promise((resolve) => {
-            const done = (): void => {
-              if (runner.process === null) resolve()
-            }
-            runner.onChange(done)
-            runner.stop()
-            done()
-          }),
-        )
-      }
-    }
-    await Promise.all(stopping)
-    return stopping.length
+    const keepers = [...this.#keepers.values()]
+    // What an apply has begun to start would come after us.
+    await Promise.all(keepers.map((keeper) => keeper.whenIdle()))
+    for (const keeper of keepers) keeper.setDown(true)
+    return this.engine.stopAll()
   }
 
   /** Starts the scopes that were stopped as a whole. @returns their names */
@@ -165,7 +151,7 @@ export class Daemon {
           if (usesSystemdProtocol(spec)) this.#sockets.makeBlocking(listen)
           return fd
         }),
-      revision: (scope) => this.#keepers.get(scopeName(scope))?.applied.serial ?? 0,
+      revision: (scope) => this.#keepers.get(scopeName(scope))?.revision ?? 0,
       record: (scope, app, instance, message) =>
         this.events.emit(scope, { type: 'instance', at: Date.now(), scope: scopeName(scope), app, instance, message }),
       changed: (runner: InstanceRunner) => recorder.changed(runner),

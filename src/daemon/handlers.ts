@@ -36,8 +36,11 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       return { instances }
     },
     resume: async () => ({ scopes: await daemon.resume() }),
-    plan: ({ desired, intent }) =>
-      daemon.keeper(desired.scope).plan(applyIntent(daemon, desired, intent), desired).plan,
+    plan: async ({ desired, intent }) => {
+      const keeper = daemon.keeper(desired.scope)
+      await keeper.whenHealed()
+      return keeper.plan(applyIntent(daemon, desired, intent), desired).plan
+    },
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
       const keeper = daemon.keeper(desired.scope)
       const onPlan = (planned: Plan): void => {
@@ -60,6 +63,8 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
     },
     verb: async (params, emit) => {
       const work = verbWork(daemon, params)
+      // Refused as a whole, before anything is done to another scope.
+      for (const { keeper } of work) keeper.refuseBusy()
       const scopes = new Set(work.map(({ keeper }) => scopeName(keeper.scope)))
       const off = daemon.events.listen((event) => {
         if (scopes.has(event.scope)) emit(event)
@@ -169,8 +174,14 @@ function slotsOf(daemon: Daemon, keeper: ScopeKeeper, app: string): number[] {
 }
 
 function verbWork(daemon: Daemon, params: VerbParams): { keeper: ScopeKeeper; intent: Intent }[] {
-  const apps = selected(daemon, params)
-  refuseAmbiguity(apps, params)
+  const found = selected(daemon, params)
+  refuseAmbiguity(found, params)
+  const apps = found.filter(({ keeper, app }) => Object.hasOwn(keeper.applied.apps, app))
+  if (apps.length === 0 && found[0]) {
+    throw new EcoError('LOCKED', `${found[0].app} is being applied for the first time.`, {
+      hint: 'wait for it to end; "eco ls" shows how far it is',
+    })
+  }
   const partial = apps.find(({ slots }) => slots !== null)
   if (partial && params.verb !== 'restart') {
     throw new EcoError('USAGE', `eco ${params.verb} takes whole apps, not single instances.`, {

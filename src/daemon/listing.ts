@@ -10,8 +10,8 @@ import { isoTime, type ListedApp, type ListedInstance } from './protocol.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 
 export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, monitor: Monitor): ListedApp {
-  const applied = keeper.applied.apps[app]
-  const hold = keeper.applied.holds[app] ?? null
+  const applied = own(keeper.applied.apps, app)
+  const hold = own(keeper.applied.holds, app) ?? null
   const observed = engine.groups(keeper.scope).get(app)?.observe().instances ?? []
   const spec = applied?.spec
   const wanted = wantedCount(applied, hold)
@@ -25,7 +25,7 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     kind: spec?.kind ?? 'service',
     wanted,
     ready: observed.filter((instance) => instance.ready).length,
-    state: appState(applied, observed, wanted),
+    state: appState(applied, observed, keeper.isDown ? 0 : wanted),
     reason: observed.find((instance) => instance.reason !== null)?.reason ?? null,
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
@@ -35,6 +35,11 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     next_run_at: nextRun === null ? null : isoTime(nextRun),
     instances: observed.map((instance) => listInstance(app, instance, monitor)),
   }
+}
+
+/** App names are the user's: `constructor` is one. */
+function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined
 }
 
 /** The apps of a scope: those applied, and those of an apply that is on its way. */

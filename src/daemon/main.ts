@@ -1,6 +1,6 @@
 /** The daemon's entry point: `node --max-semi-space-size=1 dist/daemon.cjs`, started by the CLI, detached. */
 
-import { chmodSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeFile } from '../state/atomic-file.ts'
 import { ecoHome, socketPath } from '../state/paths.ts'
@@ -17,7 +17,6 @@ async function main(): Promise<void> {
   process.umask(0o022)
   const home = ecoHome()
   mkdirSync(home, { recursive: true, mode: 0o700 })
-  chmodSync(home, 0o700)
   const daemon = new Daemon(home, join(__dirname, 'preload.cjs'))
   // Requests that come in while it boots wait for the adoption: before it, the answers would be wrong.
   const booted = deferred()

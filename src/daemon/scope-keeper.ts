@@ -1,9 +1,10 @@
 import { EcoError, EXIT } from '../errors.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
-import { type AppliedState, SPEC_FORMAT } from '../model/applied.ts'
+import { type AppliedState, type Hold, SPEC_FORMAT } from '../model/applied.ts'
+import type { StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
-import type { Plan, PlannedChange } from '../model/plan.ts'
+import type { Plan, PlannedChange, StepAction } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
 import { plan } from '../planner/plan.ts'
@@ -31,6 +32,8 @@ interface Lock {
   readonly by: string
   readonly since: number
   readonly what: string
+  /** Resolves when the work is over. */
+  readonly over: Promise<void>
 }
 
 /** Owns one scope: its applied state, and the one apply at a time that may change it. */
@@ -42,6 +45,7 @@ export class ScopeKeeper {
   #applied: AppliedState
   #lock: Lock | null = null
   #isDown: boolean
+  #makesRevision = false
   #healing: Promise<unknown> = Promise.resolve()
 
   /** @throws EcoError STATE_DAMAGED */
@@ -63,14 +67,20 @@ export class ScopeKeeper {
     return this.#isDown
   }
 
-  setDown(isDown: boolean): void {
-    if (this.#isDown === isDown) return
-    this.#store.saveDown(isDown)
-    this.#isDown = isDown
+  /** @throws EcoError LOCKED while an apply is under way */
+  refuseBusy(): void {
+    if (this.#lock) throw this.#lockedError(this.#lock)
   }
 
-  get busy(): boolean {
-    return this.#lock !== null
+  /** The serial that instances started now belong to: that of an apply under way, when it makes one. */
+  get revision(): number {
+    return this.#applied.serial + (this.#makesRevision ? 1 : 0)
+  }
+
+  setDown(isDown: boolean): void {
+    if (this.#isDown === isDown || this.#applied.serial === 0) return
+    this.#store.saveDown(isDown)
+    this.#isDown = isDown
   }
 
   plan(intent: Intent, desired: DesiredState | null): PlannedChange {
@@ -102,15 +112,33 @@ export class ScopeKeeper {
   }
 
   /** Starts what is applied and not running; requests wait until it is done. */
-  heal(): Promise<ApplyResult> {
-    const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
-    const { finished } = this.#begin({ intent, desired: null, expectedPlan: null, by: 'eco daemon' })
-    this.#healing = finished.catch(() => {})
-    return finished
+  async heal(): Promise<void> {
+    const healing = this.#locked({ by: 'eco daemon', what: 'start' }, async () => {
+      await this.#engine.dropUnapplied(this.scope, this.#applied.apps)
+      const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
+      const change = this.plan(intent, null)
+      // Each app by itself: a port that is taken keeps its own app down, which says so, and no other. Whether a job
+      // should run again is for an operator to say: a daemon's start is no reason.
+      const steps = change.plan.steps.filter(({ action }) => HEALS.has(action))
+      const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
+      await execute({ ...change, plan: { ...change.plan, steps } }, this.#applied, this.#engine, emit)
+    })
+    this.#healing = healing.catch(() => {})
+    await healing
+  }
+
+  /** Resolves once what the daemon's start has begun is over. */
+  whenHealed(): Promise<unknown> {
+    return this.#healing
+  }
+
+  /** Resolves once no apply is under way. */
+  async whenIdle(): Promise<void> {
+    while (this.#lock) await this.#lock.over
   }
 
   #begin(request: ApplyRequest): BegunApply {
-    if (this.#lock) throw this.#lockedError(this.#lock)
+    this.refuseBusy()
     const { intent, desired, expectedPlan, by } = request
     const change = this.plan(intent, desired)
     request.onPlan?.(change.plan)
@@ -119,17 +147,46 @@ export class ScopeKeeper {
     this.#engine.prepare(this.scope, change)
     // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
     this.#saveHolds(change)
-    if (startsApps(intent)) this.setDown(false)
-    this.#lock = { by, since: Date.now(), what: intent.kind === 'apply' ? 'apply' : intent.verb }
-    const finished = this.#carryOut(change, request).finally(() => {
-      this.#lock = null
-    })
+    this.#liftDown(change.plan)
+    const what = intent.kind === 'apply' ? 'apply' : intent.verb
+    const finished = this.#locked({ by, what }, () => this.#carryOut(change, request))
     return { plan: change.plan, finished }
+  }
+
+  async #locked<T>(who: { by: string; what: string }, work: () => Promise<T>): Promise<T> {
+    const running = work()
+    const lock: Lock = { ...who, since: Date.now(), over: running.then(noop, noop) }
+    this.#lock = lock
+    try {
+      return await running
+    } finally {
+      this.#lock = null
+    }
+  }
+
+  /** Whoever starts some apps of a scope that is down as a whole leaves the others stopped, one by one. */
+  #liftDown({ only, verb }: Plan): void {
+    if (!this.#isDown || verb === 'stop' || verb === 'delete') return
+    if (only !== null) {
+      const hold: Hold = { instances: 0, verb: 'stop', by: 'eco daemon stop --apps', at: Date.now() }
+      const others = Object.entries(this.#applied.apps).filter(([app, { spec }]) => {
+        return spec.kind === 'service' && !only.includes(app) && !Object.hasOwn(this.#applied.holds, app)
+      })
+      const holds = { ...this.#applied.holds, ...Object.fromEntries(others.map(([app]) => [app, hold])) }
+      this.#store.saveHolds(holds)
+      this.#applied = { ...this.#applied, holds }
+    }
+    this.setDown(false)
   }
 
   async #carryOut(change: PlannedChange, { desired, by }: ApplyRequest): Promise<ApplyResult> {
     const { plan: done } = change
+    this.#makesRevision = this.#isNew(change)
     const results = await execute(change, this.#applied, this.#engine, (event) => this.#events.emit(this.scope, event))
+    this.#makesRevision = false
+    for (const { step, outcome } of results) {
+      if (outcome.status === 'skipped') this.#engine.releaseUnused(this.scope, step.app)
+    }
     const problem = this.#record(change, results, by)
     const worst = exitCodeOf(results)
     const apps = done.only ?? Object.keys(change.next)
@@ -141,10 +198,8 @@ export class ScopeKeeper {
   /** @returns why the new revision is not on disk; it is in force all the same */
   #record(change: PlannedChange, results: readonly StepResult[], by: string): string | null {
     const apps = resultingApps(change, this.#applied, results)
-    // A verb that only holds or heals leaves no revision: what is applied is the same.
     const { source } = change.plan
-    const changed = change.plan.changes.length > 0 || this.#applied.source?.file !== source.file
-    if (!changed) return null
+    if (!this.#isNew(change)) return null
     const serial = this.#applied.serial + 1
     this.#applied = { ...this.#applied, serial, source, apps }
     try {
@@ -163,6 +218,11 @@ export class ScopeKeeper {
     } catch (error) {
       return `Revision ${serial} could not be written (${(error as Error).message}): the next daemon would not know it. Free space, then apply again.`
     }
+  }
+
+  /** A verb that only holds or heals leaves no revision: what is applied is the same. */
+  #isNew({ plan: { changes, source } }: PlannedChange): boolean {
+    return changes.length > 0 || this.#applied.source?.file !== source.file
   }
 
   #saveHolds(change: PlannedChange): void {
@@ -192,9 +252,10 @@ export class ScopeKeeper {
   }
 }
 
-function startsApps(intent: Intent): boolean {
-  return intent.kind === 'apply' || intent.verb === 'start' || intent.verb === 'restart'
-}
+/** What a daemon does by itself when it starts. */
+const HEALS: ReadonlySet<StepAction> = new Set<StepAction>(['start', 'scale', 'stop', 'roll', 'restart'])
+
+function noop(): void {}
 
 function staleError(expected: string, { plan: now }: PlannedChange): EcoError {
   return new EcoError(

@@ -35,7 +35,7 @@ export async function execute(
     })
 
   const perform = async (step: Step, begin: () => void): Promise<StepResult> => {
-    const conditions = change.next[step.app]?.spec.dependsOn ?? {}
+    const conditions = own(change.next, step.app)?.spec.dependsOn ?? {}
     // What must only be started is under way once its step has begun: the engine waits for the process itself.
     const onlyStarted = (id: number): boolean => conditions[apps.get(id) ?? ''] === 'started'
     const before = await Promise.all(step.after.map(async (id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
@@ -50,8 +50,8 @@ export async function execute(
     const order = {
       scope,
       step,
-      before: applied.apps[step.app] ?? null,
-      after: change.next[step.app] ?? null,
+      before: own(applied.apps, step.app),
+      after: own(change.next, step.app),
     }
     // A throw is a bug in eco; the other steps go on all the same, and what they did must be recorded.
     const outcome = await engine
@@ -81,7 +81,7 @@ export function resultingApps(
 ): Record<string, AppliedApp> {
   const apps: Record<string, AppliedApp> = { ...change.next }
   for (const { step, outcome } of results) {
-    const before = applied.apps[step.app]
+    const before = own(applied.apps, step.app)
     const undone = outcome.status === 'rolled-back' || outcome.status === 'skipped'
     // A start or run that failed is what the file asks for, and the supervisor goes on trying.
     if (!undone && !(outcome.status === 'failed' && step.action === 'remove')) continue
@@ -97,4 +97,9 @@ export function exitCodeOf(results: readonly StepResult[]): ExitCode {
   if (statuses.includes('failed')) return EXIT.needsPerson
   if (statuses.includes('rolled-back')) return EXIT.rolledBack
   return EXIT.ok
+}
+
+/** App names are the user's: `constructor` is one. */
+function own(apps: Readonly<Record<string, AppliedApp>>, app: string): AppliedApp | null {
+  return Object.hasOwn(apps, app) ? (apps[app] ?? null) : null
 }

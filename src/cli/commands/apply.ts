@@ -14,6 +14,11 @@ import { printOutcome } from '../print-outcome.ts'
 
 /** `eco apply`: shows the plan, asks, applies exactly that, and waits until it is true. @returns the exit code */
 export async function apply(file: string | null, options: ApplyOptions): Promise<number> {
+  if (options.plan !== undefined && (file !== null || options.env !== undefined || options.only !== undefined)) {
+    throw new EcoError('USAGE', 'A saved plan says what is applied: --plan takes no file, --env or --only.', {
+      hint: `eco apply --plan ${options.plan}`,
+    })
+  }
   const saved = options.plan === undefined ? null : readPlan(options.plan)
   const request: PlanRequest = saved ?? {
     desired: await withGitRevision(await loadFile(file, options.env ?? null)),

@@ -30,11 +30,13 @@ export async function runVerb(
   }
   const exitCode = Math.max(0, ...results.map((result) => result.exit_code))
   if (options.json) {
-    const out = results.map(({ plan, results: steps, exit_code, serial }) => ({
+    const out = results.map(({ plan, results: steps, exit_code, serial, not_ready, problem }) => ({
       scope: `${plan.scope.project}/${plan.scope.environment}`,
       plan_id: plan.id,
       serial,
       exit_code,
+      not_ready,
+      problem,
       steps: steps.map(({ step, outcome }) => ({ id: step.id, app: step.app, action: step.action, ...outcome })),
     }))
     process.stdout.write(`${JSON.stringify({ format_version: '1.0', results: out, exit_code: exitCode })}\n`)

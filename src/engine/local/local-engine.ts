@@ -6,10 +6,10 @@ import type { PlannedChange, Step } from '../../model/plan.ts'
 import type { AppSpec, DesiredState, Listen } from '../../model/spec.ts'
 import { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner, RunnerHost } from '../../supervisor/instance-runner.ts'
-import { listeningInodes, portHolder } from '../../supervisor/proc.ts'
+import { inTree, listeningInodes, portHolder } from '../../supervisor/proc.ts'
 import { listenKey, type SocketRegister } from '../../supervisor/sockets.ts'
 import type { Engine, NotReady, StepOrder, StepOutcome } from '../engine.ts'
-import { whenCompleted, whenReady } from './await.ts'
+import { whenCompleted, whenReady, whenStopped } from './await.ts'
 import { awaitDependencies } from './dependencies.ts'
 import { logTail } from './log-tail.ts'
 import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
@@ -55,6 +55,29 @@ export class LocalEngine implements Engine {
   async schedule(scope: ScopeId, app: string, applied: AppliedApp): Promise<void> {
     const { schedule } = applied.spec
     if (schedule) await this.#scheduler.set(ownerName(scope, app), schedule, () => this.#fire(scope, app, applied))
+  }
+
+  /** A replacement that was cut short left two instances in a slot: the one of the applied version stays. */
+  async dropUnapplied(scope: ScopeId, apps: Readonly<Record<string, AppliedApp>>): Promise<void> {
+    const surplus = [...this.#groups(scope).values()].flatMap((group) => {
+      const version = Object.hasOwn(apps, group.app) ? apps[group.app]?.version : undefined
+      const kept = new Set(group.runners.filter((it) => it.version === version).map((it) => it.id.slot))
+      const dropped = group.runners.filter((it) => it.version !== version && kept.has(it.id.slot))
+      return dropped.map((runner) => retire(group, runner))
+    })
+    await Promise.all(surplus)
+  }
+
+  /** Stops every instance and every schedule; a pause before a restart ends too. @returns how many processes ran */
+  async stopAll(): Promise<number> {
+    const runners = [...this.allGroups()].flatMap((group) => {
+      this.#scheduler.clear(group.owner)
+      return group.runners
+    })
+    const running = runners.filter((runner) => runner.process !== null).length
+    for (const runner of runners) runner.stop()
+    await Promise.all(runners.map(whenStopped))
+    return running
   }
 
   observe(scope: ScopeId, desired: DesiredState | null): ObservedState {
@@ -231,10 +254,25 @@ export class LocalEngine implements Engine {
       if (running) continue
       for (const port of portsOf(spec)) {
         if (this.#sockets.ownerOf({ type: 'tcp', host: null, port }) !== null) continue
-        if (listeningInodes(port).length > 0) holders.push({ port, ...portHolder(port) })
+        if (listeningInodes(port).length === 0) continue
+        const holder = portHolder(port)
+        // An app of this scope that the plan may remove or rename is no stranger.
+        if (holder.pid !== null && this.#isOwn(scope, holder.pid)) continue
+        holders.push({ port, ...holder })
       }
     }
     return holders
+  }
+
+  #isOwn(scope: ScopeId, pid: number): boolean {
+    const runners = [...this.#groups(scope).values()].flatMap((group) => group.runners)
+    return runners.some((runner) => runner.process !== null && inTree(pid, runner.process.pid))
+  }
+
+  /** Gives back what `prepare` took for an app whose step was never performed. */
+  releaseUnused(scope: ScopeId, app: string): void {
+    const owner = ownerName(scope, app)
+    this.#sockets.release(owner, this.#listensInUse(owner))
   }
 
   #listensInUse(owner: string): AppSpec['listen'] {
