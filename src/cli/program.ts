@@ -64,7 +64,7 @@ function unknownCommand(program: Command): void {
     program.commands.flatMap((command) => [command.name(), ...command.aliases()]),
   )
   throw new EcoError('USAGE', `eco has no command "${word}".`, {
-    hint: near ? `did you mean "eco ${near}"?` : 'eco --help lists the commands',
+    hint: near ? `did you mean "${pathOf(program)} ${near}"?` : 'eco --help lists the commands',
   })
 }
 
@@ -291,4 +291,9 @@ function selection(selectors: readonly string[], options: SelectOptions): Select
 function count(text: string): number {
   if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
   return Number(text)
+}
+
+/** `eco daemon`: a command with those it is under. */
+function pathOf(program: Command): string {
+  return program.parent ? `${pathOf(program.parent)} ${program.name()}` : program.name()
 }

@@ -1,16 +1,24 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { fitName } from '../../config/build-desired.ts'
+import { EXTENSIONS } from '../../config/locate.ts'
 import { EcoError } from '../../errors.ts'
 
 /** `eco init`: a first ecosystem.yaml, for the app that package.json tells of when there is one. */
 export function init(dir: string, force: boolean): void {
   const folder = resolve(dir)
   const file = join(folder, 'ecosystem.yaml')
-  if (existsSync(file) && !force) {
-    throw new EcoError('USAGE', `${file} exists already.`, { hint: 'eco validate checks it; --force replaces it' })
+  const existing = EXTENSIONS.map((extension) => join(folder, `ecosystem.${extension}`)).find((it) => existsSync(it))
+  if (existing !== undefined && !(force && existing === file)) {
+    const hint = existing === file ? 'eco validate checks it; --force replaces it' : 'eco validate checks it'
+    throw new EcoError('USAGE', `${existing} exists already.`, { hint })
   }
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(file, template(folder))
+  try {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(file, template(folder))
+  } catch (error) {
+    throw new EcoError('USAGE', `Cannot write ${file}: ${(error as Error).message}`, { cause: error })
+  }
   process.stdout.write(`Wrote ${file}\nNext: eco validate ${dir === '.' ? '' : file}`.trimEnd() + ', then eco apply\n')
 }
 
@@ -22,8 +30,8 @@ interface PackageJson {
 
 function template(folder: string): string {
   const manifest = readManifest(folder)
-  const project =
-    (manifest?.name ?? basename(folder)).replace(/^@[^/]*\//, '').replace(/[^A-Za-z0-9._-]/g, '-') || 'app'
+  const named = typeof manifest?.name === 'string' ? manifest.name.replace(/^@[^/]*\//, '') : basename(folder)
+  const project = yamlName(fitName(named))
   return `# yaml-language-server: $schema=./node_modules/eco-orchestrator/schemas/ecosystem.schema.json
 # Check it: eco validate · see what would happen: eco diff · make it so: eco apply · any key: eco explain KEY
 project: ${project}
@@ -43,6 +51,11 @@ environments:
       app:
         env: { NODE_ENV: production }
 `
+}
+
+/** Quoted where YAML would read a number, a boolean or null. */
+function yamlName(name: string): string {
+  return /^[A-Za-z][\w-]*$/.test(name) && !/^(true|false|null)$/i.test(name) ? name : JSON.stringify(name)
 }
 
 function program(folder: string, manifest: PackageJson | null): string {
