@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml'
-import type { Alias, Document, Node, Pair, YAMLMap, YAMLSeq } from 'yaml'
+import type { Alias, Node, Pair, YAMLMap, YAMLSeq } from 'yaml'
 import { scalar } from './tree.ts'
 import type { ListNode, MapEntry, MapNode, ScalarValue, Span, TreeNode } from './tree.ts'
 import type { Report } from './problem.ts'
@@ -41,21 +41,21 @@ export function parseYaml(text: string, report: Report): TreeNode | null {
   }
   const duplicate = (at: Span | null): void =>
     report(at, 'this key is already there in the same map', 'remove one of them')
-  const tree = new Converter(document, text, complain, duplicate).convert(document.contents)
+  const tree = new Converter(text, complain, duplicate).convert(document.contents)
   return broken ? null : tree
 }
 
 /** Turns yaml's nodes into our tree, resolving aliases and merge keys on the way. */
 class Converter {
-  readonly #document: Document
   readonly #text: string
   readonly #report: Report
   readonly #duplicate: (at: Span | null) => void
   readonly #open = new Set<Node>()
+  readonly #anchors = new Map<string, Node>()
+  readonly #noted = new Set<Node>()
   #values = 0
 
-  constructor(document: Document, text: string, report: Report, duplicate: (at: Span | null) => void) {
-    this.#document = document
+  constructor(text: string, report: Report, duplicate: (at: Span | null) => void) {
     this.#text = text
     this.#report = report
     this.#duplicate = duplicate
@@ -71,6 +71,7 @@ class Converter {
       return scalar(null, null)
     }
     if (isAlias(node)) return this.#alias(node)
+    this.#noteAnchor(node)
     if (node.tag !== undefined && !CORE_TAGS.has(node.tag)) {
       this.#report(spanOf(node), `the tag ${node.tag} is not supported: YAML is data here`, 'remove the tag')
       return scalar(null, spanOf(node))
@@ -136,8 +137,16 @@ class Converter {
     }
   }
 
+  /** Nodes come in the order of the file, so an alias finds the latest anchor before it; what is expanded again is older. */
+  #noteAnchor(node: Node): void {
+    const { anchor } = node as { anchor?: string }
+    if (anchor === undefined || this.#noted.has(node)) return
+    this.#noted.add(node)
+    this.#anchors.set(anchor, node)
+  }
+
   #alias(alias: Alias): TreeNode {
-    const target: Node | undefined = alias.resolve(this.#document)
+    const target = this.#anchors.get(alias.source)
     if (target && !this.#open.has(target)) return this.convert(target)
     const problem = target ? 'refers to itself' : 'has no anchor before it'
     this.#report(spanOf(alias), `the alias *${alias.source} ${problem}`)

@@ -97,6 +97,11 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
   ['two documents', `${APP}---\nb: 1`, ['4:1 the file holds more than one YAML document']],
   ['a custom tag', 'apps:\n  api: !js/function x', ['2:21 the tag !js/function is not supported: YAML is data here']],
   ['a key that is a number', 'apps:\n  8080:\n    script: app.js', ['2:3 a key must be a string, but was 8080']],
+  [
+    'an app called all',
+    'apps:\n  all:\n    script: app.js',
+    ['2:3 an app cannot be called "all": commands mean every app by it'],
+  ],
   ['an alias without an anchor', 'apps: *nothing', ['1:7 the alias *nothing has no anchor before it']],
   [
     'an unclosed list',
@@ -453,6 +458,26 @@ test('ends a secret command that takes too long', async () => {
   expect(headlines(complaints)).toEqual([
     'ecosystem.yaml:4:31 apps.api.env.A: the command "sh" did not finish within 200ms',
   ])
+})
+
+test('reads tens of thousands of aliases in no time', async () => {
+  const aliases = Array.from({ length: 40_000 }, () => '- *a').join('\n    ')
+  const begun = performance.now()
+  await complaintsOf(`x-a: &a one\napps:\n  api:\n    script: app.js\n    args:\n    ${aliases}`)
+  expect(performance.now() - begun).toBeLessThan(10_000) // quadratic, it took forty seconds and more
+})
+
+test('does not show what stands beside a secret under a mistyped key', async () => {
+  const text = await complaintsOf(`${APP}    env: { KEY: { valeu: hunter2secret, secret: true } }`)
+  expect(text).toContain('valeu')
+  expect(text).not.toContain('hunter2')
+})
+
+test('does not show a block of a secret when the file cannot be parsed', async () => {
+  const text = await complaintsOf(
+    `${APP}    env:\n      KEY:\n        value: |\n          hunter2: [\n         x: hunter2\n    bad: [`,
+  )
+  expect(text).not.toContain('hunter2')
 })
 
 test('refuses aliases that would fill the memory, at once', async () => {
