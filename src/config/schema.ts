@@ -13,7 +13,6 @@ export interface Schema {
   readonly items?: Schema
   readonly properties?: Readonly<Record<string, Schema>>
   readonly additionalProperties?: Schema | boolean
-  readonly patternProperties?: Readonly<Record<string, Schema>>
   readonly default?: unknown
   readonly examples?: readonly unknown[]
   readonly 'x-impact'?: string

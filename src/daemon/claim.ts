@@ -20,6 +20,7 @@ import {
 import net from 'node:net'
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
+import { removeFile } from '../state/atomic-file.ts'
 import { socketPath } from '../state/paths.ts'
 import { identify, isAlive, type ProcIdentity } from '../supervisor/proc.ts'
 
@@ -30,7 +31,7 @@ const GIVE_UP_MS = 10_000
 export async function claimSocket(home: string, server: net.Server): Promise<net.Server | null> {
   const path = socketPath(home)
   const own = join(home, `.sock.${process.pid}`)
-  removeIfThere(own)
+  removeFile(own)
   await listen(server, own)
   try {
     const deadline = Date.now() + GIVE_UP_MS
@@ -49,7 +50,7 @@ export async function claimSocket(home: string, server: net.Server): Promise<net
     }
     throw new EcoError('DAEMON_UNREACHABLE', `Cannot claim ${path}: it could neither be reached nor replaced.`)
   } finally {
-    removeIfThere(own)
+    removeFile(own)
   }
 }
 
@@ -130,7 +131,7 @@ async function withTakeoverLock(home: string, work: () => Promise<void>): Promis
     await work()
   } finally {
     closeSync(fd)
-    removeIfThere(path)
+    removeFile(path)
   }
 }
 
@@ -149,13 +150,5 @@ function breakStaleLock(path: string): void {
   } catch {
     return
   }
-  removeIfThere(aside)
-}
-
-function removeIfThere(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
+  removeFile(aside)
 }

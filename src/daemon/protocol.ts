@@ -19,12 +19,6 @@ import type { StepResult } from '../executor/execute.ts'
 
 export const PROTOCOL = 1
 
-export interface Request<M extends MethodName = MethodName> {
-  readonly protocol: number
-  readonly method: M
-  readonly params: Methods[M]['params']
-}
-
 /** What a running request streams: the scope's events, and first of all the plan of an apply. */
 export type StreamEvent = EcoEvent | { readonly type: 'plan'; readonly plan: Plan }
 
