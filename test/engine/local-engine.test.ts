@@ -18,6 +18,7 @@ import { SessionSweep } from '../../src/supervisor/session-sweep.ts'
 import { SocketRegister } from '../../src/supervisor/sockets.ts'
 import { planOf, spec } from '../planner/scenario.ts'
 import { eventually } from '../supervisor/children.ts'
+import { freePort } from '../support/ports.ts'
 
 const SCOPE = { project: 'shop', environment: 'default' }
 let root: string
@@ -95,14 +96,6 @@ function act(
 
 const pids = (app: string): number[] =>
   (engine.groups(SCOPE).get(app)?.runners ?? []).map((runner) => runner.process?.pid ?? 0)
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const SLEEPER = "process.send('ready'); setInterval(() => {}, 1e6)"
 

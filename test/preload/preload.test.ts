@@ -12,6 +12,7 @@ import type { Listen } from '../../src/model/spec.ts'
 import { FIRST_LISTEN_FD } from '../../src/supervisor/environment.ts'
 import { listenKey, SocketRegister } from '../../src/supervisor/sockets.ts'
 import { type Child, startChild } from '../supervisor/children.ts'
+import { freePort } from '../support/ports.ts'
 
 const READY_FD = FIRST_LISTEN_FD - 1
 const OWNER = 'test/default/app'
@@ -66,14 +67,6 @@ function start(command: readonly string[], { listen = [], signal = false, env = 
 
 const node = (code: string, setup?: Setup): Child => start([process.execPath, '-e', code], setup)
 const tcp = (port: number, host: string | null = null): Listen => ({ type: 'tcp', host, port })
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 async function get(url: string): Promise<string> {
   const response = await fetch(url, { headers: { connection: 'close' } })

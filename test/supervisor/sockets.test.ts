@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Listen } from '../../src/model/spec.ts'
 import { listenKey, SocketRegister } from '../../src/supervisor/sockets.ts'
 import { startNode } from './children.ts'
+import { freePort } from '../support/ports.ts'
 
 const API = 'shop/default/api'
 const WEB = 'shop/default/web'
@@ -26,14 +27,6 @@ afterEach(() => {
 })
 
 const tcp = (port: number, host: string | null = null): Listen => ({ type: 'tcp', host, port })
-
-async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** Serves one greeting on an inherited descriptor, as an instance does. */
 async function serveOn(fd: number): Promise<void> {
