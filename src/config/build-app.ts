@@ -1,5 +1,6 @@
 import type { AppKind, AppSpec, DependencyCondition, Listen, Ready, StopPolicy } from '../model/spec.ts'
 import type { AppNode } from './app-node.ts'
+import { SPEC_DEFAULTS } from '../model/defaults.ts'
 import type { BuildContext } from './build-context.ts'
 import { buildProgram } from './build-command.ts'
 import { ambientEnv, buildEnv, sealEnv } from './build-env.ts'
@@ -10,8 +11,6 @@ import { countInstances } from './cpus.ts'
 import { parseDuration } from './duration.ts'
 import { readCpus } from './read-cpus.ts'
 import type { Report } from './problem.ts'
-
-const STOP_TIMEOUT_MS = 10_000
 
 /**
  * The complete description of one app: every default filled in, paths absolute, durations in milliseconds.
@@ -31,13 +30,11 @@ export async function buildApp(
   checkKind(app, kind, report)
   const env = await buildEnv(app, listen, context)
   const program = buildProgram(app, context, env.get('PATH')?.value ?? context.env['PATH'], report)
-  const ready: Ready =
-    kind === 'service'
-      ? buildReady(app, listen, report)
-      : { check: { type: 'settled' }, timeoutMs: 30_000, intervalMs: 100 }
+  const ready: Ready = kind === 'service' ? buildReady(app, listen, report) : SPEC_DEFAULTS.ready
   const schedule = await buildSchedule(app, kind, report)
   if (!program) return null
   return {
+    ...SPEC_DEFAULTS,
     kind,
     command: program.command,
     cwd: program.cwd,
@@ -69,11 +66,13 @@ function checkKind(app: AppNode, kind: AppKind, report: Report): void {
 
 function buildStop(app: AppNode): StopPolicy {
   const { signal, timeout } = app.data.stop ?? {}
-  return { signal: signal ?? 'SIGTERM', timeoutMs: parseDuration(timeout ?? '') ?? STOP_TIMEOUT_MS }
+  const { stop } = SPEC_DEFAULTS
+  return { ...stop, signal: signal ?? stop.signal, timeoutMs: parseDuration(timeout ?? '') ?? stop.timeoutMs }
 }
 
 /** A ready check on a port that eco does not hold: the app binds it, so two copies cannot run side by side. */
 function bindsItself({ check }: Ready, listen: readonly Listen[]): boolean {
-  if (check.type !== 'http' && check.type !== 'tcp') return false
-  return !listen.some((one) => one.type === 'tcp' && one.port === check.port)
+  if ((check.type !== 'http' && check.type !== 'tcp') || check.endpoint.type !== 'tcp') return false
+  const { port } = check.endpoint
+  return !listen.some((one) => one.type === 'tcp' && one.port === port)
 }

@@ -1,5 +1,6 @@
 import { unreachable } from '../errors.ts'
-import type { Listen, Ready, ReadyCheck, StatusRange } from '../model/spec.ts'
+import type { Endpoint, Listen, Ready, ReadyCheck, StatusRange } from '../model/spec.ts'
+import { SPEC_DEFAULTS } from '../model/defaults.ts'
 import { parseAddress, reachableHost } from './address.ts'
 import type { AppNode } from './app-node.ts'
 import type { App } from './ecosystem.ts'
@@ -10,23 +11,23 @@ type ReadyMap = Exclude<NonNullable<NonNullable<App>['ready']>, string>
 
 const CHECKS = ['signal', 'http', 'tcp', 'log', 'exec', 'delay'] as const
 const DEFAULT_STATUS: readonly StatusRange[] = [{ from: 200, to: 399 }]
-const TIMEOUT_MS = 30_000
-const INTERVAL_MS = 100
 
 /** When an instance counts as ready. Without a check of its own: its first tcp address accepts, else it has settled. */
 export function buildReady(app: AppNode, listen: readonly Listen[], report: Report): Ready {
   const { ready } = app.data
   const map: ReadyMap = typeof ready === 'string' ? { signal: true } : (ready ?? {})
+  const { timeoutMs, intervalMs, attemptTimeoutMs } = SPEC_DEFAULTS.ready
   return {
     check: buildCheck(app, map, listen, report) ?? defaultCheck(listen),
-    timeoutMs: parseDuration(map.timeout ?? '') ?? TIMEOUT_MS,
-    intervalMs: parseDuration(map.interval ?? '') ?? INTERVAL_MS,
+    timeoutMs: parseDuration(map.timeout ?? '') ?? timeoutMs,
+    intervalMs: parseDuration(map.interval ?? '') ?? intervalMs,
+    attemptTimeoutMs,
   }
 }
 
 function defaultCheck(listen: readonly Listen[]): ReadyCheck {
   const tcp = firstTcp(listen)
-  return tcp ? { type: 'tcp', host: reachableHost(tcp.host), port: tcp.port } : { type: 'settled' }
+  return tcp ? { type: 'tcp', endpoint: tcpEndpoint(tcp) } : { type: 'settled' }
 }
 
 function buildCheck(app: AppNode, map: ReadyMap, listen: readonly Listen[], report: Report): ReadyCheck | null {
@@ -59,7 +60,7 @@ function buildCheck(app: AppNode, map: ReadyMap, listen: readonly Listen[], repo
     case 'tcp': {
       const address = parseAddress(map.tcp ?? '')
       if (!address) return problem(`must be a port from 1 to 65535 or "host:port", but was ${JSON.stringify(map.tcp)}`)
-      return { type: 'tcp', host: reachableHost(address.host), port: address.port }
+      return { type: 'tcp', endpoint: tcpEndpoint(address) }
     }
     case 'log':
       return buildLog(map.log ?? '', problem)
@@ -92,7 +93,16 @@ function buildHttp(
       report(app.at('ready', 'status', index), `${message}, but was ${JSON.stringify(range)}`)
     }
   }
-  return { type: 'http', ...target, status: status.length > 0 ? status : DEFAULT_STATUS }
+  const { path, ...address } = target
+  return {
+    type: 'http',
+    endpoint: tcpEndpoint(address),
+    tls: false,
+    path,
+    headers: {},
+    status: status.length > 0 ? status : DEFAULT_STATUS,
+    body: null,
+  }
 }
 
 /** Where http is asked for, or what is wrong with it. */
@@ -122,6 +132,10 @@ function buildLog(log: string, problem: Complain): ReadyCheck | null {
   } catch (error) {
     return problem(`is no regular expression: ${String(error).replace(/^\w+: Invalid regular expression: /, '')}`)
   }
+}
+
+function tcpEndpoint({ host, port }: { readonly host: string | null; readonly port: number }): Endpoint {
+  return { type: 'tcp', host: reachableHost(host), port, perInstance: false }
 }
 
 function firstTcp(listen: readonly Listen[]): Extract<Listen, { type: 'tcp' }> | null {

@@ -1,4 +1,5 @@
 import type { AppKind, RestartPolicy } from '../model/spec.ts'
+import { SPEC_DEFAULTS } from '../model/defaults.ts'
 import type { AppNode } from './app-node.ts'
 import { parseDuration } from './duration.ts'
 
@@ -6,14 +7,17 @@ import { parseDuration } from './duration.ts'
 export function buildRestart(app: AppNode, kind: AppKind): RestartPolicy {
   const restart = app.data.restart ?? {}
   const backoff = restart.backoff ?? {}
+  const usual = SPEC_DEFAULTS.restart
   return {
+    ...usual,
     policy: restart.policy ?? (kind === 'service' ? 'always' : 'never'),
-    max: restart.max ?? 16,
-    windowMs: parseDuration(restart.window ?? '') ?? 60_000,
+    max: restart.max ?? usual.max,
+    windowMs: parseDuration(restart.window ?? '') ?? usual.windowMs,
     backoff: {
-      initialMs: parseDuration(backoff.initial ?? '') ?? 100,
-      factor: backoff.factor ?? 2,
-      maxMs: parseDuration(backoff.max ?? '') ?? 30_000,
+      ...usual.backoff,
+      initialMs: parseDuration(backoff.initial ?? '') ?? usual.backoff.initialMs,
+      factor: backoff.factor ?? usual.backoff.factor,
+      maxMs: parseDuration(backoff.max ?? '') ?? usual.backoff.maxMs,
     },
   }
 }

@@ -22,7 +22,7 @@ export async function buildSchedule(app: AppNode, kind: AppKind, report: Report)
   }
   const problem = await cronProblem(schedule, timezone ?? null)
   if (problem) report(app.at('schedule'), `${app.label}.schedule ${problem}`, '"0 3 * * *" is every day at 03:00')
-  return { cron: schedule, timezone: timezone ?? null }
+  return { cron: schedule, timezone: timezone ?? null, overlap: 'skip', missed: 'skip', history: 10 }
 }
 
 function isTimezone(name: string): boolean {

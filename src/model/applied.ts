@@ -4,7 +4,7 @@ import type { EpochMs } from './ids.ts'
 import type { AppSpec, Source } from './spec.ts'
 
 /** Format of stored specs. A newer eco migrates older ones before it compares them. */
-export const SPEC_FORMAT = 1
+export const SPEC_FORMAT = 2
 
 export interface AppliedApp {
   /** Counts up with every change of this app; instances name the version they run. */

@@ -17,11 +17,20 @@ export const FIELD_IMPACT: Readonly<Record<keyof AppSpec, Impact>> = {
   env: 'roll',
   ambient: 'none',
   ready: 'live',
+  readiness: 'live',
+  health: 'live',
   stop: 'live',
   restart: 'live',
+  hooks: 'live',
+  limits: 'live',
+  attributes: 'roll',
   rollout: 'live',
   dependsOn: 'live',
+  restartsWith: 'live',
+  job: 'live',
+  inputs: 'roll',
   schedule: 'live',
+  watch: 'live',
 }
 
 /** The worst of several impacts; `none` of nothing. */

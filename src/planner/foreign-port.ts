@@ -1,18 +1,13 @@
+import { portsOf } from '../model/ports.ts'
 import type { PortHolder } from '../model/observed.ts'
 import type { DriftItem, Guard } from '../model/plan.ts'
 import type { AppSpec } from '../model/spec.ts'
 
-const LOCAL_HOSTS = new Set(['127.0.0.1', 'localhost', '::1', '[::1]', '0.0.0.0', '::', '[::]', ''])
-
 /** Holders, by port, of what an app declares: the ports it listens on, and the local one it is asked for readiness on. */
 export function findHolders(spec: AppSpec, holders: ReadonlyMap<number, PortHolder>): readonly PortHolder[] {
   if (holders.size === 0) return []
-  const ports = new Set<number>()
-  for (const listen of spec.listen) if (listen.type === 'tcp') ports.add(listen.port)
-  const { check } = spec.ready
-  if ((check.type === 'http' || check.type === 'tcp') && LOCAL_HOSTS.has(check.host)) ports.add(check.port)
   const found: PortHolder[] = []
-  for (const port of ports) {
+  for (const port of portsOf(spec)) {
     const holder = holders.get(port)
     if (holder !== undefined) found.push(holder)
   }

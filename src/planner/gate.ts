@@ -1,5 +1,5 @@
 import { unreachable } from '../errors.ts'
-import type { AppSpec, ReadyCheck } from '../model/spec.ts'
+import type { AppSpec, Endpoint, ReadyCheck } from '../model/spec.ts'
 import type { Action } from './action.ts'
 import { formatDuration } from './duration.ts'
 
@@ -19,13 +19,18 @@ export function describeReadyCheck(check: ReadyCheck): string {
     case 'settled':
       return 'settled'
     case 'signal':
-      return 'signal'
+    case 'notify':
+      return check.type
     case 'http': {
       const ranges = check.status.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',')
-      return `http ${address(check.host, check.port)}${check.path}${ranges === '200-399' ? '' : ` status ${ranges}`}`
+      const details = [
+        ...(ranges === '200-399' ? [] : [` status ${ranges}`]),
+        ...(check.body === null ? [] : [` body /${check.body.pattern}/${check.body.flags}`]),
+      ]
+      return `${check.tls ? 'https' : 'http'} ${endpointText(check.endpoint)}${check.path}${details.join('')}`
     }
     case 'tcp':
-      return `tcp ${address(check.host, check.port)}`
+      return `tcp ${endpointText(check.endpoint)}`
     case 'log':
       return `log /${check.pattern}/${check.flags}`
     case 'exec':
@@ -35,6 +40,12 @@ export function describeReadyCheck(check: ReadyCheck): string {
     default:
       return unreachable(check)
   }
+}
+
+/** `:3000`; `:3000+` for a port of its own for each instance, counting up; `unix:/run/api.sock`. */
+function endpointText(endpoint: Endpoint): string {
+  if (endpoint.type === 'unix') return `unix:${endpoint.path}`
+  return `${address(endpoint.host, endpoint.port)}${endpoint.perInstance ? '+' : ''}`
 }
 
 /** The usual local host goes without saying. */

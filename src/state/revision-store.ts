@@ -6,6 +6,7 @@ import type { ScopeId } from '../model/ids.ts'
 import { scopeName } from '../model/ids.ts'
 import type { Source } from '../model/spec.ts'
 import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
+import { currentSpec } from './migrate-spec.ts'
 import { scopeDir } from './paths.ts'
 
 /** One applied state of a scope, as stored: `revisions/000041.json`. */
@@ -117,5 +118,9 @@ function checkRevision(value: unknown, serial: number): Revision {
     throw new Error(`its format ${revision.format} is newer than this eco knows (${SPEC_FORMAT}); upgrade eco`)
   if (revision.serial !== serial) throw new Error(`it says serial ${revision.serial}`)
   if (typeof revision.apps !== 'object' || revision.apps === null) throw new Error('it has no apps')
-  return revision as Revision
+  const apps = Object.entries(revision.apps).map(([app, applied]) => [
+    app,
+    { ...applied, spec: currentSpec(applied.spec) },
+  ])
+  return { ...(revision as Revision), apps: Object.fromEntries(apps) as Revision['apps'] }
 }

@@ -5,6 +5,7 @@ import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import type { ProcIdentity } from '../supervisor/proc.ts'
 import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
+import { currentSpec } from './migrate-spec.ts'
 import { scopeDir, scopesDir } from './paths.ts'
 
 /** What the next daemon must know to take an instance over: `runtime/<app>.<slot>.<uid>.json`. */
@@ -75,7 +76,7 @@ function checkRecord(value: unknown): RuntimeRecord {
   if (record.format !== 1) throw new Error(`its format is ${String(record.format)}, and this eco knows 1`)
   if (typeof record.app !== 'string' || typeof record.slot !== 'number' || !record.spec)
     throw new Error('it is incomplete')
-  return record as RuntimeRecord
+  return { ...(record as RuntimeRecord), spec: currentSpec(record.spec) }
 }
 
 function list(dir: string): string[] {

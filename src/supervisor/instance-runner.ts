@@ -1,5 +1,6 @@
 import { sizeOf } from '../logs/tail.ts'
 import { instanceName, type ScopeId } from '../model/ids.ts'
+import { SPEC_DEFAULTS } from '../model/defaults.ts'
 import type { ObservedInstance } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
@@ -52,7 +53,7 @@ export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'in
 }
 
 /** A job and a cron run end by design: nothing restarts them. */
-const RUN_ONCE = { policy: 'never', max: 0, windowMs: 0, backoff: { initialMs: 0, factor: 1, maxMs: 0 } } as const
+const RUN_ONCE = { ...SPEC_DEFAULTS.restart, policy: 'never' } as const
 
 /** Carries one instance through its life: feeds events to the pure transition, carries out its effects. */
 export class InstanceRunner {

@@ -5,7 +5,7 @@
 
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import net from 'node:net'
-import type { ReadyCheck, StatusRange } from '../model/spec.ts'
+import type { Endpoint, HttpCheck, StatusRange, TcpCheck } from '../model/spec.ts'
 import { acceptedInode, commandOf, inTree, socketHolders } from './proc.ts'
 
 /** `null`: passed. Otherwise why not, for people. */
@@ -15,7 +15,7 @@ export type AttemptResult = string | null
 const FOREIGN_RETRIES = 24
 
 export async function attemptConnection(
-  check: Extract<ReadyCheck, { type: 'tcp' | 'http' }>,
+  check: HttpCheck | TcpCheck,
   instancePid: number,
   timeoutMs: number,
 ): Promise<AttemptResult> {
@@ -38,10 +38,11 @@ interface Attempt {
 
 const ACCEPT_POLL_MS = 2
 
-function attemptTcp(check: Extract<ReadyCheck, { type: 'tcp' }>, pid: number, timeoutMs: number): Promise<Attempt> {
-  const what = `tcp ${check.host}:${check.port}`
+function attemptTcp({ endpoint }: TcpCheck, pid: number, timeoutMs: number): Promise<Attempt> {
+  const { host, port } = tcpOnly(endpoint)
+  const what = `tcp ${host}:${port}`
   return new Promise((resolve) => {
-    const socket = net.connect({ host: check.host, port: check.port })
+    const socket = net.connect({ host, port })
     const finish = (result: AttemptResult, foreign = false): void => {
       clearTimeout(timer)
       clearInterval(poll)
@@ -53,7 +54,7 @@ function attemptTcp(check: Extract<ReadyCheck, { type: 'tcp' }>, pid: number, ti
     socket.on('error', (error: NodeJS.ErrnoException) => finish(`${what}: ${error.code ?? error.message}`))
     socket.on('connect', () => {
       const verify = (): void => {
-        const owner = ownership(check.port, socket.localPort, pid)
+        const owner = ownership(port, socket.localPort, pid)
         if (owner === 'unknown') return // still in the accept queue
         if (owner === 'own') finish(null)
         else finish(`${what}: ${owner.foreign}`, true)
@@ -64,12 +65,9 @@ function attemptTcp(check: Extract<ReadyCheck, { type: 'tcp' }>, pid: number, ti
   })
 }
 
-async function attemptHttp(
-  check: Extract<ReadyCheck, { type: 'http' }>,
-  pid: number,
-  timeoutMs: number,
-): Promise<Attempt> {
-  const what = `http ${check.host}:${check.port}${check.path}`
+async function attemptHttp(check: HttpCheck, pid: number, timeoutMs: number): Promise<Attempt> {
+  const { host, port } = tcpOnly(check.endpoint)
+  const what = `http ${host}:${port}${check.path}`
   const http = await import('node:http')
   return new Promise((resolve) => {
     let request: ClientRequest | undefined
@@ -80,8 +78,7 @@ async function attemptHttp(
     }
     const timer = setTimeout(() => finish(`${what}: no answer within ${timeoutMs} ms`), timeoutMs)
     const headers = { connection: 'keep-alive', 'user-agent': 'eco-probe' }
-    const { host, port, path } = check
-    request = http.get({ host, port, path, headers, agent: false }, (response: IncomingMessage) => {
+    request = http.get({ host, port, path: check.path, headers, agent: false }, (response: IncomingMessage) => {
       const owner = ownership(port, response.socket.localPort, pid)
       const status = response.statusCode ?? 0
       if (owner !== 'own' && owner !== 'unknown') finish(`${what}: ${owner.foreign}`, true)
@@ -89,6 +86,11 @@ async function attemptHttp(
     })
     request.on('error', (error: NodeJS.ErrnoException) => finish(`${what}: ${error.code ?? error.message}`))
   })
+}
+
+function tcpOnly(endpoint: Endpoint): Extract<Endpoint, { type: 'tcp' }> {
+  if (endpoint.type === 'unix') throw new Error('Internal error: probes of unix sockets are not there yet')
+  return endpoint
 }
 
 function accepts(ranges: readonly StatusRange[], status: number): boolean {

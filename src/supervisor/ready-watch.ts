@@ -32,6 +32,7 @@ export function watchReady(ready: Ready, subject: ReadySubject, events: ReadyEve
   const { check } = ready
   switch (check.type) {
     case 'signal':
+    case 'notify':
       events.waiting('waiting for its ready signal')
       return () => {} // the pipe of the child reports it
     case 'delay':

@@ -10,13 +10,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { LocalEngine } from '../../src/engine/local/local-engine.ts'
 import type { StepOutcome } from '../../src/engine/engine.ts'
 import { Scheduler } from '../../src/engine/local/scheduler.ts'
+import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { AppliedApp } from '../../src/model/applied.ts'
 import type { PlannedChange, Step } from '../../src/model/plan.ts'
 import type { AppSpec, Listen } from '../../src/model/spec.ts'
 import { isAlive, sessionMembers } from '../../src/supervisor/proc.ts'
 import { SessionSweep } from '../../src/supervisor/session-sweep.ts'
 import { SocketRegister } from '../../src/supervisor/sockets.ts'
-import { planOf, spec } from '../planner/scenario.ts'
+import { cron, planOf, spec } from '../planner/scenario.ts'
 import { eventually } from '../supervisor/children.ts'
 import { freePort } from '../support/ports.ts'
 
@@ -64,8 +65,8 @@ function node(code: string, fields: Partial<AppSpec> = {}): AppSpec {
     command: [process.execPath, '-e', code],
     cwd: root,
     ambient: { PATH: process.env['PATH'] ?? '' },
-    ready: { check: { type: 'signal' }, timeoutMs: 5000, intervalMs: 50 },
-    stop: { signal: 'SIGTERM', timeoutMs: 2000 },
+    ready: { ...SPEC_DEFAULTS.ready, check: { type: 'signal' }, timeoutMs: 5000, intervalMs: 50 },
+    stop: { ...SPEC_DEFAULTS.stop, timeoutMs: 2000 },
     ...fields,
   })
 }
@@ -137,7 +138,7 @@ describe('the life of an app', () => {
   test('an app that ignores the stop signal is killed with its children', async () => {
     const stubborn =
       "process.on('SIGTERM', () => {}); require('child_process').spawn('/bin/sh', ['-c', 'trap \"\" TERM; while :; do sleep 1; done']);"
-    const app = version(1, node(stubborn + SLEEPER, { stop: { signal: 'SIGTERM', timeoutMs: 200 } }))
+    const app = version(1, node(stubborn + SLEEPER, { stop: { ...SPEC_DEFAULTS.stop, timeoutMs: 200 } }))
     await act('start', 'api', app, [0])
     const [pid = 0] = pids('api')
     await eventually(() => sessionMembers(pid, false).length > 1)
@@ -174,7 +175,9 @@ describe('sockets', () => {
       policy: 'always',
       max: 100,
       windowMs: 60_000,
-      backoff: { initialMs: 50, factor: 1, maxMs: 50 },
+      backoff: { initialMs: 50, factor: 1, maxMs: 50, jitter: 0 },
+      successExitCodes: [0],
+      stopExitCodes: [],
     } as const
     const app = version(1, node(code, { listen: [listen], restart, instances: 2 }))
     const change: PlannedChange = { ...planOf({ file: { api: app.spec } }), next: { api: app } }
@@ -204,7 +207,7 @@ describe('sockets', () => {
 
 describe('schedules', () => {
   test('a stopped cron app has none, until it is scheduled again', async () => {
-    const app = version(1, node('', { kind: 'cron', schedule: { cron: '0 3 * * *', timezone: 'UTC' } }))
+    const app = version(1, node('', { kind: 'cron', schedule: cron('0 3 * * *', 'UTC') }))
     await act('schedule', 'report', app, [])
     expect(new Date(engine.nextRun(SCOPE, 'report') ?? 0).getUTCHours()).toBe(3)
     await act('stop', 'report', app, [], app)
@@ -214,8 +217,7 @@ describe('schedules', () => {
   test('scheduled twice at once, it runs once', async () => {
     const scheduler = new Scheduler()
     let runs = 0
-    const set = (): Promise<void> =>
-      scheduler.set('shop/default/report', { cron: '* * * * * *', timezone: null }, () => runs++)
+    const set = (): Promise<void> => scheduler.set('shop/default/report', cron('* * * * * *'), () => runs++)
     await Promise.all([set(), set(), set()])
     await eventually(() => runs > 0)
     scheduler.clear('shop/default/report')

@@ -1,26 +1,40 @@
 import { describe, expect, test } from 'vitest'
+import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { Hold } from '../../src/model/applied.ts'
 import { NOTHING_APPLIED } from '../../src/model/applied.ts'
-import { APPLY, applied, instance, NOW, observed, plain, secret, spec, textOf, verb } from './scenario.ts'
+import {
+  APPLY,
+  applied,
+  cron,
+  endpoint,
+  httpCheck,
+  instance,
+  NOW,
+  observed,
+  plain,
+  secret,
+  spec,
+  textOf,
+  verb,
+} from './scenario.ts'
 
 const api = spec({
   instances: 2,
   listen: [{ type: 'tcp', host: null, port: 3000 }],
   env: { LOG_LEVEL: plain('info'), PORT: plain('3000') },
   ready: {
-    check: { type: 'http', host: '127.0.0.1', port: 3000, path: '/healthz', status: [{ from: 200, to: 399 }] },
-    timeoutMs: 30_000,
-    intervalMs: 100,
+    ...SPEC_DEFAULTS.ready,
+    check: httpCheck(3000, '/healthz'),
   },
 })
 const worker = spec({ command: ['node', 'worker.js'], instances: 2 })
 const redis = spec({
   command: ['redis-server', '--port', '6390'],
-  ready: { check: { type: 'tcp', host: '127.0.0.1', port: 6390 }, timeoutMs: 10_000, intervalMs: 100 },
+  ready: { ...SPEC_DEFAULTS.ready, check: { type: 'tcp', endpoint: endpoint(6390) }, timeoutMs: 10_000 },
   rollout: { exclusive: true },
 })
 const migrate = spec({ kind: 'job', command: ['node', 'migrate.js'] })
-const report = spec({ kind: 'cron', command: ['node', 'report.js'], schedule: { cron: '0 3 * * *', timezone: null } })
+const report = spec({ kind: 'cron', command: ['node', 'report.js'], schedule: cron('0 3 * * *') })
 const stopped: Hold = { instances: 0, verb: 'stop', by: 'deploy@tty1', at: NOW }
 const scaled: Hold = { instances: 4, verb: 'scale', by: 'deploy@tty1', at: NOW }
 const failed = {
@@ -64,7 +78,7 @@ describe('changes', () => {
   test('takes over live fields without touching a process', () => {
     const changed = {
       ...api,
-      stop: { signal: 'SIGINT', timeoutMs: 15_000 } as const,
+      stop: { ...api.stop, signal: 'SIGINT', timeoutMs: 15_000 } as const,
       dependsOn: { redis: 'ready' } as const,
     }
     expect(textOf({ file: { api: changed, redis }, applied: applied({ api, redis }) })).toMatchInlineSnapshot(`
@@ -94,7 +108,7 @@ describe('changes', () => {
         { type: 'tcp', host: '0.0.0.0', port: 3100 },
         { type: 'unix', path: '/run/api.sock' },
       ],
-      ready: { check: { type: 'log', pattern: 'listening', flags: 'i' }, timeoutMs: 30_000, intervalMs: 100 },
+      ready: { ...SPEC_DEFAULTS.ready, check: { type: 'log', pattern: 'listening', flags: 'i' } },
     })
     expect(textOf({ file: { api: changed }, applied: applied({ api: spec() }) })).toMatchInlineSnapshot(`
       "
@@ -357,7 +371,7 @@ describe('a scope', () => {
       migrate: { ...migrate, env: { V: plain('2') } },
       redis,
       worker: { ...worker, instances: 3 },
-      report: { ...report, schedule: { cron: '0 4 * * *', timezone: 'Europe/Zurich' } },
+      report: { ...report, schedule: cron('0 4 * * *', 'Europe/Zurich') },
       mailer: spec({ command: ['node', 'dist/mailer.js'], env: { KEY: secret('env:KEY', 'abcdef') } }),
     }
     const before = applied({ api, migrate, redis, worker, report, legacy: worker }, { holds: { worker: stopped } })

@@ -11,7 +11,7 @@ import { APPLY, applied, instance, NOW, observed, plain, planOf, secret, spec, v
 const before = spec({ env: { KEY: secret('env:KEY', '3f9a11'), URL: plain(`http://${'a'.repeat(80)}/1`) } })
 const after = spec({
   env: { KEY: secret('env:KEY', '81bc22'), URL: plain(`http://${'a'.repeat(80)}/2`) },
-  stop: { signal: 'SIGTERM', timeoutMs: 15_000 },
+  stop: { ...before.stop, timeoutMs: 15_000 },
 })
 const { plan: changed } = planOf({
   file: { api: after, idle: before },

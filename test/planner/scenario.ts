@@ -1,10 +1,11 @@
 /** Builders for planner tests: an app is a default with a few fields changed, a scope a handful of apps. */
 
+import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import { NOTHING_APPLIED } from '../../src/model/applied.ts'
 import type { AppliedState, Hold } from '../../src/model/applied.ts'
 import type { ObservedInstance, ObservedState, PortHolder } from '../../src/model/observed.ts'
 import type { PlannedChange, Verb } from '../../src/model/plan.ts'
-import type { AppSpec, DesiredState, EnvValue } from '../../src/model/spec.ts'
+import type { AppSpec, DesiredState, Endpoint, EnvValue, HttpCheck, Schedule } from '../../src/model/spec.ts'
 import { plan } from '../../src/planner/plan.ts'
 import type { ApplyIntent, Intent, VerbIntent } from '../../src/planner/plan.ts'
 import { renderText } from '../../src/planner/render-text.ts'
@@ -14,21 +15,27 @@ export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
 
 export function spec(fields: Partial<AppSpec> = {}): AppSpec {
   return {
+    ...SPEC_DEFAULTS,
     kind: 'service',
     command: ['node', 'server.js'],
     cwd: '/srv/shop',
-    instances: 1,
-    listen: [],
-    env: {},
     ambient: { PATH: '/usr/bin' },
-    ready: { check: { type: 'settled' }, timeoutMs: 30_000, intervalMs: 100 },
-    stop: { signal: 'SIGTERM', timeoutMs: 10_000 },
-    restart: { policy: 'always', max: 16, windowMs: 60_000, backoff: { initialMs: 100, factor: 2, maxMs: 30_000 } },
-    rollout: { exclusive: false },
-    dependsOn: {},
-    schedule: null,
     ...fields,
   }
+}
+
+/** An http check of a port of this machine. */
+export function httpCheck(port: number, path: string): HttpCheck {
+  const status = [{ from: 200, to: 399 }]
+  return { type: 'http', endpoint: endpoint(port), tls: false, path, headers: {}, status, body: null }
+}
+
+export function endpoint(port: number, host = '127.0.0.1'): Endpoint {
+  return { type: 'tcp', host, port, perInstance: false }
+}
+
+export function cron(expression: string, timezone: string | null = null): Schedule {
+  return { cron: expression, timezone, overlap: 'skip', missed: 'skip', history: 10 }
 }
 
 export function plain(value: string): EnvValue {

@@ -67,7 +67,7 @@ describe('revisions', () => {
     ['no format', '{"serial":2,"apps":{}}', /has no format/],
     ['another serial', '{"format":1,"serial":9,"apps":{}}', /says serial 9/],
     ['no apps', '{"format":1,"serial":2}', /has no apps/],
-    ['a newer format', '{"format":2,"serial":2,"apps":{}}', /format 2 is newer than this eco knows \(1\); upgrade eco/],
+    ['a newer format', '{"format":3,"serial":2,"apps":{}}', /format 3 is newer than this eco knows \(2\); upgrade eco/],
   ])('%s is refused, and no older one is taken instead', (_, text, reason) => {
     store.save(revision(1))
     damage('revisions/000002.json', text)

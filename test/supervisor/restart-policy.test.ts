@@ -1,13 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { RestartPolicy } from '../../src/model/spec.ts'
 import { backoffDelay, decideRestart, NO_RESTARTS, type RestartHistory } from '../../src/supervisor/restart-policy.ts'
 
 const DEFAULT: RestartPolicy = {
-  policy: 'always',
-  max: 16,
-  windowMs: 60_000,
-  backoff: { initialMs: 100, factor: 2, maxMs: 30_000 },
+  ...SPEC_DEFAULTS.restart,
+  backoff: { ...SPEC_DEFAULTS.restart.backoff, jitter: 0 },
 }
 
 describe('the policy', () => {
@@ -103,6 +102,7 @@ describe('the back-off', () => {
       initialMs: fc.nat(5000),
       factor: fc.constantFrom(1, 1.5, 2, 10),
       maxMs: fc.nat(60_000),
+      jitter: fc.constant(0),
     })
     fc.assert(
       fc.property(backoff, fc.nat(50), (policy, inARow) => {

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { ExitStatus } from '../../src/model/spec.ts'
 import type { LifePolicy } from '../../src/supervisor/transition.ts'
 import { type Action, SimulatedWorld } from './simulated-world.ts'
 
@@ -33,12 +34,24 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 const actions = fc.array(action, { maxLength: 80, size: 'max' })
 
 const policies: fc.Arbitrary<LifePolicy> = fc.record({
-  stop: fc.record({ signal: fc.constantFrom('SIGTERM', 'SIGINT'), timeoutMs: fc.constantFrom(0, 1, 500, 10_000) }),
+  stop: fc.record({
+    signal: fc.constantFrom('SIGTERM', 'SIGINT'),
+    message: fc.constant(null),
+    exec: fc.constant(null),
+    timeoutMs: fc.constantFrom(0, 1, 500, 10_000),
+  }),
   restart: fc.record({
     policy: fc.constantFrom('always', 'on_failure', 'never'),
     max: fc.integer({ min: 0, max: 5 }),
     windowMs: fc.constantFrom(1000, 60_000),
-    backoff: fc.record({ initialMs: fc.constantFrom(0, 100), factor: fc.constant(2), maxMs: fc.constant(30_000) }),
+    backoff: fc.record({
+      initialMs: fc.constantFrom(0, 100),
+      factor: fc.constant(2),
+      maxMs: fc.constant(30_000),
+      jitter: fc.constantFrom(0, 0.1),
+    }),
+    successExitCodes: fc.constantFrom<ExitStatus[][]>([0], [0, 1], ['SIGTERM']),
+    stopExitCodes: fc.constantFrom<ExitStatus[][]>([], [1]),
   }),
   readyTimeoutMs: fc.constantFrom(0, 100, 30_000),
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { unreachable } from '../../src/errors.ts'
+import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { Exit } from '../../src/model/observed.ts'
 import type { RestartPolicy } from '../../src/model/spec.ts'
 import {
@@ -19,13 +20,11 @@ const CRASH: Exit = { kind: 'code', code: 1, at: NOW }
 const CLEAN: Exit = { kind: 'code', code: 0, at: NOW }
 
 const RESTART: RestartPolicy = {
-  policy: 'always',
-  max: 16,
-  windowMs: 60_000,
-  backoff: { initialMs: 100, factor: 2, maxMs: 30_000 },
+  ...SPEC_DEFAULTS.restart,
+  backoff: { ...SPEC_DEFAULTS.restart.backoff, jitter: 0 },
 }
 const POLICY: LifePolicy = {
-  stop: { signal: 'SIGTERM', timeoutMs: 10_000 },
+  stop: SPEC_DEFAULTS.stop,
   restart: RESTART,
   readyTimeoutMs: 30_000,
 }
@@ -238,7 +237,7 @@ describe('how a run is judged', () => {
   })
 
   test('SIGKILL as the stop signal is not told as if the grace had been over', () => {
-    const policy: LifePolicy = { ...POLICY, stop: { signal: 'SIGKILL', timeoutMs: 100 } }
+    const policy: LifePolicy = { ...POLICY, stop: { ...POLICY.stop, signal: 'SIGKILL', timeoutMs: 100 } }
     let instance = instanceIn(PHASES['running'] as { wanted: 'up'; phase: Phase })
     instance = transition(instance, { type: 'stop' }, policy, NOW).instance
     const { effects } = transition(instance, { type: 'deadline' }, policy, NOW + 100)

@@ -4,7 +4,16 @@ import * as fc from 'fast-check'
 import type { AppliedState, Hold } from '../../src/model/applied.ts'
 import { NOTHING_APPLIED } from '../../src/model/applied.ts'
 import type { Exit, ObservedApp, ObservedInstance, ObservedState } from '../../src/model/observed.ts'
-import type { AppSpec, DependencyCondition, EnvValue, Listen, ReadyCheck } from '../../src/model/spec.ts'
+import type {
+  AppSpec,
+  DependencyCondition,
+  Endpoint,
+  EnvValue,
+  ExitStatus,
+  Listen,
+  Probe,
+  ReadyCheck,
+} from '../../src/model/spec.ts'
 
 /** Few names, so that two scopes often share some; two of them are names of Object.prototype. */
 export const APP_NAMES = ['api', 'auth', 'constructor', 'mailer', 'redis', 'toString', 'worker'] as const
@@ -41,17 +50,30 @@ export const envMap: fc.Arbitrary<Record<string, EnvValue>> = fc.dictionary(
 const port = fc.constantFrom(3000, 3001, 6390)
 const ms = fc.constantFrom(0, 100, 150, 1000, 1500, 10_000, 60_000, 90_000, 3_600_000)
 
+const endpoint: fc.Arbitrary<Endpoint> = fc.oneof(
+  fc.record({
+    type: fc.constant('tcp' as const),
+    host: fc.constantFrom('127.0.0.1', '10.0.0.9', '::1'),
+    port,
+    perInstance: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant('unix' as const), path: fc.constant('/run/api.sock') }),
+)
+
 export const readyCheck: fc.Arbitrary<ReadyCheck> = fc.oneof(
   fc.record({ type: fc.constant('settled' as const) }),
   fc.record({ type: fc.constant('signal' as const) }),
+  fc.record({ type: fc.constant('notify' as const) }),
   fc.record({
     type: fc.constant('http' as const),
-    host: fc.constantFrom('127.0.0.1', '10.0.0.9', '::1'),
-    port,
+    endpoint,
+    tls: fc.boolean(),
     path: fc.constantFrom('/', '/healthz'),
+    headers: fc.constantFrom({}, { host: 'shop.test' }),
     status: fc.constantFrom([{ from: 200, to: 399 }], [{ from: 204, to: 204 }]),
+    body: fc.constantFrom(null, { pattern: 'ok', flags: 'i' }),
   }),
-  fc.record({ type: fc.constant('tcp' as const), host: fc.constant('127.0.0.1'), port }),
+  fc.record({ type: fc.constant('tcp' as const), endpoint }),
   fc.record({ type: fc.constant('log' as const), pattern: nastyString, flags: fc.constantFrom('', 'i') }),
   fc.record({ type: fc.constant('exec' as const), command: fc.array(nastyString, { minLength: 1, maxLength: 3 }) }),
   fc.record({ type: fc.constant('delay' as const), ms }),
@@ -62,6 +84,17 @@ const listen: fc.Arbitrary<Listen> = fc.oneof(
   fc.record({ type: fc.constant('unix' as const), path: fc.constantFrom('/run/a.sock', '/run/b c.sock') }),
 )
 
+const hook = fc.constantFrom(null, { command: ['node', 'hook.js'], timeoutMs: 30_000 })
+
+const probe: fc.Arbitrary<Probe> = fc.record({
+  check: fc.record({ type: fc.constant('tcp' as const), endpoint }),
+  delayMs: ms,
+  intervalMs: ms,
+  timeoutMs: ms,
+  failures: fc.integer({ min: 1, max: 3 }),
+  successes: fc.constant(1),
+})
+
 /** A spec without dependencies; `specs` adds those, for they must name other apps and form no cycle. */
 export const appSpec: fc.Arbitrary<AppSpec> = fc.record({
   kind: fc.constantFrom('service', 'service', 'service', 'job', 'cron'),
@@ -71,19 +104,57 @@ export const appSpec: fc.Arbitrary<AppSpec> = fc.record({
   listen: fc.array(listen, { maxLength: 2 }),
   env: envMap,
   ambient: fc.dictionary(fc.constantFrom('PATH', 'HOME', 'type'), nastyString, { maxKeys: 2, noNullPrototype: true }),
-  ready: fc.record({ check: readyCheck, timeoutMs: ms, intervalMs: ms }),
-  stop: fc.record({ signal: fc.constantFrom('SIGTERM', 'SIGINT'), timeoutMs: ms }),
+  ready: fc.record({ check: readyCheck, timeoutMs: ms, intervalMs: ms, attemptTimeoutMs: ms }),
+  readiness: fc.oneof(fc.constant(null), probe),
+  health: fc.oneof(fc.constant(null), probe),
+  stop: fc.record({
+    signal: fc.constantFrom('SIGTERM', 'SIGINT'),
+    message: fc.constantFrom(null, '"shutdown"'),
+    exec: fc.constantFrom(null, ['pg_ctl', 'stop']),
+    timeoutMs: ms,
+  }),
   restart: fc.record({
     policy: fc.constantFrom('always', 'on_failure', 'never'),
     max: fc.integer({ min: 0, max: 16 }),
     windowMs: ms,
-    backoff: fc.record({ initialMs: ms, factor: fc.constantFrom(1, 2), maxMs: ms }),
+    backoff: fc.record({ initialMs: ms, factor: fc.constantFrom(1, 2), maxMs: ms, jitter: fc.constantFrom(0, 0.1) }),
+    successExitCodes: fc.constantFrom<ExitStatus[][]>([0], [0, 'SIGTERM']),
+    stopExitCodes: fc.constantFrom<ExitStatus[][]>([], [78]),
+  }),
+  hooks: fc.record({ preStart: hook, postStart: hook, preStop: hook, postStop: hook }),
+  limits: fc.record({ memoryBytes: fc.constantFrom(null, 512 << 20), cpu: fc.constantFrom(null, 1.5) }),
+  attributes: fc.record({
+    user: fc.constantFrom(null, 'www-data'),
+    group: fc.constantFrom(null, 'adm'),
+    umask: fc.constantFrom(0o022, 0o077),
+    nice: fc.constantFrom(null, 10),
+    oomScoreAdj: fc.constantFrom(null, 500),
+    rlimits: fc.constantFrom({}, { nofile: 4096, core: 'unlimited' as const }),
   }),
   rollout: fc.record({ exclusive: fc.boolean() }),
   dependsOn: fc.constant({}),
+  restartsWith: fc.constant([]),
+  job: fc.record({
+    retries: fc.integer({ min: 0, max: 3 }),
+    run: fc.constant('on_change' as const),
+    timeoutMs: fc.oneof(fc.constant(null), ms),
+  }),
+  inputs: fc.constantFrom({}, { 'a.sql': 'abc123' }, { 'a.sql': null }),
+  watch: fc.constantFrom(null, {
+    paths: ['/srv/shop/src'],
+    ignore: ['*.log'],
+    debounceMs: 200,
+    action: 'restart' as const,
+  }),
   schedule: fc.oneof(
     fc.constant(null),
-    fc.record({ cron: fc.constantFrom('0 3 * * *', '*/5 * * * *'), timezone: fc.constantFrom(null, 'Europe/Zurich') }),
+    fc.record({
+      cron: fc.constantFrom('0 3 * * *', '*/5 * * * *'),
+      timezone: fc.constantFrom(null, 'Europe/Zurich'),
+      overlap: fc.constantFrom('skip', 'queue', 'replace'),
+      missed: fc.constantFrom('skip', 'run_once'),
+      history: fc.constant(10),
+    }),
   ),
 })
 

@@ -2,6 +2,7 @@ import { unreachable } from '../../errors.ts'
 import type { AppliedApp } from '../../model/applied.ts'
 import { type ScopeId, scopeName } from '../../model/ids.ts'
 import type { ObservedApp, ObservedState, PortHolder } from '../../model/observed.ts'
+import { portsOf } from '../../model/ports.ts'
 import type { PlannedChange, Step } from '../../model/plan.ts'
 import type { AppSpec, DesiredState, Listen } from '../../model/spec.ts'
 import { AppGroup } from '../../supervisor/app-group.ts'
@@ -305,15 +306,6 @@ function givesUp(scope: ScopeId, change: PlannedChange, holder: string, listen: 
   if (!holder.startsWith(prefix)) return false
   const next = change.next[holder.slice(prefix.length)]
   return !next?.spec.listen.some((it) => listenKey(it) === listenKey(listen))
-}
-
-/** Ports an app will be reached at: what it declares to listen on, and what its ready check asks. */
-function portsOf(spec: AppSpec): Set<number> {
-  const ports = new Set<number>()
-  for (const listen of spec.listen) if (listen.type === 'tcp') ports.add(listen.port)
-  const { check } = spec.ready
-  if (check.type === 'tcp' || check.type === 'http') ports.add(check.port)
-  return ports
 }
 
 function applied(app: AppliedApp | null): AppliedApp {
