@@ -27,12 +27,28 @@ test('fills in every default', async () => {
     listen: [],
     env: {},
     ambient: BASE_ENV,
-    ready: { check: { type: 'settled' }, timeoutMs: 30_000, intervalMs: 100 },
-    stop: { signal: 'SIGTERM', timeoutMs: 10_000 },
-    restart: { policy: 'always', max: 16, windowMs: 60_000, backoff: { initialMs: 100, factor: 2, maxMs: 30_000 } },
+    ready: { check: { type: 'settled' }, timeoutMs: 30_000, intervalMs: 100, attemptTimeoutMs: 5000 },
+    readiness: null,
+    health: null,
+    stop: { signal: 'SIGTERM', message: null, exec: null, timeoutMs: 10_000 },
+    restart: {
+      policy: 'always',
+      max: 16,
+      windowMs: 60_000,
+      backoff: { initialMs: 100, factor: 2, maxMs: 30_000, jitter: 0.1 },
+      successExitCodes: [0],
+      stopExitCodes: [],
+    },
+    hooks: { preStart: null, postStart: null, preStop: null, postStop: null },
+    limits: { memoryBytes: null, cpu: null },
+    attributes: { user: null, group: null, umask: 0o022, nice: null, oomScoreAdj: null, rlimits: {} },
     rollout: { exclusive: false },
     dependsOn: {},
+    restartsWith: [],
+    job: { retries: 0, run: 'on_change', timeoutMs: null },
+    inputs: {},
     schedule: null,
+    watch: null,
   })
 })
 
@@ -71,40 +87,42 @@ describe('listen and ready', () => {
     expect((await spec(`listen: ${listen}`)).listen).toEqual(expected)
   })
 
+  const tcp = (host: string, port: number) => ({ type: 'tcp', host, port, perInstance: false })
+  const http = (host: string, port: number, path: string) => ({
+    type: 'http',
+    endpoint: tcp(host, port),
+    tls: false,
+    path,
+    headers: {},
+    status: [{ from: 200, to: 399 }],
+    body: null,
+  })
+
   test.each([
-    ['listen: 3000', { type: 'tcp', host: '127.0.0.1', port: 3000 }],
-    ['listen: "[::]:3000"', { type: 'tcp', host: '::1', port: 3000 }],
+    ['listen: 3000', { type: 'tcp', endpoint: tcp('127.0.0.1', 3000) }],
+    ['listen: "[::]:3000"', { type: 'tcp', endpoint: tcp('::1', 3000) }],
     ['listen: ./a.sock', { type: 'settled' }],
     ['ready: signal', { type: 'signal' }],
     ['ready: { signal: true }', { type: 'signal' }],
-    [
-      'listen: 3000\nready: { http: /h }',
-      { type: 'http', host: '127.0.0.1', port: 3000, path: '/h', status: [{ from: 200, to: 399 }] },
-    ],
+    ['listen: 3000\nready: { http: /h }', http('127.0.0.1', 3000, '/h')],
     [
       'ready: { http: ":81/h?x=1", status: [200, 300-302] }',
       {
-        type: 'http',
-        host: '127.0.0.1',
-        port: 81,
-        path: '/h?x=1',
+        ...http('127.0.0.1', 81, '/h?x=1'),
         status: [
           { from: 200, to: 200 },
           { from: 300, to: 302 },
         ],
       },
     ],
-    [
-      'ready: { http: "http://[::1]:81" }',
-      { type: 'http', host: '::1', port: 81, path: '/', status: [{ from: 200, to: 399 }] },
-    ],
-    ['ready: { tcp: 6379 }', { type: 'tcp', host: '127.0.0.1', port: 6379 }],
-    ['ready: { tcp: "10.0.0.1:6379" }', { type: 'tcp', host: '10.0.0.1', port: 6379 }],
+    ['ready: { http: "http://[::1]:81" }', http('::1', 81, '/')],
+    ['ready: { tcp: 6379 }', { type: 'tcp', endpoint: tcp('127.0.0.1', 6379) }],
+    ['ready: { tcp: "10.0.0.1:6379" }', { type: 'tcp', endpoint: tcp('10.0.0.1', 6379) }],
     ['ready: { log: /up \\d+/i }', { type: 'log', pattern: 'up \\d+', flags: 'i' }],
     ['ready: { log: "a.b (c)" }', { type: 'log', pattern: 'a\\.b \\(c\\)', flags: '' }],
     ['ready: { exec: ["true"] }', { type: 'exec', command: ['true'] }],
     ['ready: { delay: 2s }', { type: 'delay', ms: 2000 }],
-    ['listen: 3000\nready: { timeout: 1m }', { type: 'tcp', host: '127.0.0.1', port: 3000 }],
+    ['listen: 3000\nready: { timeout: 1m }', { type: 'tcp', endpoint: tcp('127.0.0.1', 3000) }],
   ])('%s', async (lines, expected) => {
     expect((await spec(lines)).ready.check).toEqual(expected)
   })
@@ -233,7 +251,7 @@ describe('overlays', () => {
     if (!result.ok) throw new Error(await project.complaints({ environment: 'prod' }))
     const { api } = result.desired.apps
     expect(Object.keys(result.desired.apps)).toEqual(['api', 'more'])
-    expect(api?.stop).toEqual({ signal: 'SIGTERM', timeoutMs: 10_000 })
+    expect(api?.stop).toEqual({ signal: 'SIGTERM', message: null, exec: null, timeoutMs: 10_000 })
     expect(
       Object.entries(api?.env ?? {}).map(([name, one]) => `${name}=${one.type === 'plain' ? one.value : ''}`),
     ).toEqual(['B=2', 'C=c', 'T=t'])
