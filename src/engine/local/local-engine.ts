@@ -1,66 +1,63 @@
 import { unreachable } from '../../errors.ts'
 import type { AppliedApp } from '../../model/applied.ts'
-import { type ScopeId, scopeName } from '../../model/ids.ts'
-import type { ObservedApp, ObservedState, PortHolder } from '../../model/observed.ts'
-import { portsOf } from '../../model/ports.ts'
+import type { ScopeId } from '../../model/ids.ts'
+import type { ObservedApp, ObservedState } from '../../model/observed.ts'
 import type { PlannedChange, Step } from '../../model/plan.ts'
-import type { AppSpec, DesiredState, Listen } from '../../model/spec.ts'
-import { AppGroup } from '../../supervisor/app-group.ts'
+import type { DesiredState } from '../../model/spec.ts'
+import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner, RunnerHost } from '../../supervisor/instance-runner.ts'
-import { inTree, listeningInodes, portHolder } from '../../supervisor/proc.ts'
-import { listenKey, type SocketRegister } from '../../supervisor/sockets.ts'
+import type { SocketRegister } from '../../supervisor/sockets.ts'
 import type { Engine, NotReady, StepOrder, StepOutcome } from '../engine.ts'
-import { whenCompleted, whenReady, whenStopped } from './await.ts'
+import { whenReady, whenStopped } from './await.ts'
 import { awaitDependencies } from './dependencies.ts'
+import { foreignPorts } from './foreign-ports.ts'
+import { GroupRegister, ownerName } from './group-register.ts'
 import { logTail } from './log-tail.ts'
 import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
-import { Scheduler } from './scheduler.ts'
+import { Runs } from './runs.ts'
+import { SocketsOfPlan } from './sockets-of-plan.ts'
 
 const DONE: StepOutcome = { status: 'done' }
 
 /** The supervisor of this machine behind the Engine interface. */
 export class LocalEngine implements Engine {
-  readonly #host: RunnerHost
   readonly #sockets: SocketRegister
-  readonly #scopes = new Map<string, Map<string, AppGroup>>()
-  readonly #scheduler = new Scheduler()
+  readonly #groups: GroupRegister
+  readonly #socketsOfPlan: SocketsOfPlan
+  readonly #runs: Runs
 
   constructor(host: RunnerHost, sockets: SocketRegister) {
-    this.#host = host
     this.#sockets = sockets
+    this.#groups = new GroupRegister(host)
+    this.#socketsOfPlan = new SocketsOfPlan(sockets, this.#groups)
+    this.#runs = new Runs(host, this.#groups)
   }
 
   groups(scope: ScopeId): ReadonlyMap<string, AppGroup> {
-    return this.#groups(scope)
+    return this.#groups.of(scope)
   }
 
-  *allGroups(): Generator<AppGroup> {
-    for (const groups of this.#scopes.values()) yield* groups.values()
+  allGroups(): Iterable<AppGroup> {
+    return this.#groups.all()
   }
 
   /** The group of an app, made now if it has none: for adoption. */
   group(scope: ScopeId, app: string): AppGroup {
-    const groups = this.#groups(scope)
-    const known = groups.get(app)
-    if (known) return known
-    const group = new AppGroup(scope, app, this.#host)
-    groups.set(app, group)
-    return group
+    return this.#groups.group(scope, app)
   }
 
   nextRun(scope: ScopeId, app: string): number | null {
-    return this.#scheduler.nextRun(ownerName(scope, app))
+    return this.#runs.nextRun(scope, app)
   }
 
   /** Arms the schedule of a cron app; its instances are runs. */
   async schedule(scope: ScopeId, app: string, applied: AppliedApp): Promise<void> {
-    const { schedule } = applied.spec
-    if (schedule) await this.#scheduler.set(ownerName(scope, app), schedule, () => this.#fire(scope, app, applied))
+    await this.#runs.schedule(scope, app, applied)
   }
 
   /** A replacement that was cut short left two instances in a slot: the one of the applied version stays. */
   async dropUnapplied(scope: ScopeId, apps: Readonly<Record<string, AppliedApp>>): Promise<void> {
-    const surplus = [...this.#groups(scope).values()].flatMap((group) => {
+    const surplus = [...this.#groups.of(scope).values()].flatMap((group) => {
       const version = Object.hasOwn(apps, group.app) ? apps[group.app]?.version : undefined
       const kept = new Set(group.runners.filter((it) => it.version === version).map((it) => it.id.slot))
       const dropped = group.runners.filter((it) => it.version !== version && kept.has(it.id.slot))
@@ -72,7 +69,7 @@ export class LocalEngine implements Engine {
   /** Stops every instance and every schedule; a pause before a restart ends too. @returns how many processes ran */
   async stopAll(): Promise<number> {
     const runners = [...this.allGroups()].flatMap((group) => {
-      this.#scheduler.clear(group.owner)
+      this.#runs.unschedule(group)
       return group.runners
     })
     const running = runners.filter((runner) => runner.process !== null).length
@@ -83,13 +80,13 @@ export class LocalEngine implements Engine {
 
   observe(scope: ScopeId, desired: DesiredState | null): ObservedState {
     const apps: Record<string, ObservedApp> = {}
-    for (const [app, group] of this.#groups(scope)) apps[app] = group.observe()
-    return { apps, foreignPorts: desired ? this.#foreignPorts(scope, desired) : [] }
+    for (const [app, group] of this.#groups.of(scope)) apps[app] = group.observe()
+    return { apps, foreignPorts: desired ? foreignPorts(this.#groups.of(scope), this.#sockets, desired) : [] }
   }
 
   /** Waits for the instances of these apps that are being started, or started again, outside any step. */
   async whenSettled(scope: ScopeId, apps: readonly string[]): Promise<readonly NotReady[]> {
-    const groups = apps.flatMap((app) => this.#groups(scope).get(app) ?? [])
+    const groups = apps.flatMap((app) => this.#groups.of(scope).get(app) ?? [])
     const open = groups.flatMap(({ runners }) => runners.filter(isBeingStarted))
     const failures = open.map(async (runner) => {
       // Whoever applies has mended something, and does not wait for the end of a long pause.
@@ -101,36 +98,14 @@ export class LocalEngine implements Engine {
   }
 
   prepare(scope: ScopeId, change: PlannedChange): void {
-    const acquired: string[] = []
-    const handedOver: { readonly listen: Listen; readonly from: string }[] = []
-    try {
-      for (const step of change.plan.steps) {
-        const after = change.next[step.app]
-        // What running instances hold can be bound only once they are gone.
-        if (!after || step.action === 'stop' || this.#groups(scope).get(step.app)?.socketsLost) continue
-        const owner = ownerName(scope, step.app)
-        acquired.push(owner)
-        for (const listen of after.spec.listen) {
-          const from = this.#sockets.ownerOf(listen)
-          if (from !== null && from !== owner && givesUp(scope, change, from, listen)) {
-            this.#sockets.handOver(listen, owner)
-            handedOver.push({ listen, from })
-          }
-          this.#sockets.acquire(listen, owner)
-        }
-      }
-    } catch (error) {
-      for (const { listen, from } of handedOver) this.#sockets.handOver(listen, from)
-      for (const owner of acquired) this.#sockets.release(owner, this.#listensInUse(owner))
-      throw error
-    }
+    this.#socketsOfPlan.acquire(scope, change)
   }
 
   async perform(order: StepOrder, progress: Progress): Promise<StepOutcome> {
     const { scope, step, after } = order
     const group = this.group(scope, step.app)
     if (after && step.action !== 'update' && step.action !== 'stop' && step.action !== 'schedule') {
-      const blocked = await awaitDependencies(after.spec, (app) => this.#groups(scope).get(app), progress)
+      const blocked = await awaitDependencies(after.spec, (app) => this.#groups.of(scope).get(app), progress)
       // Nothing was touched yet: where there is an old version, it serves.
       const status = step.action === 'roll' || step.action === 'restart' ? 'rolled-back' : 'failed'
       if (blocked !== null) return { status, reason: blocked, log: [] }
@@ -139,8 +114,7 @@ export class LocalEngine implements Engine {
     if (after && outcome.status === 'done') this.#update(group, after)
     const inForce = outcome.status === 'done' ? after : order.before
     // A failed start goes on trying, and its other instances serve: what they use stays bound.
-    const inUse = this.#listensInUse(group.owner)
-    if (step.action !== 'remove') this.#sockets.release(group.owner, [...(inForce?.spec.listen ?? []), ...inUse])
+    if (step.action !== 'remove') this.#socketsOfPlan.keep(group.owner, inForce?.spec.listen ?? [])
     return outcome
   }
 
@@ -159,13 +133,13 @@ export class LocalEngine implements Engine {
         await this.schedule(scope, step.app, applied(after))
         return DONE
       case 'run':
-        return this.#run(group, applied(after))
+        return failedOr(await this.#runs.run(group, applied(after)))
       case 'stop':
-        this.#scheduler.clear(group.owner) // of a cron app: no runs while it is held
+        this.#runs.unschedule(group) // of a cron app: no runs while it is held
         await stopSlots(group, step.slots)
         return DONE
       case 'remove':
-        await this.#remove(scope, group)
+        await this.#remove(group)
         return DONE
       case 'roll':
       case 'restart':
@@ -197,9 +171,9 @@ export class LocalEngine implements Engine {
   }
 
   async #changeKind(scope: ScopeId, group: AppGroup, after: AppliedApp, progress: Progress): Promise<StepOutcome> {
-    this.#scheduler.clear(group.owner)
+    this.#runs.unschedule(group)
     await Promise.all(group.runners.map((runner) => retire(group, runner)))
-    if (after.spec.kind === 'job') return this.#run(group, after)
+    if (after.spec.kind === 'job') return failedOr(await this.#runs.run(group, after))
     if (after.spec.kind === 'cron') {
       await this.schedule(scope, group.app, after)
       return DONE
@@ -208,20 +182,11 @@ export class LocalEngine implements Engine {
     return failedOr(await startSlots(group, after, slots, progress))
   }
 
-  async #run(group: AppGroup, after: AppliedApp): Promise<StepOutcome> {
+  async #remove(group: AppGroup): Promise<void> {
+    this.#runs.unschedule(group)
     await Promise.all(group.runners.map((runner) => retire(group, runner)))
-    const runner = group.add(0, after)
-    runner.start()
-    const verdict = await whenCompleted(runner)
-    if (verdict === null) return DONE
-    return { status: 'failed', reason: `${group.app} ${verdict.reason}`, log: logTail(runner) }
-  }
-
-  async #remove(scope: ScopeId, group: AppGroup): Promise<void> {
-    this.#scheduler.clear(group.owner)
-    await Promise.all(group.runners.map((runner) => retire(group, runner)))
-    this.#sockets.release(group.owner)
-    this.#groups(scope).delete(group.app)
+    this.#socketsOfPlan.release(group.owner)
+    this.#groups.forget(group)
   }
 
   /** Instances that were not replaced go on under the new version: what differs for them needs no new process. */
@@ -231,81 +196,15 @@ export class LocalEngine implements Engine {
     }
   }
 
-  #fire(scope: ScopeId, app: string, after: AppliedApp): void {
-    const group = this.group(scope, app)
-    const last = group.inSlot(0)
-    const name = last?.instance.phase.name
-    if (last && (name === 'starting' || name === 'running' || name === 'stopping')) {
-      this.#host.record(scope, app, last.name, 'scheduled run skipped: the previous one is still running')
-      return
-    }
-    if (last) group.drop(last)
-    const runner = group.add(0, after)
-    this.#host.record(scope, app, runner.name, 'scheduled run started')
-    runner.start()
-  }
-
-  /** Ports the desired apps name that somebody outside eco listens on. */
-  #foreignPorts(scope: ScopeId, desired: DesiredState): PortHolder[] {
-    const holders: PortHolder[] = []
-    for (const [app, spec] of Object.entries(desired.apps)) {
-      const running = this.#groups(scope)
-        .get(app)
-        ?.runners.some((runner) => runner.process !== null)
-      if (running) continue
-      for (const port of portsOf(spec)) {
-        if (this.#sockets.ownerOf({ type: 'tcp', host: null, port }) !== null) continue
-        if (listeningInodes(port).length === 0) continue
-        const holder = portHolder(port)
-        // An app of this scope that the plan may remove or rename is no stranger.
-        if (holder.pid !== null && this.#isOwn(scope, holder.pid)) continue
-        holders.push({ port, ...holder })
-      }
-    }
-    return holders
-  }
-
-  #isOwn(scope: ScopeId, pid: number): boolean {
-    const runners = [...this.#groups(scope).values()].flatMap((group) => group.runners)
-    return runners.some((runner) => runner.process !== null && inTree(pid, runner.process.pid))
-  }
-
   /** Gives back what `prepare` took for an app whose step was never performed. */
   releaseUnused(scope: ScopeId, app: string): void {
-    const owner = ownerName(scope, app)
-    this.#sockets.release(owner, this.#listensInUse(owner))
-  }
-
-  #listensInUse(owner: string): AppSpec['listen'] {
-    for (const group of this.allGroups()) {
-      if (group.owner === owner) return group.runners.flatMap((runner) => runner.spec.listen)
-    }
-    return []
-  }
-
-  #groups(scope: ScopeId): Map<string, AppGroup> {
-    const name = scopeName(scope)
-    let groups = this.#scopes.get(name)
-    if (!groups) this.#scopes.set(name, (groups = new Map<string, AppGroup>()))
-    return groups
+    this.#socketsOfPlan.keep(ownerName(scope, app), [])
   }
 }
 
 function isBeingStarted({ spec, instance: { wanted, phase } }: InstanceRunner): boolean {
   if (spec.kind !== 'service' || wanted !== 'up') return false
   return phase.name === 'starting' || phase.name === 'backoff' || phase.name === 'stopping'
-}
-
-function ownerName(scope: ScopeId, app: string): string {
-  return `${scopeName(scope)}/${app}`
-}
-
-/** Whether the plan takes an address away from the app that holds it now. */
-function givesUp(scope: ScopeId, change: PlannedChange, holder: string, listen: Listen): boolean {
-  const prefix = `${scopeName(scope)}/`
-  if (!holder.startsWith(prefix)) return false
-  const next = change.next[holder.slice(prefix.length)]
-  return !next?.spec.listen.some((it) => listenKey(it) === listenKey(listen))
 }
 
 function applied(app: AppliedApp | null): AppliedApp {

@@ -1,0 +1,72 @@
+import { type ScopeId, scopeName } from '../../model/ids.ts'
+import type { PlannedChange } from '../../model/plan.ts'
+import type { Listen } from '../../model/spec.ts'
+import { listenKey, type SocketRegister } from '../../supervisor/sockets.ts'
+import { type GroupRegister, ownerName } from './group-register.ts'
+
+/** Which app holds which socket, before, while and after a plan is carried out. */
+export class SocketsOfPlan {
+  readonly #sockets: SocketRegister
+  readonly #groups: GroupRegister
+
+  constructor(sockets: SocketRegister, groups: GroupRegister) {
+    this.#sockets = sockets
+    this.#groups = groups
+  }
+
+  /**
+   * Binds what the plan needs.
+   *
+   * @throws EcoError GUARD when an address is taken; then every socket is where it was
+   */
+  acquire(scope: ScopeId, change: PlannedChange): void {
+    const acquired: string[] = []
+    const handedOver: { readonly listen: Listen; readonly from: string }[] = []
+    try {
+      for (const step of change.plan.steps) {
+        const after = change.next[step.app]
+        // What running instances hold can be bound only once they are gone.
+        if (!after || step.action === 'stop' || this.#groups.of(scope).get(step.app)?.socketsLost) continue
+        const owner = ownerName(scope, step.app)
+        acquired.push(owner)
+        for (const listen of after.spec.listen) {
+          const from = this.#sockets.ownerOf(listen)
+          if (from !== null && from !== owner && givesUp(scope, change, from, listen)) {
+            this.#sockets.handOver(listen, owner)
+            handedOver.push({ listen, from })
+          }
+          this.#sockets.acquire(listen, owner)
+        }
+      }
+    } catch (error) {
+      for (const { listen, from } of handedOver) this.#sockets.handOver(listen, from)
+      for (const owner of acquired) this.keep(owner, [])
+      throw error
+    }
+  }
+
+  /** Gives back every socket of an app but these, and those its instances use. */
+  keep(owner: string, listens: readonly Listen[]): void {
+    this.#sockets.release(owner, [...listens, ...this.#inUse(owner)])
+  }
+
+  /** Gives back all of an app's sockets. */
+  release(owner: string): void {
+    this.#sockets.release(owner)
+  }
+
+  #inUse(owner: string): readonly Listen[] {
+    for (const group of this.#groups.all()) {
+      if (group.owner === owner) return group.runners.flatMap((runner) => runner.spec.listen)
+    }
+    return []
+  }
+}
+
+/** Whether the plan takes an address away from the app that holds it now. */
+function givesUp(scope: ScopeId, change: PlannedChange, holder: string, listen: Listen): boolean {
+  const prefix = `${scopeName(scope)}/`
+  if (!holder.startsWith(prefix)) return false
+  const next = change.next[holder.slice(prefix.length)]
+  return !next?.spec.listen.some((it) => listenKey(it) === listenKey(listen))
+}
