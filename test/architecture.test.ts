@@ -27,7 +27,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The CLI talks to the daemon through its client; these are the files both sides share. */
-const DAEMON_FOR_CLI = ['client.ts', 'ensure.ts', 'protocol.ts', 'listing-text.ts']
+const DAEMON_FOR_CLI = ['client.ts', 'ensure.ts', 'protocol.ts', 'listing-text.ts', 'selection.ts']
 
 /** One package, one home. */
 const HOMES: Readonly<Record<string, string>> = {

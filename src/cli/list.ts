@@ -13,7 +13,7 @@ export async function list(selection: Selection, json: boolean): Promise<boolean
 
 /** What the list cannot show: scopes whose state is damaged. */
 function tell(event: StreamEvent): void {
-  if (event.type === 'apply') process.stderr.write(`${event.message}\n`)
+  if (event.type === 'scope') process.stderr.write(`${event.message}\n`)
 }
 
 /** process.stdout is made only where there is a terminal: it costs a millisecond, and a pipe has no width. */

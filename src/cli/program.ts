@@ -189,6 +189,24 @@ function addViewCommands(program: Command): void {
         await logs(selection(selectors, options), options)
       },
     )
+  selecting(command(program, 'events', 'what happened to apps and why: starts, exits, restarts, applies'))
+    .option('-f, --follow', 'go on printing what happens, until Ctrl-C')
+    .option('--since <when>', 'events after this: 10m ago, or a time such as 2026-01-31T18:00:00')
+    .option('--until <when>', 'events before this')
+    .option('-n, --limit <count>', 'the latest ones; 100 when there is no --since, 10 with --follow', count)
+    .addOption(jsonOption())
+    .action(async (selectors: string[], options: SelectOptions & EventsOptions) => {
+      const { events } = await import('./commands/events.ts')
+      await events(selection(selectors, options), options)
+    })
+}
+
+export interface EventsOptions {
+  readonly follow?: boolean
+  readonly since?: string
+  readonly until?: string
+  readonly limit?: number
+  readonly json?: boolean
 }
 
 interface SelectOptions {

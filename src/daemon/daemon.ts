@@ -127,9 +127,17 @@ export class Daemon {
     }
   }
 
+  /** An event about the daemon, in the stream of every scope. */
+  tellScopes(event: 'daemon_started' | 'daemon_stopped', message: string): void {
+    const data = { pid: process.pid }
+    for (const { scope } of this.#keepers.values()) {
+      this.events.emit(scope, { type: 'scope', event, at: Date.now(), scope: scopeName(scope), message, data })
+    }
+  }
+
   #tell(scope: ScopeId, message: string): void {
     console.error(`${scopeName(scope)}: ${message}`)
-    this.events.emit(scope, { type: 'apply', at: Date.now(), scope: scopeName(scope), message })
+    this.events.emit(scope, { type: 'scope', event: 'problem', at: Date.now(), scope: scopeName(scope), message })
   }
 
   *#livePids(): Generator<number> {
@@ -153,7 +161,16 @@ export class Daemon {
         }),
       revision: (scope) => this.#keepers.get(scopeName(scope))?.revision ?? 0,
       record: (scope, app, instance, message) =>
-        this.events.emit(scope, { type: 'instance', at: Date.now(), scope: scopeName(scope), app, instance, message }),
+        this.events.emit(scope, {
+          type: 'instance',
+          event: 'note',
+          at: Date.now(),
+          scope: scopeName(scope),
+          app,
+          instance,
+          message,
+          data: {},
+        }),
       changed: (runner: InstanceRunner) => recorder.changed(runner),
       removed: (runner: InstanceRunner) => recorder.removed(runner),
     }

@@ -1,30 +1,20 @@
-import { appendFile, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import type { EcoEvent } from '../model/events.ts'
-import type { ScopeId } from '../model/ids.ts'
-import { scopeDir } from '../state/paths.ts'
+import type { EcoEvent, StoredEvent } from '../model/events.ts'
+import { type ScopeId, scopeName } from '../model/ids.ts'
+import { EventWriter } from './event-writer.ts'
 
-const REMEMBERED = 200
-
-/** The events of the scopes: the latest in memory, all of them in each scope's events.ndjson, live ones to listeners. */
+/** The events of all scopes: into the files of their scope, and live to those who listen. */
 export class EventLog {
   readonly #home: string
-  readonly #recent: EcoEvent[] = []
   readonly #listeners = new Set<(event: EcoEvent) => void>()
-  readonly #pending = new Map<string, string>()
-  #writing = false
+  readonly #writers = new Map<string, EventWriter>()
 
   constructor(home: string) {
     this.#home = home
   }
 
   emit(scope: ScopeId, event: EcoEvent): void {
-    this.#recent.push(event)
-    if (this.#recent.length > REMEMBERED) this.#recent.shift()
     for (const listener of this.#listeners) listener(event)
-    const path = join(scopeDir(this.#home, scope), 'events.ndjson')
-    this.#pending.set(path, `${this.#pending.get(path) ?? ''}${JSON.stringify(event)}\n`)
-    if (!this.#writing) this.#flush()
+    this.#writer(scope).append(event)
   }
 
   listen(listener: (event: EcoEvent) => void): () => void {
@@ -32,29 +22,25 @@ export class EventLog {
     return () => this.#listeners.delete(listener)
   }
 
-  recent(matches: (event: EcoEvent) => boolean): EcoEvent[] {
-    return this.#recent.filter(matches)
+  /** Events that are not in the file of their scope yet: the disk is full. */
+  unwritten(scope: ScopeId): readonly StoredEvent[] {
+    return this.#writers.get(scopeName(scope))?.pending ?? []
   }
 
-  /** Appends what has come together since the last write; one write at a time keeps the order. */
-  #flush(): void {
-    const next = this.#pending.entries().next()
-    if (next.done) {
-      this.#writing = false
-      return
-    }
-    const [path, text] = next.value
-    this.#writing = true
-    this.#pending.delete(path)
-    const append = (retry: boolean): void =>
-      appendFile(path, text, { mode: 0o600 }, (error) => {
-        if (error?.code === 'ENOENT' && retry) {
-          mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-          return append(false)
-        }
-        if (error) console.error(`cannot write ${path}: ${error.message}`)
-        this.#flush()
-      })
-    append(true)
+  /** Scopes whose events cannot be written at the moment. */
+  problems(): [scope: string, message: string][] {
+    return [...this.#writers].flatMap(([scope, { problem }]) => (problem === null ? [] : [[scope, problem]]))
+  }
+
+  /** Resolves once all events so far are in the files, or cannot be written now. */
+  async flushed(): Promise<void> {
+    await Promise.all([...this.#writers.values()].map((writer) => writer.drained()))
+  }
+
+  #writer(scope: ScopeId): EventWriter {
+    const name = scopeName(scope)
+    let writer = this.#writers.get(name)
+    if (!writer) this.#writers.set(name, (writer = new EventWriter(this.#home, scope)))
+    return writer
   }
 }

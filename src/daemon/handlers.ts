@@ -84,27 +84,28 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
     ls: (selection) => listing(daemon, version, selection),
     lsText: ({ json, color, width, ...selection }, emit) => {
       const apps = listing(daemon, version, selection)
-      for (const [scope, message] of problems(daemon)) emit({ type: 'apply', at: Date.now(), scope, message })
+      for (const [scope, message] of problems(daemon))
+        emit({ type: 'scope', event: 'problem', at: Date.now(), scope, message })
       if (json) return `${JSON.stringify(apps, null, width === null ? 0 : 2)}\n`
       return renderListing(apps, { color, width, now: Date.now() })
     },
-    describe: (selection) => ({
-      apps: selected(daemon, selection).map(({ keeper, app }) => {
-        const scope = scopeName(keeper.scope)
-        const spec = keeper.applied.apps[app]?.spec
-        if (!spec)
-          throw new EcoError('UNKNOWN_TARGET', `${app} is being applied for the first time: nothing to describe yet.`)
-        return {
-          ...listApp(keeper, app, daemon.engine, daemon.monitor),
-          source_file: keeper.applied.source?.file ?? null,
-          spec: withoutSealed(spec),
-          logs: logFiles(daemon, keeper, app),
-          events: daemon.events.recent(
-            (event) => event.type === 'instance' && event.scope === scope && event.app === app,
-          ),
-        }
-      }),
-    }),
+    describe: async (selection) => {
+      await daemon.events.flushed()
+      return {
+        apps: selected(daemon, selection).map(({ keeper, app }) => {
+          const spec = keeper.applied.apps[app]?.spec
+          if (!spec)
+            throw new EcoError('UNKNOWN_TARGET', `${app} is being applied for the first time: nothing to describe yet.`)
+          return {
+            ...listApp(keeper, app, daemon.engine, daemon.monitor),
+            source_file: keeper.applied.source?.file ?? null,
+            spec: withoutSealed(spec),
+            logs: logFiles(daemon, keeper, app),
+            unwritten_events: daemon.events.unwritten(keeper.scope).filter((event) => event.app === app),
+          }
+        }),
+      }
+    },
     logs: (selection) => ({
       files: selected(daemon, selection).flatMap(({ keeper, app, slots }) =>
         logFiles(daemon, keeper, app).filter(
@@ -130,9 +131,11 @@ function problems(daemon: Daemon): [scope: string, message: string][] {
   const damaged = daemon.damage().map(([scope, { message, hint }]): [string, string] => {
     return [scope, hint === null ? message : `${message}\n  hint: ${hint}`]
   })
+  const full = daemon.events.problems()
   const down = daemon.keepers().filter((keeper) => keeper.isDown)
   return [
     ...damaged,
+    ...full,
     ...down.map(({ scope }): [string, string] => {
       const name = scopeName(scope)
       return [name, `${name} was stopped by "eco daemon stop --apps".\n  hint: eco daemon start brings it back`]

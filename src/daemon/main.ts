@@ -11,6 +11,8 @@ import { createHandlers } from './handlers.ts'
 import { createServer } from './server.ts'
 
 const SOCKET_CHECK_MS = 5000
+/** The latest events are written before it ends, unless the disk takes longer than this. */
+const FLUSH_MS = 1000
 
 async function main(): Promise<void> {
   // The apps inherit it, whatever the shell had that happened to start the daemon. Our own files name their modes.
@@ -33,10 +35,19 @@ async function main(): Promise<void> {
   const server = await claimSocket(home, createServer(VERSION, waiting))
   if (server === null) return // another daemon answers: it is the one
   const inode = socketInode(home)
+  let stopping = false
   const stop = (code: number): void => {
-    if (socketInode(home) === inode) removeFile(socketPath(home))
-    server.close()
-    process.exit(code)
+    if (stopping) return
+    stopping = true
+    const end = (): void => {
+      if (socketInode(home) === inode) removeFile(socketPath(home))
+      server.close()
+      process.exit(code)
+    }
+    daemon.tellScopes('daemon_stopped', `the daemon ended, pid ${process.pid}; the apps go on`)
+    // Still the one daemon while the last events are written: the next must not begin beside it.
+    setTimeout(end, FLUSH_MS)
+    void daemon.events.flushed().then(end)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(0))
   process.on('SIGHUP', () => {}) // the terminal it was started from is closed
@@ -49,6 +60,7 @@ async function main(): Promise<void> {
   }, SOCKET_CHECK_MS).unref()
   console.error(`${new Date().toISOString()} eco ${VERSION} daemon started, pid ${process.pid}`)
   const converged = daemon.boot()
+  daemon.tellScopes('daemon_started', `eco ${VERSION} daemon started, pid ${process.pid}`)
   booted.resolve()
   await converged
 }

@@ -8,7 +8,7 @@
  * `hello` and `shutdown` keep their form in every version, so that any CLI can ask who is there and replace it.
  */
 
-import type { EcoEvent } from '../model/events.ts'
+import type { EcoEvent, StoredEvent } from '../model/events.ts'
 import type { EpochMs, ScopeId } from '../model/ids.ts'
 import type { Exit, InstanceStateName, AppStateName } from '../model/observed.ts'
 import type { Plan } from '../model/plan.ts'
@@ -154,7 +154,8 @@ export interface AppDescription extends ListedApp {
   /** Sealed values are left out. */
   readonly spec: AppSpec
   readonly logs: readonly LogFile[]
-  readonly events: readonly EcoEvent[]
+  /** Events that are not in the file of the scope yet; the others are read there. */
+  readonly unwritten_events: readonly StoredEvent[]
 }
 
 export interface LogFile {

@@ -87,7 +87,8 @@ function escapeRegex(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
-function splitSlot(selector: string): { name: string; slot: number | null } {
+/** `api#1` names one instance. */
+export function splitSlot(selector: string): { name: string; slot: number | null } {
   const match = /^(.*)#(\d+)$/.exec(selector)
   return match ? { name: match[1] ?? '', slot: Number(match[2]) } : { name: selector, slot: null }
 }

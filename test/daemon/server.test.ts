@@ -21,11 +21,11 @@ const handlers = {
     throw new EcoError('UNKNOWN_TARGET', 'Nothing is applied.', { hint: 'eco apply', details: ['a', 'b'] })
   },
   verb: async (_, emit) => {
-    emit({ type: 'apply', at: 1, scope: 'shop/default', message: 'first' })
+    emit({ type: 'scope', event: 'problem', at: 1, scope: 'shop/default', message: 'first' })
     await new Promise<void>((resolve) => {
       finish = resolve
     })
-    emit({ type: 'apply', at: 2, scope: 'shop/default', message: 'second' })
+    emit({ type: 'scope', event: 'problem', at: 2, scope: 'shop/default', message: 'second' })
     return { results: [] }
   },
 } as Partial<Handlers> as Handlers

@@ -6,6 +6,9 @@ import { describeExit } from '../../model/observed.ts'
 import type { AppSpec, EnvValue } from '../../model/spec.ts'
 import { formatDuration } from '../../planner/duration.ts'
 import { describeReadyCheck, quoteCommand } from '../../planner/gate.ts'
+import type { StoredEvent } from '../../model/events.ts'
+import { latest, storedEvents } from '../../state/event-reader.ts'
+import { localTime } from '../event-text.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { bytes, duration } from '../../daemon/listing-text.ts'
 
@@ -14,12 +17,30 @@ const EVENTS = 10
 
 /** `eco describe`: what an app is, what its instances do, and what happened to them. */
 export async function describe(selection: Selection, json: boolean): Promise<void> {
-  const { apps } = await callOrStart('describe', selection, { home: ecoHome() })
+  const home = ecoHome()
+  const { apps: known } = await callOrStart('describe', selection, { home })
+  const apps = known.map((app): DescribedApp => ({ ...app, events: eventsOf(app, home) }))
   if (json) process.stdout.write(`${JSON.stringify({ format_version: '1.0', apps })}\n`)
   else process.stdout.write(`${apps.map(describeApp).join('\n')}`)
 }
 
-function describeApp(app: AppDescription): string {
+interface DescribedApp extends AppDescription {
+  readonly events: readonly StoredEvent[]
+}
+
+/** The latest events of an app: from the files, and those that a full disk keeps out of them. */
+function eventsOf(app: AppDescription, home: string): StoredEvent[] {
+  const { project, environment } = app
+  const matches = (event: StoredEvent): boolean => event.app === app.app
+  const { events, last } = storedEvents(
+    home,
+    { project, environment },
+    { since: null, until: null, limit: EVENTS, matches },
+  )
+  return latest([...events, ...app.unwritten_events.filter(({ seq }) => seq > last)], EVENTS)
+}
+
+function describeApp(app: DescribedApp): string {
   const lines = [
     `${app.project}/${app.environment}/${app.app}  ${app.kind}, ${app.state}${app.kind === 'service' ? `, ${app.ready} of ${app.wanted} ready` : ''}`,
     ...field('file', app.source_file),
@@ -98,12 +119,10 @@ function instanceLines(instance: ListedInstance): string[] {
   ]
 }
 
-function eventLines(app: AppDescription): string[] {
-  const lines = app.events
-    .slice(-EVENTS)
-    .flatMap((event) =>
-      event.type === 'instance' ? [`    ${new Date(event.at).toISOString()}  ${event.instance} ${event.message}`] : [],
-    )
+function eventLines(app: DescribedApp): string[] {
+  const lines = app.events.map(
+    ({ at, instance, message }) => `    ${localTime(at)}  ${instance ?? app.app} ${neutralise(message)}`,
+  )
   return lines.length === 0 ? [] : ['  events', ...lines]
 }
 
