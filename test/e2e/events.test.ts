@@ -52,9 +52,7 @@ test('events are told in the order of their numbers, and without a daemon too', 
     expect(found.length).toBeGreaterThan(2)
     return found
   })
-  expect(
-    seen.every(({ app, instance, scope }) => app === 'crash' && instance === 'crash#0' && scope === 'demo/default'),
-  )
+  for (const it of seen) expect(it).toMatchObject({ app: 'crash', instance: 'crash#0', scope: 'demo/default' })
   expect(seen.map(({ message }) => message).join('\n')).toContain('exited with code 3')
   await rig.eco(['daemon', 'stop', '--apps'])
   const all = await storedEvents(rig)
