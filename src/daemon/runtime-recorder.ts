@@ -1,4 +1,5 @@
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
+import { toWall } from '../supervisor/clock.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 
 /** Keeps the runtime file of every instance as the next daemon would need it; writes only when that changed. */
@@ -41,7 +42,7 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     process,
     phase: phase.name === 'stopped' || phase.name === 'exited' || phase.name === 'failed' ? phase.name : 'alive',
     reason: phase.name === 'failed' ? phase.reason : '',
-    startedAt: 'since' in phase ? phase.since : null,
+    startedAt: 'since' in phase ? toWall(phase.since) : null,
     isReady: phase.name === 'running',
     logOffsets: runner.logOffsets,
     incarnation: instance.incarnation,

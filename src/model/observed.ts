@@ -19,6 +19,8 @@ export type Exit =
   | { readonly kind: 'code'; readonly code: number; readonly at: EpochMs }
   | { readonly kind: 'signal'; readonly signal: string; readonly at: EpochMs }
   | { readonly kind: 'spawn-error'; readonly message: string; readonly at: EpochMs }
+  /** Its pre_start hook failed: it was not even started. */
+  | { readonly kind: 'hook'; readonly message: string; readonly at: EpochMs }
   | { readonly kind: 'unknown'; readonly at: EpochMs }
 
 export interface ObservedInstance {
@@ -65,6 +67,8 @@ export function describeExit(exit: Exit): string {
       return `was killed by ${exit.signal}`
     case 'spawn-error':
       return `could not be started: ${exit.message}`
+    case 'hook':
+      return `was not started: ${exit.message}`
     case 'unknown':
       return 'ended while no daemon was watching'
   }

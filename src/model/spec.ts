@@ -177,6 +177,8 @@ export interface Hook {
   readonly timeoutMs: number
 }
 
+export type HookName = 'pre_start' | 'post_start' | 'pre_stop' | 'post_stop'
+
 /** `null`: there is none. */
 export interface Hooks {
   /** Before each start; when it fails, so does the start. */

@@ -4,7 +4,8 @@
  *
  * 1. A server that listens on a declared address adopts the socket eco bound (http, https, http2, express, fastify,
  *    koa and next all end in net.Server.prototype.listen).
- * 2. process.send('ready') reaches eco although there is no IPC channel: a channel would die with the daemon, and
+ * 2. The stop message arrives as process.on('message') when the daemon sends SIGIO, again without a channel.
+ * 3. process.send('ready') reaches eco although there is no IPC channel: a channel would die with the daemon, and
  *    process.send on a dead channel ends the app.
  */
 
@@ -30,6 +31,7 @@ interface NetInternals {
 
 adoptSockets(process.env['ECO_LISTEN'])
 forwardReady(process.env['ECO_READY_FD'])
+listenForStop(process.env['ECO_STOP_MESSAGE'])
 
 function adoptSockets(declared: string | undefined): void {
   const inherited = new Map<string, number>()
@@ -108,4 +110,14 @@ function forwardReady(fdText: string | undefined): void {
   process.disconnect = () => {
     process.connected = false
   }
+}
+
+function listenForStop(message: string | undefined): void {
+  if (message === undefined) return
+  // Not before the app listens: whoever asks it to stop sees by that whether a message would be heard.
+  process.on('newListener', function arm(event: string | symbol): void {
+    if (event !== 'message') return
+    process.off('newListener', arm)
+    process.on('SIGIO', () => process.emit('message', JSON.parse(message), undefined))
+  })
 }

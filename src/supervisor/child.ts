@@ -77,7 +77,7 @@ function stdioOf(request: SpawnRequest, out: number, err: number): Stdio[] {
 }
 
 /** Never follows a symlink: a log path must not become a way to write elsewhere. */
-function openLog(path: string): number {
+export function openLog(path: string): number {
   const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants
   const flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW
   try {
@@ -90,7 +90,7 @@ function openLog(path: string): number {
 }
 
 /** spawn reports ENOENT for a missing program and for a missing working directory alike. */
-function spawnMessage(error: NodeJS.ErrnoException, request: SpawnRequest): string {
+export function spawnMessage(error: NodeJS.ErrnoException, request: Pick<SpawnRequest, 'command' | 'cwd'>): string {
   const program = request.command[0] ?? ''
   if (error.code === 'ENOENT') {
     if (!isDirectory(request.cwd)) return `its working directory ${request.cwd} does not exist`

@@ -1,6 +1,7 @@
 /** The environment of an instance: what the spec declares, what eco documents, and nothing else. */
 
 import type { ScopeId } from '../model/ids.ts'
+import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { listenKey } from './sockets.ts'
 
@@ -20,7 +21,8 @@ export interface InstanceContext {
   readonly open: (sealed: string) => string
 }
 
-export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Record<string, string> {
+/** What every process of the app gets, hooks and checks included: its variables, and who it is. */
+function ownEnvironment(spec: AppSpec, context: InstanceContext): Record<string, string> {
   const env: Record<string, string> = { ...spec.ambient }
   for (const [name, value] of Object.entries(spec.env)) {
     env[name] = value.type === 'plain' ? value.value : context.open(value.sealed)
@@ -30,10 +32,35 @@ export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Re
   env['ECO_APP'] = context.app
   env['ECO_INSTANCE'] = String(context.slot)
   env['ECO_REVISION'] = String(context.revision)
+  return env
+}
+
+/**
+ * The environment of a command that runs beside an instance.
+ *
+ * @param pid the instance's, where it has one: ECO_PID
+ * @param lastExit how it ended, for post_stop: ECO_EXIT_CODE or ECO_EXIT_SIGNAL
+ */
+export function commandEnvironment(
+  spec: AppSpec,
+  context: InstanceContext,
+  pid: number | null,
+  lastExit: Exit | null,
+): Record<string, string> {
+  const env = ownEnvironment(spec, context)
+  if (pid !== null) env['ECO_PID'] = String(pid)
+  else if (lastExit?.kind === 'code') env['ECO_EXIT_CODE'] = String(lastExit.code)
+  else if (lastExit?.kind === 'signal') env['ECO_EXIT_SIGNAL'] = lastExit.signal
+  return env
+}
+
+export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Record<string, string> {
+  const env = ownEnvironment(spec, context)
   if (spec.listen.length > 0) {
     env['ECO_LISTEN'] = spec.listen.map((listen, i) => `${FIRST_LISTEN_FD + i}=${listenKey(listen)}`).join(';')
   }
   if (spec.ready.check.type === 'signal') env['ECO_READY_FD'] = String(readyFd(spec))
+  if (spec.stop.message !== null) env['ECO_STOP_MESSAGE'] = spec.stop.message
   if (needsPreload(spec)) env['NODE_OPTIONS'] = withPreload(env['NODE_OPTIONS'], context.preload)
   if (usesSystemdProtocol(spec)) {
     env['LISTEN_FDS'] = String(spec.listen.length)
@@ -42,9 +69,9 @@ export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Re
   return env
 }
 
-/** The preload is there to adopt sockets and to carry process.send('ready'); other apps run untouched. */
+/** The preload adopts sockets, carries process.send('ready') and the stop message; other apps run untouched. */
 export function needsPreload(spec: AppSpec): boolean {
-  return spec.listen.length > 0 || spec.ready.check.type === 'signal'
+  return spec.listen.length > 0 || spec.ready.check.type === 'signal' || spec.stop.message !== null
 }
 
 /**

@@ -1,10 +1,19 @@
 import { sizeOf } from '../logs/tail.ts'
 import { instanceName, type ScopeId } from '../model/ids.ts'
-import { SPEC_DEFAULTS } from '../model/defaults.ts'
+import { isOneOf } from '../model/exit.ts'
 import type { ObservedInstance } from '../model/observed.ts'
-import type { AppSpec } from '../model/spec.ts'
+import type { AppSpec, Hook, HookName } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
-import { commandLine, instanceEnvironment, readyFd, usesSystemdProtocol } from './environment.ts'
+import { fromWall, steadyNow, toWall } from './clock.ts'
+import { type CommandRun, runCommand } from './command-run.ts'
+import {
+  commandEnvironment,
+  commandLine,
+  instanceEnvironment,
+  readyFd,
+  type InstanceContext,
+  usesSystemdProtocol,
+} from './environment.ts'
 import { Group } from './group.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { watchReady } from './ready-watch.ts'
@@ -17,8 +26,10 @@ import {
   NEW_INSTANCE,
   type Phase,
   pidOf,
-  transition,
-} from './transition.ts'
+  type RecordName,
+} from './instance-state.ts'
+import { deliverStopMessage } from './stop-message.ts'
+import { transition } from './transition.ts'
 
 /** What the supervisor gives every instance: the outside world. */
 export interface RunnerHost {
@@ -30,7 +41,7 @@ export interface RunnerHost {
   /** The descriptors of the app's sockets, in the order of spec.listen. */
   listenFds(scope: ScopeId, app: string, spec: AppSpec): readonly number[]
   revision(scope: ScopeId): number
-  record(scope: ScopeId, app: string, instance: string, message: string): void
+  record(scope: ScopeId, app: string, instance: string, message: string, event?: RecordName): void
   /** Called after every change, for the runtime file. */
   changed(runner: InstanceRunner): void
   /** The instance is forgotten. */
@@ -52,8 +63,7 @@ export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'in
   readonly logOffsets: InstanceRunner['logOffsets']
 }
 
-/** A job and a cron run end by design: nothing restarts them. */
-const RUN_ONCE = { ...SPEC_DEFAULTS.restart, policy: 'never' } as const
+const HOOK_NAMES: readonly HookName[] = ['pre_start', 'post_start', 'pre_stop', 'post_stop']
 
 /** Carries one instance through its life: feeds events to the pure transition, carries out its effects. */
 export class InstanceRunner {
@@ -66,6 +76,7 @@ export class InstanceRunner {
   #group: Group | null = null
   #timer: NodeJS.Timeout | undefined
   #stopReadyWatch: () => void = () => {}
+  #hook: CommandRun | null = null
   #waitingFor: string | null = null
   /** Log files with their sizes when the current run began. */
   logOffsets: readonly { readonly path: string; readonly offset: number }[] = []
@@ -83,19 +94,22 @@ export class InstanceRunner {
    * and only the rest of its group lives, that is dealt with like an end that was watched.
    */
   adopt(process: ProcIdentity, run: AdoptedRun): void {
-    const { startedAt: since, isReady, logOffsets, ...instance } = run
+    const { startedAt, isReady, logOffsets, ...instance } = run
     const { pid } = process
+    const since = fromWall(startedAt)
     this.#process = process
     this.logOffsets = logOffsets
-    const deadline = Date.now() + this.spec.ready.timeoutMs
+    const { incarnation } = instance
+    const { readyTimeoutMs, runTimeoutMs } = this.#policy()
+    // A run that is over its time already gets as much again as a start: nobody watched it.
+    const runDeadline = runTimeoutMs === null ? null : Math.max(since + runTimeoutMs, steadyNow() + readyTimeoutMs)
     const phase: Phase = isReady
-      ? { name: 'running', pid, since, readyAt: since }
-      : { name: 'starting', pid, since, deadline }
+      ? { name: 'running', pid, since, readyAt: since, unready: null, deadline: runDeadline }
+      : { name: 'starting', step: 'ready', pid, since, deadline: steadyNow() + readyTimeoutMs }
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
-    this.#watchGroup(process, instance.incarnation)
-    if (this.#instance.phase.name !== 'starting') return
-    this.#carryOut({ type: 'set-deadline', at: deadline })
-    this.#carryOut({ type: 'watch-ready', incarnation: instance.incarnation, pid })
+    this.#watchGroup(process, incarnation)
+    this.#carryOut({ type: 'set-deadline', at: phase.deadline })
+    this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
   }
 
   /** Restores how an instance without a process ended, so that a completed job stays completed. */
@@ -137,6 +151,23 @@ export class InstanceRunner {
     this.#feed({ type: 'stop' })
   }
 
+  /** Forgets its restarts; one that had given up tries again. */
+  reset(): void {
+    this.#feed({ type: 'reset' })
+  }
+
+  /** Whether its last run ended as its spec calls success: what makes a job completed. */
+  get hasSucceeded(): boolean {
+    const { phase, lastExit } = this.#instance
+    return phase.name === 'exited' && isOneOf(lastExit, this.spec.restart.successExitCodes)
+  }
+
+  /** Epoch ms of the next attempt, while it pauses before one. */
+  get nextAttemptAt(): number | null {
+    const { phase } = this.#instance
+    return phase.name === 'backoff' ? toWall(phase.until) : null
+  }
+
   /** Puts a new spec in force that needs no new process. */
   update(version: number, spec: AppSpec): void {
     const wasAsked = JSON.stringify(this.spec.ready)
@@ -157,14 +188,14 @@ export class InstanceRunner {
 
   observe(): ObservedInstance {
     const { phase, lastExit, restarts } = this.#instance
-    const alive = phase.name === 'starting' || phase.name === 'running' || phase.name === 'stopping'
+    const alive = pidOf(this.#instance) !== null
     return {
       slot: this.id.slot,
       version: this.version,
       state: phase.name,
-      ready: phase.name === 'running',
+      ready: phase.name === 'running' && phase.unready === null,
       pid: pidOf(this.#instance),
-      startedAt: alive ? phase.since : null,
+      startedAt: alive && 'since' in phase ? toWall(phase.since) : null,
       restarts,
       lastExit,
       reason: this.#reason(),
@@ -182,13 +213,15 @@ export class InstanceRunner {
   #reason(): string | null {
     const { phase } = this.#instance
     if (phase.name === 'failed' || phase.name === 'backoff') return phase.reason
-    if (phase.name === 'stopping') return phase.fault?.reason ?? null
-    return phase.name === 'starting' ? this.#waitingFor : null
+    if (phase.name === 'running') return phase.unready
+    if (phase.name !== 'starting' && phase.name !== 'stopping') return null
+    if (phase.step.includes('_')) return `its ${phase.step} hook runs`
+    return phase.name === 'starting' ? this.#waitingFor : (phase.fault?.reason ?? null)
   }
 
   #feed(event: InstanceEvent): void {
     const before = this.#instance
-    const { instance, effects } = transition(before, event, this.#policy(), Date.now())
+    const { instance, effects } = transition(before, event, this.#policy(), steadyNow())
     this.#instance = instance
     if (instance.phase.name !== 'starting') this.#stopReadyWatch()
     for (const effect of effects) this.#carryOut(effect)
@@ -199,8 +232,20 @@ export class InstanceRunner {
 
   #policy(): LifePolicy {
     const { spec } = this
-    if (spec.kind === 'service') return { stop: spec.stop, restart: spec.restart, readyTimeoutMs: spec.ready.timeoutMs }
-    return { stop: spec.stop, restart: RUN_ONCE, readyTimeoutMs: spec.ready.timeoutMs }
+    const { policy, max, windowMs } = spec.restart
+    // A job and a cron run end by design: what restarts them is a retry.
+    const restart =
+      spec.kind === 'service'
+        ? { policy, max, windowMs }
+        : { policy: 'on_failure' as const, max: spec.job.retries, windowMs: Number.POSITIVE_INFINITY }
+    return {
+      stop: spec.stop,
+      restart: { ...spec.restart, ...restart },
+      readyTimeoutMs: spec.ready.timeoutMs,
+      runTimeoutMs: spec.kind === 'service' ? null : spec.job.timeoutMs,
+      hooks: new Set(HOOK_NAMES.filter((name) => this.#hookOf(name) !== null)),
+      dice: Math.random(),
+    }
   }
 
   #carryOut(effect: Effect): void {
@@ -209,6 +254,14 @@ export class InstanceRunner {
         return this.#spawn(effect.incarnation)
       case 'watch-ready':
         return this.#watchReady(effect.incarnation, effect.pid)
+      case 'watch-life':
+        return
+      case 'run-hook':
+        return this.#runHook(effect.incarnation, effect.hook)
+      case 'cancel-hook':
+        return this.#hook?.cancel()
+      case 'ask-to-stop':
+        return this.#askToStop(effect.pid)
       case 'signal-group':
         return this.#group?.signal(effect.signal)
       case 'await-group':
@@ -219,11 +272,11 @@ export class InstanceRunner {
       case 'set-deadline':
         clearTimeout(this.#timer)
         if (effect.at !== null) {
-          this.#timer = setTimeout(() => this.#feed({ type: 'deadline' }), Math.max(0, effect.at - Date.now()))
+          this.#timer = setTimeout(() => this.#feed({ type: 'deadline' }), Math.max(0, effect.at - steadyNow()))
         }
         return
       case 'record':
-        return this.#host.record(this.id.scope, this.id.app, this.name, effect.message)
+        return this.#host.record(this.id.scope, this.id.app, this.name, effect.message, effect.event)
     }
   }
 
@@ -232,12 +285,57 @@ export class InstanceRunner {
   }
 
   #environment(): Record<string, string> {
-    return instanceEnvironment(this.spec, {
+    return instanceEnvironment(this.spec, this.#context())
+  }
+
+  #context(): InstanceContext {
+    return {
       ...this.id,
       revision: this.#host.revision(this.id.scope),
       preload: this.#host.preload,
       open: (sealed) => this.#host.openSecret(sealed),
-    })
+    }
+  }
+
+  #hookOf(name: HookName): Hook | null {
+    const { preStart, postStart, preStop, postStop } = this.spec.hooks
+    return { pre_start: preStart, post_start: postStart, pre_stop: preStop, post_stop: postStop }[name]
+  }
+
+  #runHook(incarnation: number, hook: HookName): void {
+    const ended = (failure: string | null): void => {
+      if (this.#hook === run) this.#hook = null
+      this.#feed({ type: 'hook-ended', incarnation, hook, failure })
+    }
+    // Taken away by an update just now: there is nothing to run.
+    const command = this.#hookOf(hook)
+    if (command === null) return queueMicrotask(() => ended(null))
+    const run = this.#runCommand(command, { ECO_HOOK: hook }, ended)
+    this.#hook = run
+  }
+
+  /** By its message or command; where that does not reach it, by the signal. */
+  #askToStop(pid: number): void {
+    const { signal, message, exec, timeoutMs } = this.spec.stop
+    const bySignal = (why: string): void => {
+      this.#record(`${why}; sent ${signal} instead`)
+      this.#group?.signal(signal)
+    }
+    if (exec !== null) {
+      this.#runCommand({ command: exec, timeoutMs }, {}, (failure) => {
+        if (failure !== null && pidOf(this.#instance) === pid) bySignal(`its stop command failed: ${failure}`)
+      })
+    } else if (!deliverStopMessage(pid)) bySignal(`no process of it takes the message ${message}`)
+  }
+
+  #runCommand(hook: Hook, extra: Record<string, string>, ended: (failure: string | null) => void): CommandRun {
+    const { lastExit } = this.#instance
+    const env = { ...commandEnvironment(this.spec, this.#context(), pidOf(this.#instance), lastExit), ...extra }
+    return runCommand(hook, { cwd: this.spec.cwd, env, log: this.#logs().err }, ended)
+  }
+
+  #record(message: string): void {
+    this.#host.record(this.id.scope, this.id.app, this.name, message)
   }
 
   #spawn(incarnation: number): void {

@@ -154,6 +154,12 @@ export function inTree(pid: number, ancestor: number): boolean {
   return false
 }
 
+/** Whether a process has a handler of its own for a signal. */
+export function catchesSignal(pid: number, signal: number): boolean {
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readText(`/proc/${pid}/status`))?.[1]
+  return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n
+}
+
 /** `nginx: worker` and the like, for messages; null when it cannot be read. */
 export function commandOf(pid: number): string | null {
   const argv = readText(`/proc/${pid}/cmdline`).split('\0').filter(Boolean)

@@ -1,4 +1,5 @@
 import type { Backoff, RestartPolicy } from '../model/spec.ts'
+import type { Fault } from './instance-state.ts'
 
 /**
  * The crashes an instance is remembered for. `upClock` adds up the time it was up, back-off pauses left out: measured
@@ -25,8 +26,8 @@ export type RestartDecision =
 /**
  * Decides what happens after an instance ended by itself.
  *
- * @param clean whether it ended as if its work were done: exit code 0
  * @param upMs how long it was up in this run, from ready to its end, milliseconds; 0 when it was never ready
+ * @param dice chance, from 0 to 1, for the jitter of the pause
  * @returns a decision with the reason shown to the user; never throws
  *
  * Source: OTP's restart intensity and period; reasons as in Nomad's restart tracker.
@@ -34,24 +35,31 @@ export type RestartDecision =
 export function decideRestart(
   policy: RestartPolicy,
   history: RestartHistory,
-  clean: boolean,
+  { clean, final }: Pick<Fault, 'clean' | 'final'>,
   upMs: number,
+  dice: number,
 ): RestartDecision {
   const upClock = history.upClock + Math.max(0, upMs)
   const marks = history.marks.filter((mark) => mark > upClock - policy.windowMs)
   const inARow = upMs >= STABLE_MS ? 0 : history.inARow
+  if (final) {
+    return { type: 'leave', history: { upClock, marks, inARow }, reason: 'this is one of its stop_exit_codes' }
+  }
   if (policy.policy === 'never' || (policy.policy === 'on_failure' && clean)) {
     const reason = `restart policy is ${policy.policy}`
     return { type: clean ? 'leave' : 'give-up', history: { upClock, marks, inARow }, reason }
   }
   if (marks.length >= policy.max) {
-    const reason = `${marks.length} restarts within ${policy.windowMs / 1000}s of running`
+    const reason =
+      policy.windowMs === Number.POSITIVE_INFINITY
+        ? `${marks.length + 1} attempt${marks.length > 0 ? 's' : ''}`
+        : `${marks.length} restarts within ${policy.windowMs / 1000}s of running`
     return { type: 'give-up', history: { upClock, marks, inARow }, reason }
   }
   const attempt = marks.length + 1
   return {
     type: 'restart',
-    delayMs: backoffDelay(policy.backoff, inARow),
+    delayMs: withJitter(backoffDelay(policy.backoff, inARow), policy.backoff.jitter, dice),
     history: { upClock, marks: [...marks, upClock], inARow: inARow + 1 },
     reason: `restart ${attempt} of ${policy.max}`,
   }
@@ -61,4 +69,9 @@ export function decideRestart(
 export function backoffDelay(backoff: Backoff, inARow: number): number {
   if (inARow === 0) return 0
   return Math.min(backoff.initialMs * backoff.factor ** (inARow - 1), backoff.maxMs)
+}
+
+/** Longer or shorter by up to the share `jitter`, so that instances that failed together do not try again together. */
+function withJitter(delayMs: number, jitter: number, dice: number): number {
+  return delayMs * (1 + jitter * (2 * dice - 1))
 }

@@ -9,6 +9,8 @@ const DEFAULT: RestartPolicy = {
   backoff: { ...SPEC_DEFAULTS.restart.backoff, jitter: 0 },
 }
 
+const CRASH = { clean: false, final: false }
+
 describe('the policy', () => {
   test.each([
     ['always', true, 'restart'],
@@ -18,15 +20,43 @@ describe('the policy', () => {
     ['never', true, 'leave'],
     ['never', false, 'give-up'],
   ] as const)('%s, clean exit %s: %s', (policy, clean, expected) => {
-    expect(decideRestart({ ...DEFAULT, policy }, NO_RESTARTS, clean, 5000).type).toBe(expected)
+    expect(decideRestart({ ...DEFAULT, policy }, NO_RESTARTS, { clean, final: false }, 5000, 0.5).type).toBe(expected)
   })
 
   test('gives its numbers as the reason', () => {
-    const decision = decideRestart({ ...DEFAULT, max: 0 }, NO_RESTARTS, false, 5)
+    const decision = decideRestart({ ...DEFAULT, max: 0 }, NO_RESTARTS, CRASH, 5, 0.5)
     expect(decision).toMatchObject({ type: 'give-up', reason: '0 restarts within 60s of running' })
-    expect(decideRestart(DEFAULT, NO_RESTARTS, false, 5).reason).toBe('restart 1 of 16')
-    expect(decideRestart({ ...DEFAULT, policy: 'never' }, NO_RESTARTS, false, 5).reason).toBe('restart policy is never')
+    expect(decideRestart(DEFAULT, NO_RESTARTS, CRASH, 5, 0.5).reason).toBe('restart 1 of 16')
+    expect(decideRestart({ ...DEFAULT, policy: 'never' }, NO_RESTARTS, CRASH, 5, 0.5).reason).toBe(
+      'restart policy is never',
+    )
   })
+})
+
+test('an exit code of stop_exit_codes is the end, whatever the policy', () => {
+  const decision = decideRestart(DEFAULT, NO_RESTARTS, { clean: false, final: true }, 5, 0.5)
+  expect(decision).toMatchObject({ type: 'leave', reason: 'this is one of its stop_exit_codes' })
+})
+
+test('the retries of a job end by their number alone, however long its attempts take', () => {
+  const retries: RestartPolicy = { ...DEFAULT, policy: 'on_failure', max: 2, windowMs: Number.POSITIVE_INFINITY }
+  let history = NO_RESTARTS
+  const reasons = [1, 2, 3].map(() => {
+    const decision = decideRestart(retries, history, CRASH, 3_600_000, 0.5)
+    history = decision.history
+    return `${decision.type}: ${decision.reason}`
+  })
+  expect(reasons).toEqual(['restart: restart 1 of 2', 'restart: restart 2 of 2', 'give-up: 3 attempts'])
+})
+
+test('jitter makes a pause longer or shorter by its share at most', () => {
+  const policy: RestartPolicy = { ...DEFAULT, backoff: { ...DEFAULT.backoff, jitter: 0.1 } }
+  const history = { upClock: 0, marks: [0], inARow: 1 }
+  const delays = [0, 0.5, 1].map((dice) => {
+    const decision = decideRestart(policy, history, CRASH, 0, dice)
+    return decision.type === 'restart' ? Math.round(decision.delayMs) : null
+  })
+  expect(delays).toEqual([90, 100, 110])
 })
 
 describe('the window', () => {
@@ -34,7 +64,7 @@ describe('the window', () => {
   function crashes(policy: RestartPolicy, upMs: number, limit: number): { count: number; history: RestartHistory } {
     let history = NO_RESTARTS
     for (let count = 0; count < limit; count++) {
-      const decision = decideRestart(policy, history, false, upMs)
+      const decision = decideRestart(policy, history, CRASH, upMs, 0.5)
       history = decision.history
       if (decision.type !== 'restart') return { count, history }
     }
@@ -68,7 +98,7 @@ describe('the window', () => {
         const restarts: number[] = []
         for (const upMs of runs) {
           clock += upMs
-          const decision = decideRestart({ ...DEFAULT, max }, history, false, upMs)
+          const decision = decideRestart({ ...DEFAULT, max }, history, CRASH, upMs, 0.5)
           history = decision.history
           if (decision.type === 'restart') restarts.push(clock)
           const within = restarts.filter((at) => at > clock - DEFAULT.windowMs)
@@ -93,8 +123,8 @@ describe('the back-off', () => {
 
   test('a run of ten seconds resets it', () => {
     const history = { upClock: 1000, marks: [1000], inARow: 6 }
-    expect(decideRestart(DEFAULT, history, false, 10_000)).toMatchObject({ delayMs: 0, history: { inARow: 1 } })
-    expect(decideRestart(DEFAULT, history, false, 9999)).toMatchObject({ delayMs: 3200, history: { inARow: 7 } })
+    expect(decideRestart(DEFAULT, history, CRASH, 10_000, 0.5)).toMatchObject({ delayMs: 0, history: { inARow: 1 } })
+    expect(decideRestart(DEFAULT, history, CRASH, 9999, 0.5)).toMatchObject({ delayMs: 3200, history: { inARow: 7 } })
   })
 
   test('never shrinks from one crash to the next and never passes its cap', () => {

@@ -1,6 +1,7 @@
 /** A machine without processes: carries out the effects of one instance and checks what must hold at every moment. */
 
 import type { Exit } from '../../src/model/observed.ts'
+import type { HookName } from '../../src/model/spec.ts'
 import {
   type Effect,
   type Instance,
@@ -8,8 +9,8 @@ import {
   type LifePolicy,
   NEW_INSTANCE,
   pidOf,
-  transition,
-} from '../../src/supervisor/transition.ts'
+} from '../../src/supervisor/instance-state.ts'
+import { transition } from '../../src/supervisor/transition.ts'
 
 /** The processes of one incarnation. */
 interface Group {
@@ -25,13 +26,26 @@ interface Group {
 }
 
 export type Action =
-  | { readonly do: 'start' | 'stop' | 'spawn-error' | 'ready' | 'members-end' | 'report-empty' | 'early-deadline' }
+  | {
+      readonly do:
+        | 'start'
+        | 'stop'
+        | 'reset'
+        | 'spawn-error'
+        | 'ready'
+        | 'members-end'
+        | 'report-empty'
+        | 'early-deadline'
+    }
+  | { readonly do: 'readiness'; readonly reason: string | null }
+  | { readonly do: 'fault'; readonly urgent: boolean }
+  | { readonly do: 'hook-ends'; readonly failure: string | null }
   | { readonly do: 'spawned'; readonly members: number }
   | { readonly do: 'end'; readonly code: number | null }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'late'; readonly event: LateEvent; readonly age: number }
 
-export type LateEvent = 'spawned' | 'ready' | 'exited' | 'group-empty'
+export type LateEvent = 'spawned' | 'ready' | 'exited' | 'group-empty' | 'readiness' | 'fault' | 'hook-ended'
 
 export class SimulatedWorld {
   now = 1_000_000
@@ -41,6 +55,8 @@ export class SimulatedWorld {
   #spawning: number | null = null
   #group: Group | null = null
   #awaited: number | null = null
+  #hook: { readonly name: HookName; readonly incarnation: number; cancelled: boolean } | null = null
+  #urgent = false
   #nextPid = 100
 
   constructor(policy: LifePolicy) {
@@ -51,6 +67,7 @@ export class SimulatedWorld {
     switch (action.do) {
       case 'start':
       case 'stop':
+      case 'reset':
         this.#feed({ type: action.do })
         break
       case 'spawned':
@@ -61,6 +78,17 @@ export class SimulatedWorld {
         break
       case 'ready':
         if (this.#group?.leaderAlive) this.#feed({ type: 'ready', incarnation: this.#group.incarnation })
+        break
+      case 'readiness':
+        if (this.#group?.leaderAlive) {
+          this.#feed({ type: 'readiness', incarnation: this.#group.incarnation, reason: action.reason })
+        }
+        break
+      case 'fault':
+        this.#fault(action.urgent)
+        break
+      case 'hook-ends':
+        this.#hookEnds(action.failure)
         break
       case 'end':
         if (this.#group?.leaderAlive) this.#group.leaderAlive = false
@@ -89,7 +117,8 @@ export class SimulatedWorld {
   cooperate(): void {
     for (let i = 0; i < 200; i++) {
       const before = this.instance
-      if (this.#spawning !== null) this.act({ do: 'spawned', members: 0 })
+      if (this.#hook !== null) this.act({ do: 'hook-ends', failure: null })
+      else if (this.#spawning !== null) this.act({ do: 'spawned', members: 0 })
       else if (this.#group && this.#group.askedAt !== null) {
         this.act({ do: 'members-end' })
         this.act({ do: 'end', code: null })
@@ -124,6 +153,23 @@ export class SimulatedWorld {
       case 'set-deadline':
         this.#deadline = effect.at
         break
+      case 'run-hook':
+        must(this.#hook === null || this.#hook.cancelled, 'two hooks at once')
+        must(effect.incarnation === this.instance.incarnation, 'a hook of another incarnation')
+        must(
+          (effect.hook === 'pre_start' || effect.hook === 'post_stop') === (this.#group === null),
+          'a hook out of turn',
+        )
+        this.#hook = { name: effect.hook, incarnation: effect.incarnation, cancelled: false }
+        break
+      case 'cancel-hook':
+        if (this.#hook) this.#hook.cancelled = true
+        break
+      case 'ask-to-stop':
+        must(effect.pid === this.#group?.pid, 'asks another process to stop')
+        if (this.#group) this.#group.askedAt ??= this.now
+        break
+      case 'watch-life':
       case 'watch-ready':
         must(effect.pid === this.#group?.pid, 'watches another process')
         break
@@ -140,9 +186,10 @@ export class SimulatedWorld {
       group.askedAt ??= this.now
       return
     }
+    group.killed = true
+    if (this.#urgent) return
     must(group.askedAt !== null, 'killed without having been asked')
     must(this.now >= (group.askedAt ?? 0) + this.#policy.stop.timeoutMs, 'killed within the grace')
-    group.killed = true
   }
 
   #spawned(members: number): void {
@@ -161,6 +208,20 @@ export class SimulatedWorld {
     this.#feed({ type: 'exited', incarnation, exit: { kind: 'spawn-error', message: 'ENOENT', at: this.now } })
   }
 
+  #fault(urgent: boolean): void {
+    if (!this.#group) return
+    if (urgent) this.#urgent = true
+    this.#group.askedAt ??= urgent ? this.now : null
+    this.#feed({ type: 'fault', incarnation: this.#group.incarnation, reason: 'too much', urgent })
+  }
+
+  #hookEnds(failure: string | null): void {
+    if (!this.#hook) return
+    const { name, incarnation, cancelled } = this.#hook
+    this.#hook = null
+    this.#feed({ type: 'hook-ended', incarnation, hook: name, failure: cancelled ? 'was cancelled' : failure })
+  }
+
   #reportExit(exit: Exit): void {
     const group = this.#group
     if (!group || group.leaderAlive || group.reported) return
@@ -173,6 +234,7 @@ export class SimulatedWorld {
     if (!group || !group.reported || group.members > 0 || this.#awaited !== group.incarnation) return
     this.#group = null
     this.#awaited = null
+    this.#urgent = false
     this.#feed({ type: 'group-empty', incarnation: group.incarnation })
   }
 
@@ -198,7 +260,7 @@ export class SimulatedWorld {
         ? { type: event, incarnation, pid: 7 }
         : event === 'exited'
           ? { type: event, incarnation, exit: exitOf(1, this.now) }
-          : { type: event, incarnation }
+          : lateOf(event, incarnation)
     const { instance, effects } = transition(before, late, this.#policy, this.now)
     must(instance === before && effects.length === 0, 'an event of an older incarnation changed something')
   }
@@ -206,10 +268,13 @@ export class SimulatedWorld {
   #check(): void {
     const { phase } = this.instance
     must(pidOf(this.instance) === (this.#group?.pid ?? null), 'the phase does not name the process that is there')
-    const waits =
-      phase.name === 'stopping' || phase.name === 'backoff' || (phase.name === 'starting' && phase.pid !== null)
+    const step = 'step' in phase ? phase.step : null
+    const inHook = step !== null && step.includes('_')
+    if (inHook) must(this.#hook?.name === step, `${phase.name}, but its ${step} hook does not run`)
+    const runs = phase.name === 'running' && this.#policy.runTimeoutMs !== null
+    const waits = phase.name === 'backoff' || step === 'ready' || step === 'ending' || runs
     if (waits) must(this.#deadline !== null, `${phase.name} without a deadline`)
-    else if (phase.name !== 'starting') must(this.#deadline === null, `${phase.name} with a deadline`)
+    else must(this.#deadline === null, `${phase.name} ${step ?? ''} with a deadline`)
   }
 }
 
@@ -220,4 +285,18 @@ function must(holds: boolean, otherwise: string): void {
 
 function exitOf(code: number | null, at: number): Exit {
   return code === null ? { kind: 'signal', signal: 'SIGTERM', at } : { kind: 'code', code, at }
+}
+
+function lateOf(event: Exclude<LateEvent, 'spawned' | 'exited'>, incarnation: number): InstanceEvent {
+  switch (event) {
+    case 'readiness':
+      return { type: event, incarnation, reason: 'late' }
+    case 'fault':
+      return { type: event, incarnation, reason: 'late', urgent: true }
+    case 'hook-ended':
+      return { type: event, incarnation, hook: 'pre_start', failure: null }
+    case 'ready':
+    case 'group-empty':
+      return { type: event, incarnation }
+  }
 }

@@ -1,13 +1,21 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { ExitStatus } from '../../src/model/spec.ts'
-import type { LifePolicy } from '../../src/supervisor/transition.ts'
+import type { ExitStatus, HookName } from '../../src/model/spec.ts'
+import type { LifePolicy } from '../../src/supervisor/instance-state.ts'
 import { type Action, SimulatedWorld } from './simulated-world.ts'
 
 const simple = fc.constantFrom<Action[]>(
   { do: 'start' },
   { do: 'start' },
   { do: 'stop' },
+  { do: 'reset' },
+  { do: 'hook-ends', failure: null },
+  { do: 'hook-ends', failure: null },
+  { do: 'hook-ends', failure: 'exited with code 1' },
+  { do: 'readiness', reason: 'answered 503' },
+  { do: 'readiness', reason: null },
+  { do: 'fault', urgent: false },
+  { do: 'fault', urgent: true },
   { do: 'spawn-error' },
   { do: 'ready' },
   { do: 'members-end' },
@@ -26,18 +34,20 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant('late' as const),
-      event: fc.constantFrom('spawned', 'ready', 'exited', 'group-empty'),
+      event: fc.constantFrom('spawned', 'ready', 'exited', 'group-empty', 'readiness', 'fault', 'hook-ended'),
       age: fc.integer({ min: 1, max: 3 }),
     }),
   },
 )
 const actions = fc.array(action, { maxLength: 80, size: 'max' })
 
+const HOOKS: HookName[] = ['pre_start', 'post_start', 'pre_stop', 'post_stop']
+
 const policies: fc.Arbitrary<LifePolicy> = fc.record({
   stop: fc.record({
     signal: fc.constantFrom('SIGTERM', 'SIGINT'),
-    message: fc.constant(null),
-    exec: fc.constant(null),
+    message: fc.constantFrom(null, '"shutdown"'),
+    exec: fc.constantFrom(null, ['pg_ctl', 'stop']),
     timeoutMs: fc.constantFrom(0, 1, 500, 10_000),
   }),
   restart: fc.record({
@@ -54,6 +64,12 @@ const policies: fc.Arbitrary<LifePolicy> = fc.record({
     stopExitCodes: fc.constantFrom<ExitStatus[][]>([], [1]),
   }),
   readyTimeoutMs: fc.constantFrom(0, 100, 30_000),
+  runTimeoutMs: fc.constantFrom(null, null, 500),
+  hooks: fc.oneof(
+    fc.constant(new Set<HookName>()),
+    fc.subarray(HOOKS).map((names) => new Set(names)),
+  ),
+  dice: fc.constantFrom(0, 0.5, 1),
 })
 
 /** Every action also checks what must hold at all times: see simulated-world.ts. */
@@ -88,7 +104,8 @@ describe('whatever happens to an instance', () => {
   test('a started instance ends as running, or as ended for a reason, once the world cooperates', () => {
     fc.assert(
       fc.property(policies, actions, (policy, history) => {
-        const world = worldAfter(policy, [...history, { do: 'start' }])
+        // With a time limit a service would be ended, and started again, for ever.
+        const world = worldAfter({ ...policy, runTimeoutMs: null }, [...history, { do: 'start' }])
         world.cooperate()
         expect(world.instance.wanted).toBe('up')
         expect(['running', 'exited', 'failed']).toContain(world.instance.phase.name)
@@ -100,7 +117,10 @@ describe('whatever happens to an instance', () => {
   test('an operator who asks for a start gets one, whatever came before', () => {
     fc.assert(
       fc.property(policies, actions, (policy, history) => {
-        const world = worldAfter({ ...policy, readyTimeoutMs: 30_000 }, [...history, { do: 'stop' }])
+        const world = worldAfter({ ...policy, readyTimeoutMs: 30_000, runTimeoutMs: null }, [
+          ...history,
+          { do: 'stop' },
+        ])
         world.cooperate()
         const { incarnation } = world.instance
         world.act({ do: 'start' })

@@ -9,8 +9,8 @@ import {
   type LifePolicy,
   NEW_INSTANCE,
   type Phase,
-  transition,
-} from '../../src/supervisor/transition.ts'
+} from '../../src/supervisor/instance-state.ts'
+import { transition } from '../../src/supervisor/transition.ts'
 
 const NOW = 100_000
 const PID = 42
@@ -27,34 +27,63 @@ const POLICY: LifePolicy = {
   stop: SPEC_DEFAULTS.stop,
   restart: RESTART,
   readyTimeoutMs: 30_000,
+  runTimeoutMs: null,
+  hooks: new Set(),
+  dice: 0.5,
 }
+/** The same with every hook there is. */
+const HOOKED: LifePolicy = { ...POLICY, hooks: new Set(['pre_start', 'post_start', 'pre_stop', 'post_stop']) }
 
 const stopping = {
   name: 'stopping',
+  step: 'ending',
   pid: PID,
   since: SINCE,
   readyAt: SINCE,
   deadline: NOW,
   killed: false,
   exit: null,
+  endedAt: null,
   fault: null,
 } as const
-const fault = { reason: 'exited with code 1', clean: false }
+const fault = { reason: 'exited with code 1', clean: false, final: false }
+const starting = { name: 'starting', step: 'ready', pid: PID, since: SINCE, deadline: NOW } as const
+const spawning = { ...starting, step: 'spawn', pid: null, deadline: null } as const
+const running = { name: 'running', pid: PID, since: SINCE, readyAt: SINCE, unready: null, deadline: null } as const
 
 /** Every phase, with what is wanted in it. */
 const PHASES: Record<string, { wanted: 'up' | 'down'; phase: Phase }> = {
   stopped: { wanted: 'down', phase: { name: 'stopped' } },
-  spawning: { wanted: 'up', phase: { name: 'starting', pid: null, since: SINCE, deadline: NOW } },
-  'spawning, unwanted': { wanted: 'down', phase: { name: 'starting', pid: null, since: SINCE, deadline: NOW } },
-  starting: { wanted: 'up', phase: { name: 'starting', pid: PID, since: SINCE, deadline: NOW } },
-  running: { wanted: 'up', phase: { name: 'running', pid: PID, since: SINCE, readyAt: SINCE } },
+  spawning: { wanted: 'up', phase: spawning },
+  'spawning, unwanted': { wanted: 'down', phase: spawning },
+  starting: { wanted: 'up', phase: starting },
+  running: { wanted: 'up', phase: running },
+  'not ready': { wanted: 'up', phase: { ...running, unready: 'answered 503' } },
+  overdue: { wanted: 'up', phase: { ...running, deadline: NOW } },
   stopping: { wanted: 'down', phase: stopping },
   'stopping, wanted again': { wanted: 'up', phase: stopping },
-  'ended, rest stopping': { wanted: 'up', phase: { ...stopping, exit: CRASH, fault } },
+  'ended, rest stopping': { wanted: 'up', phase: { ...stopping, exit: CRASH, endedAt: NOW, fault } },
   killed: { wanted: 'down', phase: { ...stopping, killed: true } },
   backoff: { wanted: 'up', phase: { name: 'backoff', until: NOW, reason: 'exited with code 1' } },
   exited: { wanted: 'up', phase: { name: 'exited' } },
   failed: { wanted: 'up', phase: { name: 'failed', reason: 'why' } },
+}
+
+/** Phases of an instance with hooks. */
+const HOOKED_PHASES: Record<string, { wanted: 'up' | 'down'; phase: Phase }> = {
+  'stopped, hooked': { wanted: 'down', phase: { name: 'stopped' } },
+  pre_start: { wanted: 'up', phase: { ...spawning, step: 'pre_start' } },
+  'pre_start, unwanted': { wanted: 'down', phase: { ...spawning, step: 'pre_start' } },
+  'starting, hooked': { wanted: 'up', phase: starting },
+  post_start: { wanted: 'up', phase: { ...starting, step: 'post_start', deadline: null } },
+  'running, hooked': { wanted: 'up', phase: running },
+  pre_stop: { wanted: 'down', phase: { ...stopping, step: 'pre_stop', deadline: null } },
+  'stopping, hooked': { wanted: 'down', phase: stopping },
+  post_stop: { wanted: 'down', phase: { ...stopping, step: 'post_stop', pid: null, deadline: null, exit: CRASH } },
+  'post_stop after a crash': {
+    wanted: 'up',
+    phase: { ...stopping, step: 'post_stop', pid: null, deadline: null, exit: CRASH, endedAt: NOW, fault },
+  },
 }
 
 const EVENTS: Record<string, InstanceEvent> = {
@@ -63,11 +92,24 @@ const EVENTS: Record<string, InstanceEvent> = {
   deadline: { type: 'deadline' },
   spawned: { type: 'spawned', incarnation: INCARNATION, pid: PID },
   ready: { type: 'ready', incarnation: INCARNATION },
+  reset: { type: 'reset' },
+  unready: { type: 'readiness', incarnation: INCARNATION, reason: 'answered 503' },
+  'ready again': { type: 'readiness', incarnation: INCARNATION, reason: null },
+  fault: { type: 'fault', incarnation: INCARNATION, reason: 'not healthy', urgent: false },
+  urgent: { type: 'fault', incarnation: INCARNATION, reason: 'eats memory', urgent: true },
   crash: { type: 'exited', incarnation: INCARNATION, exit: CRASH },
   empty: { type: 'group-empty', incarnation: INCARNATION },
+  ...Object.fromEntries(
+    (['pre_start', 'post_start', 'pre_stop', 'post_stop'] as const).flatMap((hook) => [
+      [`${hook} ok`, { type: 'hook-ended', incarnation: INCARNATION, hook, failure: null }],
+      [`${hook} fails`, { type: 'hook-ended', incarnation: INCARNATION, hook, failure: 'exited with code 1' }],
+    ]),
+  ),
 }
 
-const SPAWN = 'starting up: deadline+30000 spawn'
+const SPAWN = 'starting up: no-deadline spawn'
+const PRE_START = 'starting up: no-deadline pre_start'
+const URGENT = 'stopping up: SIGKILL deadline+1000 await-group'
 const STOP = 'deadline+10000 SIGTERM await-group'
 const KILL = 'SIGKILL deadline+1000'
 
@@ -76,7 +118,7 @@ const TABLE: Record<string, Record<string, string>> = {
   stopped: { start: SPAWN },
   spawning: {
     stop: 'starting down:',
-    spawned: 'starting up: deadline+0 watch-ready',
+    spawned: 'starting up: deadline+30000 watch-ready',
     crash: SPAWN,
   },
   'spawning, unwanted': {
@@ -87,24 +129,49 @@ const TABLE: Record<string, Record<string, string>> = {
   starting: {
     stop: `stopping down: ${STOP}`,
     deadline: `stopping up: ${STOP}`,
-    spawned: 'starting up: deadline+0 watch-ready',
-    ready: 'running up: no-deadline',
+    ready: 'running up: no-deadline watch-life',
+    fault: `stopping up: ${STOP}`,
+    urgent: URGENT,
     crash: `stopping up: ${STOP}`,
   },
-  running: { stop: `stopping down: ${STOP}`, crash: `stopping up: ${STOP}` },
+  running: {
+    stop: `stopping down: ${STOP}`,
+    unready: 'running up: "not ready: answered 503"',
+    fault: `stopping up: ${STOP}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  'not ready': {
+    stop: `stopping down: ${STOP}`,
+    'ready again': 'running up: "ready again"',
+    fault: `stopping up: ${STOP}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  overdue: {
+    stop: `stopping down: ${STOP}`,
+    deadline: `stopping up: ${STOP}`,
+    unready: 'running up: "not ready: answered 503"',
+    fault: `stopping up: ${STOP}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
   stopping: {
+    urgent: `stopping down: ${KILL}`,
     start: 'stopping up:',
     deadline: `stopping down: ${KILL}`,
     crash: 'stopping down:',
     empty: 'stopped down: no-deadline',
   },
   'stopping, wanted again': {
+    urgent: `stopping up: ${KILL}`,
     stop: 'stopping down:',
     deadline: `stopping up: ${KILL}`,
     crash: 'stopping up:',
     empty: SPAWN,
   },
   'ended, rest stopping': {
+    urgent: `stopping up: ${KILL}`,
     start: 'stopping up:',
     stop: 'stopping down:',
     deadline: `stopping up: ${KILL}`,
@@ -117,17 +184,82 @@ const TABLE: Record<string, Record<string, string>> = {
     crash: 'stopping down:',
     empty: 'stopped down: no-deadline',
   },
-  backoff: { start: SPAWN, stop: 'stopped down: no-deadline', deadline: SPAWN },
+  backoff: { start: SPAWN, reset: SPAWN, stop: 'stopped down: no-deadline', deadline: SPAWN },
   exited: { start: SPAWN, stop: 'stopped down: no-deadline' },
-  failed: { start: SPAWN, stop: 'stopped down: no-deadline' },
+  failed: { start: SPAWN, reset: SPAWN, stop: 'stopped down: no-deadline' },
+}
+
+const HOOKED_TABLE: Record<string, Record<string, string>> = {
+  'stopped, hooked': { start: PRE_START },
+  pre_start: {
+    stop: 'starting down: cancel-hook',
+    'pre_start ok': SPAWN,
+    'pre_start fails': 'stopping up: no-deadline post_stop',
+    crash: 'stopping up: no-deadline post_stop',
+  },
+  'pre_start, unwanted': {
+    start: 'starting up:',
+    stop: 'starting down: cancel-hook',
+    'pre_start ok': 'stopping down: no-deadline post_stop',
+    'pre_start fails': 'stopping down: no-deadline post_stop',
+    crash: 'stopping down: no-deadline post_stop',
+  },
+  'starting, hooked': {
+    stop: `stopping down: ${STOP}`,
+    deadline: `stopping up: ${STOP}`,
+    ready: 'starting up: no-deadline post_start',
+    fault: `stopping up: ${STOP}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  post_start: {
+    stop: `stopping down: ${STOP} cancel-hook`,
+    'post_start ok': 'running up: no-deadline watch-life',
+    'post_start fails': `stopping up: ${STOP}`,
+    fault: `stopping up: ${STOP} cancel-hook`,
+    urgent: `${URGENT} cancel-hook`,
+    crash: `stopping up: ${STOP} cancel-hook`,
+  },
+  'running, hooked': {
+    stop: 'stopping down: no-deadline pre_stop',
+    unready: 'running up: "not ready: answered 503"',
+    fault: 'stopping up: no-deadline pre_stop',
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  pre_stop: {
+    start: 'stopping up:',
+    'pre_stop ok': `stopping down: ${STOP}`,
+    'pre_stop fails': `stopping down: ${STOP}`,
+    urgent: 'stopping down: SIGKILL deadline+1000 await-group cancel-hook',
+    crash: `stopping down: ${STOP} cancel-hook`,
+  },
+  'stopping, hooked': {
+    start: 'stopping up:',
+    urgent: `stopping down: ${KILL}`,
+    deadline: `stopping down: ${KILL}`,
+    crash: 'stopping down:',
+    empty: 'stopping down: no-deadline post_stop',
+  },
+  post_stop: {
+    start: 'stopping up:',
+    'post_stop ok': 'stopped down: no-deadline',
+    'post_stop fails': 'stopped down: no-deadline',
+  },
+  'post_stop after a crash': {
+    start: 'stopping up:',
+    stop: 'stopping down:',
+    'post_stop ok': PRE_START,
+    'post_stop fails': PRE_START,
+  },
 }
 
 function instanceIn({ wanted, phase }: { wanted: 'up' | 'down'; phase: Phase }): Instance {
   return { ...NEW_INSTANCE, incarnation: INCARNATION, wanted, phase }
 }
 
-function outcomeOf(before: Instance, event: InstanceEvent): string {
-  const { instance, effects } = transition(before, event, POLICY, NOW)
+function outcomeOf(before: Instance, event: InstanceEvent, policy: LifePolicy): string {
+  const { instance, effects } = transition(before, event, policy, NOW)
   const acts = effects.flatMap((effect) => {
     switch (effect.type) {
       case 'set-deadline':
@@ -135,7 +267,12 @@ function outcomeOf(before: Instance, event: InstanceEvent): string {
       case 'signal-group':
         return [effect.signal]
       case 'record':
-        return []
+        return effect.event === 'unready' || effect.message === 'ready again' ? [JSON.stringify(effect.message)] : []
+      case 'run-hook':
+        return [effect.hook]
+      case 'ask-to-stop':
+      case 'cancel-hook':
+      case 'watch-life':
       case 'spawn':
       case 'watch-ready':
       case 'await-group':
@@ -147,6 +284,7 @@ function outcomeOf(before: Instance, event: InstanceEvent): string {
   // The order of effects is of no account to the table, save that SIGKILL is named first.
   const order = ['SIGKILL', 'no-deadline', 'deadline', 'SIGTERM']
   const rank = (act: string): number => {
+    if (act === 'cancel-hook') return order.length + 1
     const at = order.findIndex((prefix) => act.startsWith(prefix))
     return at < 0 ? order.length : at
   }
@@ -154,23 +292,26 @@ function outcomeOf(before: Instance, event: InstanceEvent): string {
   return [`${instance.phase.name} ${instance.wanted}:`, ...acts].join(' ')
 }
 
-describe('every phase and every event', () => {
-  for (const [phaseName, row] of Object.entries(PHASES)) {
+describe.each([
+  ['without hooks', PHASES, TABLE, POLICY],
+  ['with every hook', HOOKED_PHASES, HOOKED_TABLE, HOOKED],
+] as const)('every phase and every event, %s', (_, phases, table, policy) => {
+  for (const [phaseName, row] of Object.entries(phases)) {
     for (const [eventName, event] of Object.entries(EVENTS)) {
-      const expected = TABLE[phaseName]?.[eventName]
+      const expected = table[phaseName]?.[eventName]
       const before = instanceIn(row)
       const unchanged = `${before.phase.name} ${before.wanted}:`
       // A verb is remembered even where it has nothing to do.
       const wanted = eventName === 'start' ? 'up' : eventName === 'stop' ? 'down' : before.wanted
       test(`${phaseName} + ${eventName}: ${expected ?? 'nothing'}`, () => {
-        expect(outcomeOf(before, event)).toBe(expected ?? unchanged.replace(/ (up|down):/, ` ${wanted}:`))
+        expect(outcomeOf(before, event, policy)).toBe(expected ?? unchanged.replace(/ (up|down):/, ` ${wanted}:`))
       })
     }
     test(`${phaseName}: an event of an older incarnation changes nothing`, () => {
       const before = instanceIn(row)
       for (const event of Object.values(EVENTS)) {
         if (!('incarnation' in event)) continue
-        const late = transition(before, { ...event, incarnation: INCARNATION - 1 }, POLICY, NOW)
+        const late = transition(before, { ...event, incarnation: INCARNATION - 1 }, policy, NOW)
         expect(late).toEqual({ instance: before, effects: [] })
       }
     })
@@ -203,7 +344,11 @@ describe('how a run is judged', () => {
       NOW,
     )
     expect(settled.phase.name).toBe('starting')
-    expect(effects).toContainEqual({ type: 'record', message: 'not ready within 30s; restarting (restart 1 of 16)' })
+    expect(effects).toContainEqual({
+      type: 'record',
+      event: 'restarting',
+      message: 'not ready within 30s; restarting (restart 1 of 16)',
+    })
   })
 
   test('an instance that ends by itself with exit code 0 is left alone under on_failure', () => {
@@ -241,6 +386,6 @@ describe('how a run is judged', () => {
     let instance = instanceIn(PHASES['running'] as { wanted: 'up'; phase: Phase })
     instance = transition(instance, { type: 'stop' }, policy, NOW).instance
     const { effects } = transition(instance, { type: 'deadline' }, policy, NOW + 100)
-    expect(effects.some((effect) => effect.type === 'record')).toBe(false)
+    expect(effects.some((effect) => effect.type === 'record' && effect.event === 'killed')).toBe(false)
   })
 })

@@ -21,7 +21,7 @@ export function whenReady(runner: InstanceRunner): Promise<Verdict> {
     const ended = lastExit === null ? '' : describeExit(lastExit)
     switch (phase.name) {
       case 'running':
-        return null
+        return phase.unready === null ? null : undefined
       case 'failed':
         return { reason: phase.reason }
       case 'exited':
@@ -36,6 +36,8 @@ export function whenReady(runner: InstanceRunner): Promise<Verdict> {
         if (timedOut && runner.instance.incarnation !== ending) {
           return { reason: withWaiting(runner, `was ${phase.fault.reason}`) }
         }
+        // A hook is the operator's own word.
+        if (lastExit?.kind === 'hook' && restarts > startedAt) return { reason: ended }
         if (restarts - startedAt < STARTS_BEFORE_GIVING_UP) return undefined
         return { reason: `${ended}, ${restarts - startedAt} times in a row before it was ready` }
     }
@@ -56,7 +58,8 @@ export function whenCompleted(runner: InstanceRunner): Promise<Verdict> {
     const { phase, lastExit } = runner.instance
     if (phase.name === 'stopped') return { reason: 'was stopped' }
     if (phase.name !== 'exited' && phase.name !== 'failed') return undefined
-    if (lastExit?.kind === 'code' && lastExit.code === 0) return null
+    if (runner.hasSucceeded) return null
+    if (phase.name === 'failed') return { reason: phase.reason }
     return { reason: lastExit ? describeExit(lastExit) : 'did not run' }
   })
 }

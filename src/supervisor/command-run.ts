@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { lastLines, sizeOf } from '../logs/tail.ts'
+import type { Hook } from '../model/spec.ts'
+import { openLog, spawnMessage } from './child.ts'
+
+/** A command that runs on the app's behalf: a hook, or the command that asks it to stop. */
+export interface CommandRun {
+  /** Ends it, with all it started; `ended` still comes. */
+  cancel(): void
+}
+
+export interface CommandContext {
+  readonly cwd: string
+  readonly env: Record<string, string>
+  /** Where its output goes: the log of the instance, so that nobody has to look in another place. */
+  readonly log: string
+}
+
+const OUTPUT_LINES = 5
+
+/**
+ * Runs a command of the user to its end, or until its time is over.
+ *
+ * @param ended called once: null, or why it did not succeed, with the last lines it wrote
+ */
+export function runCommand(
+  { command, timeoutMs }: Hook,
+  { cwd, env, log }: CommandContext,
+  ended: (failure: string | null) => void,
+): CommandRun {
+  const [file = '', ...args] = command
+  const offset = sizeOf(log)
+  let verdict: string | null = null
+  let isOver = false
+  const end = (failure: string | null): void => {
+    if (isOver) return
+    isOver = true
+    clearTimeout(timer)
+    ended(failure === null ? null : [failure, ...lastLines(log, OUTPUT_LINES, offset)].join('\n'))
+  }
+  let child: ChildProcess | null = null
+  const kill = (reason: string): void => {
+    verdict ??= reason
+    try {
+      // Its whole group: a shell does not pass signals on.
+      if (child?.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // Gone already: its exit is on the way.
+    }
+  }
+  const timer = setTimeout(() => kill(`did not end within ${timeoutMs / 1000}s`), timeoutMs)
+  try {
+    const out = openLog(log)
+    try {
+      child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', out, out] })
+    } finally {
+      closeSync(out)
+    }
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      end(`could not be started: ${spawnMessage(error, { command, cwd })}`),
+    )
+    child.once('exit', (code, signal) => {
+      if (verdict === null && code === 0) return end(null)
+      end(verdict ?? (signal === null ? `exited with code ${code}` : `was killed by ${signal}`))
+    })
+  } catch (error) {
+    const { message } = error as Error
+    setImmediate(() => end(`could not be started: ${message}`))
+  }
+  return { cancel: () => kill('was cancelled') }
+}
