@@ -238,6 +238,12 @@ function addVerbs(program: Command, done: Done): void {
       )
     })
   }
+  selecting(command(program, 'reset', 'forget the restarts of instances; those that gave up try again'), true)
+    .addOption(jsonOption())
+    .action(async (selectors: string[], options: SelectOptions) => {
+      const { reset } = await import('./commands/reset.ts')
+      await reset(selection(selectors, options), options.json === true)
+    })
   scoped(command(program, 'scale', 'run this many instances, held until the next apply'))
     .argument('<app>', 'the app')
     .argument('<instances>', 'how many', count)

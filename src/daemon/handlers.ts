@@ -8,6 +8,7 @@ import type { Intent } from '../planner/intent.ts'
 import { renderListing } from './listing-text.ts'
 import type { Daemon } from './daemon.ts'
 import { appNames, listApp } from './listing.ts'
+import { resetInstances } from './reset.ts'
 import {
   type ApplyIntent,
   isoTime,
@@ -81,6 +82,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
     verbPlan: (params) => ({
       plans: verbWork(daemon, params).map(({ keeper, intent }): Plan => keeper.plan(intent, null).plan),
     }),
+    reset: (selection) => ({ instances: resetInstances(selected(daemon, selection), daemon.engine) }),
     ls: (selection) => listing(daemon, version, selection),
     lsText: ({ json, color, width, ...selection }, emit) => {
       const apps = listing(daemon, version, selection)
@@ -152,7 +154,7 @@ function applyIntent(daemon: Daemon, desired: DesiredState, intent: ApplyIntent)
   return { kind: 'apply', ...intent, only }
 }
 
-interface Selected extends SelectedApp {
+export interface Selected extends SelectedApp {
   readonly keeper: ScopeKeeper
 }
 

@@ -78,6 +78,8 @@ export interface Methods {
   }
   readonly verb: { readonly params: VerbParams; readonly result: { readonly results: readonly ApplyResult[] } }
   readonly verbPlan: { readonly params: VerbParams; readonly result: { readonly plans: readonly Plan[] } }
+  /** Forgets the restarts of instances; those that had given up try again. */
+  readonly reset: { readonly params: Selection; readonly result: { readonly instances: readonly ResetInstance[] } }
   readonly ls: { readonly params: Selection; readonly result: Listing }
   /** The listing as text: the daemon's code is warm, and a cold client would take longer to lay it out than to ask. */
   readonly lsText: {
@@ -94,6 +96,18 @@ export interface Hello {
   readonly protocol: number
   readonly started_at: string
   readonly home: string
+}
+
+export interface ResetInstance {
+  readonly project: string
+  readonly environment: string
+  readonly id: string
+  /** State, restarts, and why, before. */
+  readonly state: InstanceStateName
+  readonly restarts: number
+  readonly reason: string | null
+  /** It is being started again. */
+  readonly started: boolean
 }
 
 export interface ApplyResult {

@@ -87,6 +87,7 @@ const METHODS: ReadonlySet<string> = new Set<MethodName>([
   'ls',
   'lsText',
   'describe',
+  'reset',
   'logs',
 ])
 

@@ -95,3 +95,25 @@ test('a new apply of the same file tries a failed app again', async () => {
   await rig.eco(['apply', '--yes'])
   await eventually(async () => expect((await rig.app('app')).state).toBe('running'))
 })
+
+test('eco reset forgets the restarts, and an instance that had given up tries again', async () => {
+  await using rig = await createRig()
+  const command = ['sh', '-c', 'echo >> starts; test -e mended && exec sleep 1000; exit 4']
+  const backoff = { initial: '10ms', factor: 1, max: '10ms' }
+  await rig.apply({ apps: { app: { command, restart: { max: 2, backoff } }, other: sleeper } })
+  await eventually(async () => expect((await rig.app('app')).state).toBe('failed'))
+  rig.write('mended', '')
+  const done = await rig.eco(['reset', 'app'])
+  expect(done).toMatchObject({ code: 0 })
+  expect(done.stdout).toBe(
+    'app#0  was failed (exited with code 4: 2 restarts within 60s of running), 2 restarts forgotten; starting again\n',
+  )
+  await eventually(async () => expect(await rig.app('app')).toMatchObject({ ready: 1, instances: [{ restarts: 0 }] }))
+  const other = await rig.pids('other')
+  expect((await rig.eco(['reset', 'other', '--json'])).json()).toMatchObject({
+    format_version: '1.0',
+    instances: [{ id: 'other#0', state: 'running', restarts: 0, started: false }],
+  })
+  expect(await rig.pids('other')).toEqual(other)
+  expect(await rig.eco(['reset', 'othr'])).toMatchObject({ code: 5 })
+})
