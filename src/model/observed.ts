@@ -35,6 +35,8 @@ export interface ObservedInstance {
   readonly lastExit: Exit | null
   /** Why it is in this state, for people: "16 restarts in 60 s", "waiting for http :3000/healthz". */
   readonly reason: string | null
+  /** What is not as the spec asks for, although it runs: "nice is not -5: …"; left out when there is nothing. */
+  readonly notes?: readonly string[]
 }
 
 export interface ObservedApp {

@@ -1,14 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, fchownSync, mkdirSync, openSync, statSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { dirname } from 'node:path'
+import { delimiter, dirname, resolve } from 'node:path'
 import type { Exit } from '../model/observed.ts'
+import type { ProcessAttributes } from '../model/spec.ts'
 import { FIRST_LISTEN_FD, SYSTEMD_FIRST_FD } from './environment.ts'
+import { isPlain, type Launch, launchOf } from './launch.ts'
+import { launchNotes } from './launch-notes.ts'
 
 export interface SpawnRequest {
   readonly command: readonly string[]
   readonly cwd: string
   readonly env: Record<string, string>
+  readonly attributes: ProcessAttributes
+  /** The cgroup.procs file of the cgroup it joins before anything else; null: none. */
+  readonly cgroupProcs: string | null
   readonly stdout: string
   readonly stderr: string
   readonly listenFds: readonly number[]
@@ -21,6 +27,8 @@ export interface SpawnRequest {
 export interface ChildEvents {
   exited(exit: Exit): void
   ready(): void
+  /** What is not as its attributes ask for, each a sentence; only when there is something to say. */
+  noted(notes: readonly string[]): void
 }
 
 /**
@@ -30,21 +38,23 @@ export interface ChildEvents {
  * @returns the pid, or null when it could not be started; then `exited` follows with the reason
  */
 export function spawnInstance(request: SpawnRequest, events: ChildEvents): number | null {
-  const [file, ...args] = request.command
-  if (file === undefined) throw new Error('Internal error: empty command')
   const opened: number[] = []
+  const reportFd = reportFdOf(request)
+  let launch: Launch
   let child: ChildProcess
   try {
+    launch = launchFor(request, reportFd)
+    const [file, ...args] = launch.command
+    if (file === undefined) throw new Error('Internal error: empty command')
     const out = openLog(request.stdout)
     opened.push(out)
     const err = request.stderr === request.stdout ? out : openLog(request.stderr)
     opened.push(err)
-    child = spawn(file, args, {
-      cwd: request.cwd,
-      env: request.env,
-      detached: true,
-      stdio: stdioOf(request, out, err),
-    })
+    for (const fd of opened) giveLog(fd, launch.owner)
+    const stdio = stdioOf(request, out, err)
+    if (launch.reports && reportFd !== null) stdio[reportFd] = 'pipe'
+    const { uid, gid } = launch
+    child = spawn(file, args, { cwd: request.cwd, env: request.env, detached: true, stdio, uid, gid })
   } catch (error) {
     const message = (error as Error).message
     setImmediate(() => events.exited({ kind: 'spawn-error', message, at: Date.now() }))
@@ -60,8 +70,33 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
     const at = Date.now()
     events.exited(signal === null ? { kind: 'code', code: code ?? 0, at } : { kind: 'signal', signal, at })
   })
-  if (request.readyFd !== null && child.pid !== undefined) watchReadyPipe(child, request.readyFd, events)
-  return child.pid ?? null
+  if (child.pid === undefined) return null
+  if (request.readyFd !== null) watchReadyPipe(child, request.readyFd, events)
+  if (launch.reports) watchReport(child, reportFd, request.attributes, launch.notes, events)
+  else if (launch.notes.length > 0) setImmediate(() => events.noted(launch.notes))
+  return child.pid
+}
+
+/**
+ * The spawn, and what makes of it the process that is asked for.
+ *
+ * @throws Error with a reason for people
+ */
+function launchFor(request: SpawnRequest, reportFd: number | null): Launch {
+  const { command, attributes, cgroupProcs, systemdFds } = request
+  const asked = { attributes, cgroupProcs, listenPid: systemdFds }
+  if (isPlain(asked)) return { command, owner: null, reports: false, notes: [] }
+  const launch = launchOf({ ...asked, command, reportFd })
+  // A shell stands between: of a missing program it would only say "exited with code 127".
+  if (launch.command !== command) refuseMissing(request)
+  return launch
+}
+
+/** The first descriptor of one digit that is free: a POSIX shell knows no larger one. */
+function reportFdOf({ listenFds, systemdFds, readyFd }: SpawnRequest): number | null {
+  const first = SYSTEMD_FIRST_FD + (systemdFds ? listenFds.length : 0)
+  const fd = first === readyFd ? first + 1 : first
+  return fd <= 9 ? fd : null
 }
 
 type Stdio = 'ignore' | 'pipe' | number
@@ -87,6 +122,36 @@ export function openLog(path: string): number {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     return openSync(path, flags, 0o600)
   }
+}
+
+/** So that an app which opens /dev/stdout or /dev/stderr once more may do so; eco as root reads it all the same. */
+function giveLog(fd: number, owner: number | null): void {
+  if (owner === null) return
+  try {
+    fchownSync(fd, owner, process.getegid?.() ?? 0)
+  } catch {
+    // The descriptor it inherits is good either way.
+  }
+}
+
+/** @throws Error when the program or its working directory is not there */
+function refuseMissing({ command, cwd, env }: SpawnRequest): void {
+  const program = command[0] ?? ''
+  const folders = program.includes('/') ? [cwd] : (env['PATH'] ?? '/usr/bin:/bin').split(delimiter)
+  let code = 'ENOENT'
+  if (isDirectory(cwd)) {
+    for (const folder of folders) {
+      try {
+        const path = resolve(cwd, folder, program)
+        accessSync(path, constants.X_OK)
+        if (!isDirectory(path)) return
+        code = 'EACCES'
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EACCES') code = 'EACCES'
+      }
+    }
+  }
+  throw new Error(spawnMessage({ name: '', message: '', code }, { command, cwd }))
 }
 
 /** spawn reports ENOENT for a missing program and for a missing working directory alike. */
@@ -119,4 +184,26 @@ function watchReadyPipe(child: ChildProcess, fd: number, events: ChildEvents): v
     events.ready()
   })
   pipe.on('error', () => pipe.destroy())
+}
+
+/** The pipe ends when the process turns into its program, some milliseconds after the start. */
+function watchReport(
+  child: ChildProcess,
+  fd: number | null,
+  attributes: ProcessAttributes,
+  known: readonly string[],
+  events: ChildEvents,
+): void {
+  const pipe = child.stdio[fd as 3] as unknown as Socket | null
+  if (!pipe) return
+  let text = ''
+  pipe.setEncoding('utf8')
+  pipe.on('data', (chunk: string) => {
+    text += chunk
+  })
+  pipe.on('error', () => pipe.destroy())
+  pipe.on('close', () => {
+    const notes = [...known, ...launchNotes(text, attributes)]
+    if (notes.length > 0) events.noted(notes)
+  })
 }

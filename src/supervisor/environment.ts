@@ -3,6 +3,7 @@
 import type { ScopeId } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
+import { loginVariables } from './launch.ts'
 import { listenKey } from './sockets.ts'
 
 /** Descriptors for listening sockets start here: below 17 Node wrappers (npm, tsx) close or overwrite them. */
@@ -23,7 +24,7 @@ export interface InstanceContext {
 
 /** What every process of the app gets, hooks and checks included: its variables, and who it is. */
 function ownEnvironment(spec: AppSpec, context: InstanceContext): Record<string, string> {
-  const env: Record<string, string> = { ...spec.ambient }
+  const env: Record<string, string> = { ...spec.ambient, ...loginVariables(spec.attributes) }
   for (const [name, value] of Object.entries(spec.env)) {
     env[name] = value.type === 'plain' ? value.value : context.open(value.sealed)
   }
@@ -91,15 +92,6 @@ export function usesSystemdProtocol(spec: AppSpec): boolean {
 
 function isNodeProgram(spec: AppSpec): boolean {
   return NODE_PROGRAMS.has(spec.command[0]?.split('/').at(-1) ?? '')
-}
-
-/**
- * LISTEN_PID must be the pid of the program itself, which only the process that becomes it can know: a shell sets it
- * and then turns into the program.
- */
-export function commandLine(spec: AppSpec): readonly string[] {
-  if (!usesSystemdProtocol(spec)) return spec.command
-  return ['/bin/sh', '-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...spec.command]
 }
 
 function withPreload(options: string | undefined, preload: string): string {

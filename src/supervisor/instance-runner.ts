@@ -8,7 +8,6 @@ import { fromWall, steadyNow, toWall } from './clock.ts'
 import { type CommandRun, runCommand } from './command-run.ts'
 import {
   commandEnvironment,
-  commandLine,
   instanceEnvironment,
   readyFd,
   type InstanceContext,
@@ -78,6 +77,7 @@ export class InstanceRunner {
   #stopReadyWatch: () => void = () => {}
   #hook: CommandRun | null = null
   #waitingFor: string | null = null
+  #notes: readonly string[] = []
   /** Log files with their sizes when the current run began. */
   logOffsets: readonly { readonly path: string; readonly offset: number }[] = []
   readonly #listeners = new Set<() => void>()
@@ -136,6 +136,11 @@ export class InstanceRunner {
 
   get process(): ProcIdentity | null {
     return this.#process
+  }
+
+  /** Sentences about what is not as the spec asks for, although the process runs. */
+  get notes(): readonly string[] {
+    return this.#notes
   }
 
   /** What the ready check of the latest run said last; null when it passed at once or has nothing to say. */
@@ -199,6 +204,7 @@ export class InstanceRunner {
       restarts,
       lastExit,
       reason: this.#reason(),
+      ...(this.#notes.length > 0 ? { notes: this.#notes } : {}),
     }
   }
 
@@ -340,15 +346,18 @@ export class InstanceRunner {
 
   #spawn(incarnation: number): void {
     const { spec } = this
+    this.#notes = []
     const logs = this.#logs()
     this.logOffsets = [logs.out, logs.err].map((path) => ({ path, offset: sizeOf(path) }))
     let pid: number | null
     try {
       pid = spawnInstance(
         {
-          command: commandLine(spec),
+          command: spec.command,
           cwd: spec.cwd,
           env: this.#environment(),
+          attributes: spec.attributes,
+          cgroupProcs: null,
           stdout: logs.out,
           stderr: logs.err,
           listenFds: this.#host.listenFds(this.id.scope, this.id.app, spec),
@@ -361,6 +370,7 @@ export class InstanceRunner {
             this.#feed({ type: 'exited', incarnation, exit })
           },
           ready: () => this.#feed({ type: 'ready', incarnation }),
+          noted: (notes) => this.#note(notes),
         },
       )
     } catch (error) {
@@ -375,6 +385,13 @@ export class InstanceRunner {
     this.#group = new Group(pid, this.#host.sweep)
     // The transition that asked for the spawn must be over before its outcome goes in.
     queueMicrotask(() => this.#feed({ type: 'spawned', incarnation, pid }))
+  }
+
+  /** What is not as the spec asks for, although it runs. */
+  #note(notes: readonly string[]): void {
+    this.#notes = [...this.#notes, ...notes]
+    for (const note of notes) this.#host.record(this.id.scope, this.id.app, this.name, note)
+    this.#host.changed(this)
   }
 
   #watchReady(incarnation: number, pid: number): void {
