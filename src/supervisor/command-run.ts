@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { lastLines, sizeOf } from '../logs/tail.ts'
-import type { Hook } from '../model/spec.ts'
+import type { Hook, ProcessAttributes } from '../model/spec.ts'
 import { openLog, spawnMessage } from './child.ts'
+import { launchBeside } from './launch.ts'
 
 /** A command that runs on the app's behalf: a hook, or the command that asks it to stop. */
 export interface CommandRun {
@@ -13,6 +14,8 @@ export interface CommandRun {
 export interface CommandContext {
   readonly cwd: string
   readonly env: Record<string, string>
+  /** As whom it runs, and with which limits: like the app itself. */
+  readonly attributes: ProcessAttributes
   /** Where its output goes: the log of the instance, so that nobody has to look in another place. */
   readonly log: string
 }
@@ -26,10 +29,9 @@ const OUTPUT_LINES = 5
  */
 export function runCommand(
   { command, timeoutMs }: Hook,
-  { cwd, env, log }: CommandContext,
+  { cwd, env, attributes, log }: CommandContext,
   ended: (failure: string | null) => void,
 ): CommandRun {
-  const [file = '', ...args] = command
   const offset = sizeOf(log)
   let verdict: string | null = null
   let isOver = false
@@ -53,7 +55,9 @@ export function runCommand(
   try {
     const out = openLog(log)
     try {
-      child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', out, out] })
+      const { command: whole, uid, gid } = launchBeside(command, attributes)
+      const [file = '', ...args] = whole
+      child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', out, out], uid, gid })
     } finally {
       closeSync(out)
     }

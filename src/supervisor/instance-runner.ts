@@ -337,7 +337,8 @@ export class InstanceRunner {
   #runCommand(hook: Hook, extra: Record<string, string>, ended: (failure: string | null) => void): CommandRun {
     const { lastExit } = this.#instance
     const env = { ...commandEnvironment(this.spec, this.#context(), pidOf(this.#instance), lastExit), ...extra }
-    return runCommand(hook, { cwd: this.spec.cwd, env, log: this.#logs().err }, ended)
+    const { cwd, attributes } = this.spec
+    return runCommand(hook, { cwd, env, attributes, log: this.#logs().err }, ended)
   }
 
   #record(message: string): void {

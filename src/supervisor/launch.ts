@@ -46,6 +46,18 @@ export function launchOf(request: LaunchRequest): Launch {
   return { command: prepared(command, request), ...ids, owner, reports, notes: groups.length > 0 ? [note] : [] }
 }
 
+/**
+ * For a command that runs beside an app (a hook, a check): as the same user, with the same attributes. What the system
+ * refuses is told by the app's own start.
+ *
+ * @throws Error like launchOf
+ */
+export function launchBeside(command: readonly string[], attributes: ProcessAttributes): Launch {
+  const asked = { attributes, listenPid: false, cgroupProcs: null }
+  if (isPlain(asked)) return { command, owner: null, reports: false, notes: [] }
+  return launchOf({ ...asked, command, reportFd: null })
+}
+
 /** HOME and the like of the user an app runs as; none when that is the daemon's own. */
 export function loginVariables({ user }: ProcessAttributes): Record<string, string> {
   const account = user === null ? null : lookUpUser(user)
