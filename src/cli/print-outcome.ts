@@ -46,5 +46,5 @@ const VERDICT: Readonly<Record<ExitCode, string>> = {
   [EXIT.refused]: 'Refused.',
   [EXIT.rolledBack]: 'Rolled back: the old version serves.',
   [EXIT.needsPerson]: 'Failed, and not rolled back: a person is needed.',
-  [EXIT.notReady]: 'Applied, but not ready in time.',
+  [EXIT.notReady]: 'Applied, but not all of it is ready.',
 }

@@ -8,7 +8,7 @@ import { reportError } from './report-error.ts'
 const EXIT_CODES = `
 Exit codes: 0 done or nothing to do · 1 a bug in eco · 2 diff --exit-code: changes · 3 diff --exit-code: drift only
   4 invalid file or usage, nothing done · 5 refused (stale plan, busy, guard, unknown target), nothing done
-  6 rolled back, the old version serves · 7 failed and not rolled back: a person is needed · 8 not ready in time, kept`
+  6 rolled back, the old version serves · 7 failed and not rolled back: a person is needed · 8 not ready in time or cancelled, kept`
 
 /**
  * Parses the command line and runs it. Every command's code is loaded only when it runs.

@@ -20,6 +20,11 @@ function title(step: Step): string {
   return `${step.action} ${step.app}${count}`
 }
 
+/** A stop goes beside an apply, and the events of both come in. */
+function isOf(step: Step | undefined, { app, action }: StepEvent): step is Step {
+  return step?.app === app && step.action === action
+}
+
 /** One line for each step that has ended. */
 export function lineProgress(plan: Plan): Progress {
   const steps = new Map(plan.steps.map((step) => [step.id, step]))
@@ -28,8 +33,9 @@ export function lineProgress(plan: Plan): Progress {
       if (event.type === 'instance') process.stderr.write(`  ${event.instance} ${event.message}\n`)
       if (event.type !== 'step' || event.status === 'started' || event.status === 'progress') return
       const step = steps.get(event.id)
+      if (!isOf(step, event)) return
       const why = event.message === null ? '' : `: ${event.message}`
-      process.stderr.write(`${event.status} ${event.id}/${plan.steps.length} ${step ? title(step) : event.app}${why}\n`)
+      process.stderr.write(`${event.status} ${event.id}/${plan.steps.length} ${title(step)}${why}\n`)
     },
     end: () => Promise.resolve(),
   }
@@ -61,7 +67,7 @@ async function listProgress(plan: Plan): Promise<Progress> {
         const step = plan.steps.find((it) => it.app === event.app)
         if (step) views.get(step.id)?.say(`${event.instance} ${event.message}`)
       }
-      if (event.type !== 'step') return
+      if (event.type !== 'step' || !isOf(plan.steps[event.id - 1], event)) return
       if (event.status === 'progress') views.get(event.id)?.say(event.message ?? '')
       else if (event.status !== 'started') views.get(event.id)?.end(event)
     },

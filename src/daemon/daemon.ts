@@ -95,7 +95,7 @@ export class Daemon {
   async stopApps(): Promise<number> {
     const keepers = [...this.#keepers.values()]
     // What an apply has begun to start would come after us.
-    await Promise.all(keepers.map((keeper) => keeper.whenIdle()))
+    await Promise.all(keepers.map((keeper) => keeper.cancelAll('cancelled by eco daemon stop --apps')))
     for (const keeper of keepers) keeper.setDown(true)
     return this.engine.stopAll()
   }

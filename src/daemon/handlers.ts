@@ -65,14 +65,14 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
     verb: async (params, emit) => {
       const work = verbWork(daemon, params)
       // Refused as a whole, before anything is done to another scope.
-      for (const { keeper } of work) keeper.refuseBusy()
+      for (const { keeper } of work) keeper.refuseBusy(params.verb)
       const scopes = new Set(work.map(({ keeper }) => scopeName(keeper.scope)))
       const off = daemon.events.listen((event) => {
         if (scopes.has(event.scope)) emit(event)
       })
       try {
-        const results = work.map(({ keeper, intent }) =>
-          keeper.apply({ intent, desired: null, expectedPlan: null, by: params.by }),
+        const results = work.map(({ keeper, intent, named }) =>
+          keeper.apply({ intent, desired: null, expectedPlan: null, by: params.by, cancels: named }),
         )
         return { results: await Promise.all(results) }
       } finally {
@@ -178,13 +178,21 @@ function slotsOf(daemon: Daemon, keeper: ScopeKeeper, app: string): number[] {
   )
 }
 
-function verbWork(daemon: Daemon, params: VerbParams): { keeper: ScopeKeeper; intent: Intent }[] {
+interface VerbWork {
+  readonly keeper: ScopeKeeper
+  readonly intent: Intent
+  /** The apps that are meant, also those that are only being applied and so have no place in a plan yet. */
+  readonly named: readonly string[]
+}
+
+function verbWork(daemon: Daemon, params: VerbParams): VerbWork[] {
   const found = selected(daemon, params)
   refuseAmbiguity(found, params)
   const apps = found.filter(({ keeper, app }) => Object.hasOwn(keeper.applied.apps, app))
-  if (apps.length === 0 && found[0]) {
+  const cancels = params.verb === 'stop' || params.verb === 'delete'
+  if (apps.length === 0 && found[0] && !cancels) {
     throw new EcoError('LOCKED', `${found[0].app} is being applied for the first time.`, {
-      hint: 'wait for it to end; "eco ls" shows how far it is',
+      hint: `wait for it to end ("eco ls" shows how far it is), or cancel it with "eco stop ${found[0].app}"`,
     })
   }
   const partial = apps.find(({ slots }) => slots !== null)
@@ -193,12 +201,13 @@ function verbWork(daemon: Daemon, params: VerbParams): { keeper: ScopeKeeper; in
       hint: `eco ${params.verb} ${partial.app}, or restart one instance with eco restart ${partial.app}#${partial.slots?.[0] ?? 0}`,
     })
   }
-  return [...groupByKeeper(apps)].map(([keeper, targets]) => ({
+  return [...groupByKeeper(cancels ? found : apps)].map(([keeper, targets]) => ({
     keeper,
+    named: targets.map(({ app }) => app),
     intent: {
       kind: 'verb',
       verb: params.verb,
-      apps: targets.map(({ app, slots }) => ({ app, slots })),
+      apps: targets.flatMap(({ app, slots }) => (Object.hasOwn(keeper.applied.apps, app) ? [{ app, slots }] : [])),
       instances: params.instances,
       by: params.by,
       allowEmpty: true,

@@ -3,7 +3,7 @@
 import type { AppStateName, InstanceStateName, ObservedInstance } from '../model/observed.ts'
 import { instanceName } from '../model/ids.ts'
 import type { AppliedApp, Hold } from '../model/applied.ts'
-import type { Listen } from '../model/spec.ts'
+import type { AppSpec, Listen } from '../model/spec.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import type { Monitor } from './monitor.ts'
 import { isoTime, type ListedApp, type ListedInstance } from './protocol.ts'
@@ -13,8 +13,10 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
   const applied = own(keeper.applied.apps, app)
   const hold = own(keeper.applied.holds, app) ?? null
   const observed = engine.groups(keeper.scope).get(app)?.observe().instances ?? []
-  const spec = applied?.spec
-  const wanted = wantedCount(applied, hold)
+  const waiting = engine.waiting(keeper.scope, app)
+  const spec = applied?.spec ?? waiting?.spec
+  const wanted = wantedCount(spec, hold)
+  const runs = observed.some(({ pid }) => pid !== null)
   const nextRun = engine.nextRun(keeper.scope, app)
   const { project, environment } = keeper.scope
   // Spelled out: a literal that begins with a spread takes ten times as long, and this is every app of every `eco ls`.
@@ -25,8 +27,8 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     kind: spec?.kind ?? 'service',
     wanted,
     ready: observed.filter((instance) => instance.ready).length,
-    state: appState(applied, observed, keeper.isDown ? 0 : wanted),
-    reason: observed.find((instance) => instance.reason !== null)?.reason ?? null,
+    state: waiting && !runs ? 'starting' : appState(applied, observed, keeper.isDown ? 0 : wanted),
+    reason: (runs ? null : waiting?.reason) ?? observed.find(({ reason }) => reason !== null)?.reason ?? null,
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
     hold: hold && { verb: hold.verb, instances: hold.instances, by: hold.by, at: isoTime(hold.at) },
@@ -66,10 +68,10 @@ function listInstance(app: string, instance: ObservedInstance, monitor: Monitor)
   }
 }
 
-function wantedCount(applied: AppliedApp | undefined, hold: Hold | null): number {
-  if (!applied || applied.spec.kind === 'cron') return 0
-  if (applied.spec.kind === 'job') return 1
-  return hold?.instances ?? applied.spec.instances
+function wantedCount(spec: AppSpec | undefined, hold: Hold | null): number {
+  if (!spec || spec.kind === 'cron') return 0
+  if (spec.kind === 'job') return 1
+  return hold?.instances ?? spec.instances
 }
 
 /** Mildest first; an app shows the worst of its instances. */

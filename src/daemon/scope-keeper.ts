@@ -1,10 +1,11 @@
 import { EcoError, EXIT } from '../errors.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
+import { Cancellation } from '../executor/cancellation.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
-import { type AppliedState, type Hold, SPEC_FORMAT } from '../model/applied.ts'
+import { type AppliedApp, type AppliedState, type Hold, SPEC_FORMAT } from '../model/applied.ts'
 import type { StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
-import type { Plan, PlannedChange, StepAction } from '../model/plan.ts'
+import type { Plan, PlannedChange, StepAction, Verb } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
 import { plan } from '../planner/plan.ts'
@@ -21,6 +22,8 @@ export interface ApplyRequest {
   /** Told the plan before anything is refused or done. */
   readonly onPlan?: (plan: Plan) => void
   readonly by: string
+  /** Apps whose steps in a plan under way are cancelled first: `eco stop` and `eco delete` do not wait for an apply. */
+  readonly cancels?: readonly string[]
 }
 
 export interface BegunApply {
@@ -28,24 +31,32 @@ export interface BegunApply {
   readonly finished: Promise<ApplyResult>
 }
 
-interface Lock {
+/** A plan that is being carried out. */
+interface Work {
   readonly by: string
   readonly since: number
   readonly what: string
+  readonly cancellation: Cancellation
+  /** Apps that another verb has dealt with meanwhile: what it made of them stays. */
+  readonly overruled: Set<string>
   /** Resolves when the work is over. */
   readonly over: Promise<void>
 }
 
-/** Owns one scope: its applied state, and the one apply at a time that may change it. */
+/**
+ * Owns one scope: its applied state, and the one plan at a time that may change it. Only a stop or a delete does not wait
+ * for its turn: it cancels what the plan under way would do to its apps, and goes beside it.
+ */
 export class ScopeKeeper {
   readonly scope: ScopeId
   readonly #store: RevisionStore
   readonly #engine: LocalEngine
   readonly #events: EventLog
   #applied: AppliedState
-  #lock: Lock | null = null
+  readonly #works = new Set<Work>()
   #isDown: boolean
-  #makesRevision = false
+  /** How many of the works make a revision when they are over. */
+  #revisionsToCome = 0
   #healing: Promise<unknown> = Promise.resolve()
 
   /** @throws EcoError STATE_DAMAGED */
@@ -67,14 +78,15 @@ export class ScopeKeeper {
     return this.#isDown
   }
 
-  /** @throws EcoError LOCKED while an apply is under way */
-  refuseBusy(): void {
-    if (this.#lock) throw this.#lockedError(this.#lock)
+  /** @throws EcoError LOCKED while a plan is being carried out, unless the verb does not wait for that */
+  refuseBusy(verb: Verb | null): void {
+    const [work] = this.#works
+    if (work && !goesBeside(verb)) throw this.#lockedError(work)
   }
 
   /** The serial that instances started now belong to: that of an apply under way, when it makes one. */
   get revision(): number {
-    return this.#applied.serial + (this.#makesRevision ? 1 : 0)
+    return this.#applied.serial + this.#revisionsToCome
   }
 
   setDown(isDown: boolean): void {
@@ -100,8 +112,9 @@ export class ScopeKeeper {
    * @throws EcoError LOCKED, PLAN_STALE or GUARD; then nothing was changed
    */
   async begin(request: ApplyRequest): Promise<BegunApply> {
+    if (goesBeside(verbOf(request.intent))) await this.#cancel(request)
     // Right after its start the daemon brings back what was applied; a request waits for that instead of failing.
-    await this.#healing
+    else await this.#healing
     return this.#begin(request)
   }
 
@@ -113,7 +126,7 @@ export class ScopeKeeper {
 
   /** Starts what is applied and not running; requests wait until it is done. */
   async heal(): Promise<void> {
-    const healing = this.#locked({ by: 'eco daemon', what: 'start' }, async () => {
+    const healing = this.#working({ by: 'eco daemon', what: 'start' }, async ({ cancellation }) => {
       await this.#engine.dropUnapplied(this.scope, this.#applied.apps)
       const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
@@ -121,7 +134,7 @@ export class ScopeKeeper {
       // should run again is for an operator to say: a daemon's start is no reason.
       const steps = change.plan.steps.filter(({ action }) => HEALS.has(action))
       const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
-      await execute({ ...change, plan: { ...change.plan, steps } }, this.#applied, this.#engine, emit)
+      await execute({ ...change, plan: { ...change.plan, steps } }, this.#applied, this.#engine, emit, cancellation)
     })
     this.#healing = healing.catch(() => {})
     await healing
@@ -132,13 +145,38 @@ export class ScopeKeeper {
     return this.#healing
   }
 
-  /** Resolves once no apply is under way. */
+  /** Cancels whatever is being brought up. @returns once no plan is being carried out */
+  async cancelAll(reason: string): Promise<void> {
+    for (const { cancellation } of this.#works) cancellation.cancelAll(reason)
+    await this.whenIdle()
+  }
+
+  /** Resolves once no plan is being carried out. */
   async whenIdle(): Promise<void> {
-    while (this.#lock) await this.#lock.over
+    while (this.#works.size > 0) await Promise.all([...this.#works].map(({ over }) => over))
+  }
+
+  /** Takes apps out of the plans under way. */
+  async #cancel({ cancels = [], by, intent }: ApplyRequest): Promise<void> {
+    const reason = `cancelled by eco ${verbOf(intent)} (${by})`
+    const involved = (): Work[] => [...this.#works].filter(({ cancellation }) => cancellation.isActive(cancels))
+    for (let works = involved(); works.length > 0; works = involved()) {
+      for (const { what } of works)
+        this.#tell(`${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
+      await Promise.all(works.map(({ cancellation }) => cancellation.cancel(cancels, reason)))
+    }
+    for (const { overruled, cancellation } of this.#works) {
+      void cancellation.cancel(cancels, reason) // what it has not begun yet
+      for (const app of cancels) overruled.add(app)
+    }
+  }
+
+  #tell(message: string): void {
+    this.#events.emit(this.scope, { type: 'apply', at: Date.now(), scope: scopeName(this.scope), message })
   }
 
   #begin(request: ApplyRequest): BegunApply {
-    this.refuseBusy()
+    this.refuseBusy(verbOf(request.intent))
     const { intent, desired, expectedPlan, by } = request
     const change = this.plan(intent, desired)
     request.onPlan?.(change.plan)
@@ -149,18 +187,19 @@ export class ScopeKeeper {
     this.#saveHolds(change)
     this.#liftDown(change.plan)
     const what = intent.kind === 'apply' ? 'apply' : intent.verb
-    const finished = this.#locked({ by, what }, () => this.#carryOut(change, request))
+    const finished = this.#working({ by, what }, (work) => this.#carryOut(change, request, work))
     return { plan: change.plan, finished }
   }
 
-  async #locked<T>(who: { by: string; what: string }, work: () => Promise<T>): Promise<T> {
-    const running = work()
-    const lock: Lock = { ...who, since: Date.now(), over: running.then(noop, noop) }
-    this.#lock = lock
+  async #working<T>(who: { by: string; what: string }, carryOut: (work: Omit<Work, 'over'>) => Promise<T>): Promise<T> {
+    const begun = { ...who, since: Date.now(), cancellation: new Cancellation(), overruled: new Set<string>() }
+    const running = carryOut(begun)
+    const work: Work = { ...begun, over: running.then(noop, noop) }
+    this.#works.add(work)
     try {
       return await running
     } finally {
-      this.#lock = null
+      this.#works.delete(work)
     }
   }
 
@@ -179,15 +218,21 @@ export class ScopeKeeper {
     this.setDown(false)
   }
 
-  async #carryOut(change: PlannedChange, { desired, by }: ApplyRequest): Promise<ApplyResult> {
+  async #carryOut(
+    change: PlannedChange,
+    { desired, by }: ApplyRequest,
+    { cancellation, overruled }: Omit<Work, 'over'>,
+  ): Promise<ApplyResult> {
     const { plan: done } = change
-    this.#makesRevision = this.#isNew(change)
-    const results = await execute(change, this.#applied, this.#engine, (event) => this.#events.emit(this.scope, event))
-    this.#makesRevision = false
+    const revisions = this.#isNew(change) ? 1 : 0
+    this.#revisionsToCome += revisions
+    const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
+    const results = await execute(change, this.#applied, this.#engine, emit, cancellation)
+    this.#revisionsToCome -= revisions
     for (const { step, outcome } of results) {
       if (outcome.status === 'skipped') this.#engine.releaseUnused(this.scope, step.app)
     }
-    const problem = this.#record(change, results, by)
+    const problem = this.#record(change, results, by, overruled)
     const worst = exitCodeOf(results)
     const apps = done.only ?? Object.keys(change.next)
     const late = desired !== null && worst === EXIT.ok ? await this.#engine.whenSettled(this.scope, apps) : []
@@ -196,8 +241,18 @@ export class ScopeKeeper {
   }
 
   /** @returns why the new revision is not on disk; it is in force all the same */
-  #record(change: PlannedChange, results: readonly StepResult[], by: string): string | null {
-    const apps = resultingApps(change, this.#applied, results)
+  #record(
+    change: PlannedChange,
+    results: readonly StepResult[],
+    by: string,
+    overruled: ReadonlySet<string>,
+  ): string | null {
+    const apps: Record<string, AppliedApp> = resultingApps(change, this.#applied, results)
+    for (const app of overruled) {
+      const now = Object.hasOwn(this.#applied.apps, app) ? this.#applied.apps[app] : undefined
+      if (now) apps[app] = now
+      else delete apps[app]
+    }
     const { source } = change.plan
     if (!this.#isNew(change)) return null
     const serial = this.#applied.serial + 1
@@ -240,13 +295,13 @@ export class ScopeKeeper {
     }
   }
 
-  #lockedError(lock: Lock): EcoError {
-    const seconds = Math.round((Date.now() - lock.since) / 1000)
+  #lockedError(work: Work): EcoError {
+    const seconds = Math.round((Date.now() - work.since) / 1000)
     return new EcoError(
       'LOCKED',
-      `${scopeName(this.scope)} is busy: ${lock.what} by ${lock.by}, for ${seconds}s now.`,
+      `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.`,
       {
-        hint: 'wait for it to end; "eco ls" shows how far it is',
+        hint: 'wait for it to end ("eco ls" shows how far it is), or cancel what it does to an app with "eco stop APP"',
       },
     )
   }
@@ -256,6 +311,15 @@ export class ScopeKeeper {
 const HEALS: ReadonlySet<StepAction> = new Set<StepAction>(['start', 'scale', 'stop', 'roll', 'restart'])
 
 function noop(): void {}
+
+/** An operator who stops an app at 3 a.m. does not wait until an apply has given up on it. */
+function goesBeside(verb: Verb | null): boolean {
+  return verb === 'stop' || verb === 'delete'
+}
+
+function verbOf(intent: Intent): Verb | null {
+  return intent.kind === 'verb' ? intent.verb : null
+}
 
 function staleError(expected: string, { plan: now }: PlannedChange): EcoError {
   return new EcoError(

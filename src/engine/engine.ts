@@ -39,6 +39,13 @@ export interface Engine {
    * @throws EcoError GUARD; then nothing was changed
    */
   prepare(scope: ScopeId, change: PlannedChange): void
-  /** Carries out one step and waits for its gate. Expected failures are outcomes; a throw is a bug. */
-  perform(order: StepOrder, progress: (message: string) => void): Promise<StepOutcome>
+  /** The step waits for these others before it is performed; the returned function ends that. */
+  queue(order: StepOrder, behind: readonly Step[]): () => void
+  /**
+   * Carries out one step and waits for its gate. Expected failures are outcomes; a throw is a bug.
+   *
+   * @param signal ends a step that brings something up: what it has begun is stopped, and its outcome is `skipped`, with
+   *   the signal's reason (a sentence)
+   */
+  perform(order: StepOrder, progress: (message: string) => void, signal: AbortSignal): Promise<StepOutcome>
 }

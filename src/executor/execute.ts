@@ -1,11 +1,13 @@
 /** Carries out a plan on an engine: every step as soon as its prerequisites have succeeded. Decides nothing else. */
 
-import type { Engine, StepOutcome } from '../engine/engine.ts'
+import type { Engine, StepOrder, StepOutcome } from '../engine/engine.ts'
 import { EXIT, type ExitCode } from '../errors.ts'
 import type { AppliedApp, AppliedState } from '../model/applied.ts'
 import type { StepEvent, StepStatus } from '../model/events.ts'
 import { scopeName } from '../model/ids.ts'
 import type { PlannedChange, Step } from '../model/plan.ts'
+import { waitsFor } from '../model/waits.ts'
+import { Cancellation } from './cancellation.ts'
 
 export interface StepResult {
   readonly step: Step
@@ -17,11 +19,12 @@ export async function execute(
   applied: AppliedState,
   engine: Engine,
   emit: (event: StepEvent) => void,
+  cancellation = new Cancellation(),
 ): Promise<StepResult[]> {
   const { scope, steps } = change.plan
   const running = new Map<number, Promise<StepResult>>()
   const begun = new Map<number, Promise<StepResult | null>>()
-  const apps = new Map(steps.map((step) => [step.id, step.app]))
+  const byId = new Map(steps.map((step) => [step.id, step]))
   const tell = (step: Step, status: StepStatus, message: string | null = null): void =>
     emit({
       type: 'step',
@@ -34,28 +37,39 @@ export async function execute(
       message,
     })
 
-  const perform = async (step: Step, begin: () => void): Promise<StepResult> => {
-    const conditions = own(change.next, step.app)?.spec.dependsOn ?? {}
+  /** Waits for the steps before it. @returns why it cannot begin, or null */
+  const turn = async (step: Step, order: StepOrder, signal: AbortSignal): Promise<string | null> => {
+    if (step.after.length === 0) return null
+    const conditions = order.after?.spec.dependsOn ?? {}
     // What must only be started is under way once its step has begun: the engine waits for the process itself.
-    const onlyStarted = (id: number): boolean => conditions[apps.get(id) ?? ''] === 'started'
-    const before = await Promise.all(step.after.map(async (id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
-    const blocker = before.find((result) => result && result.outcome.status !== 'done')
-    if (blocker) {
-      const reason = `step ${blocker.step.id} (${blocker.step.action} ${blocker.step.app}) did not succeed`
+    const onlyStarted = (id: number): boolean => conditions[byId.get(id)?.app ?? ''] === 'started'
+    const leave = engine.queue(
+      order,
+      step.after.flatMap((id) => byId.get(id) ?? []),
+    )
+    const before = Promise.all(step.after.map((id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
+    const results = await Promise.race([before, whenAborted(signal)])
+    leave()
+    const blocker = results.find((result) => result && result.outcome.status !== 'done')
+    return blocker && blocker.outcome.status !== 'done'
+      ? waitsFor(blocker.step.app, null, blocker.outcome.reason)
+      : null
+  }
+
+  const perform = async (step: Step, begin: () => void): Promise<StepResult> => {
+    const order = { scope, step, before: own(applied.apps, step.app), after: own(change.next, step.app) }
+    const signal = isCancellable(step) ? cancellation.signal(step.app) : NEVER
+    const blocked = await turn(step, order, signal)
+    if (signal.aborted || blocked !== null) {
+      const reason = signal.aborted ? String(signal.reason) : String(blocked)
       tell(step, 'skipped', reason)
       return { step, outcome: { status: 'skipped', reason } }
     }
     tell(step, 'started')
     begin()
-    const order = {
-      scope,
-      step,
-      before: own(applied.apps, step.app),
-      after: own(change.next, step.app),
-    }
     // A throw is a bug in eco; the other steps go on all the same, and what they did must be recorded.
     const outcome = await engine
-      .perform(order, (message) => tell(step, 'progress', message))
+      .perform(order, (message) => tell(step, 'progress', message), signal)
       .catch((error: Error): StepOutcome => ({ status: 'failed', reason: `Internal error: ${error.message}`, log: [] }))
     tell(step, outcome.status, outcome.status === 'done' ? null : outcome.reason)
     return { step, outcome }
@@ -67,10 +81,25 @@ export async function execute(
       begin = () => resolve(null)
     })
     const result = perform(step, begin)
+    cancellation.track(step.app, result)
     running.set(step.id, result)
     begun.set(step.id, Promise.race([started, result]))
   }
   return Promise.all(running.values())
+}
+
+const NEVER = new AbortController().signal
+
+/** What takes something down goes through, whoever asks. */
+function isCancellable({ action }: Step): boolean {
+  return action !== 'stop' && action !== 'remove'
+}
+
+function whenAborted(signal: AbortSignal): Promise<readonly never[]> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve([])
+    if (signal !== NEVER) signal.addEventListener('abort', () => resolve([]), { once: true })
+  })
 }
 
 /** What is applied once the steps have ended as they did: an app that could not change keeps its old spec. */
@@ -96,6 +125,8 @@ export function exitCodeOf(results: readonly StepResult[]): ExitCode {
   const statuses = results.map((result) => result.outcome.status)
   if (statuses.includes('failed')) return EXIT.needsPerson
   if (statuses.includes('rolled-back')) return EXIT.rolledBack
+  // Nothing failed: somebody cancelled it.
+  if (statuses.includes('skipped')) return EXIT.notReady
   return EXIT.ok
 }
 

@@ -92,7 +92,7 @@ function act(
     gate: null,
     ...counts,
   }
-  return engine.perform({ scope: SCOPE, step, before, after }, () => {})
+  return engine.perform({ scope: SCOPE, step, before, after }, () => {}, new AbortController().signal)
 }
 
 const pids = (app: string): number[] =>

@@ -49,6 +49,10 @@ class FakeEngine implements Engine {
     throw new Error('not asked for')
   }
 
+  queue(): () => void {
+    return () => {}
+  }
+
   async perform(order: StepOrder, progress: (message: string) => void): Promise<StepOutcome> {
     this.orders.push(order)
     this.log.push(`begin ${order.step.id}`)
@@ -84,7 +88,7 @@ describe('execute', () => {
       expect(statuses).toEqual([`1 ${bad.status}`, '2 skipped', '3 skipped', '4 done'])
       expect(events.find((event) => event.id === 3)).toMatchObject({
         status: 'skipped',
-        message: 'step 2 (roll app2) did not succeed',
+        message: 'waits for app2, which waits for app1: why',
       })
     },
   )
@@ -149,30 +153,30 @@ describe('what is applied afterwards, and the exit code', () => {
   const table: [StepAction, StepOutcome, number | null, number][] = [
     ['start', DONE, 2, 0],
     ['start', FAILED, 2, 7],
-    ['start', SKIPPED, null, 0],
+    ['start', SKIPPED, null, 8],
     ['run', DONE, 2, 0],
     ['run', FAILED, 2, 7],
-    ['run', SKIPPED, 1, 0],
+    ['run', SKIPPED, 1, 8],
     ['update', DONE, 2, 0],
-    ['update', SKIPPED, 1, 0],
+    ['update', SKIPPED, 1, 8],
     ['schedule', DONE, 2, 0],
-    ['schedule', SKIPPED, 1, 0],
+    ['schedule', SKIPPED, 1, 8],
     ['scale', DONE, 2, 0],
     ['scale', FAILED, 2, 7],
-    ['scale', SKIPPED, 1, 0],
+    ['scale', SKIPPED, 1, 8],
     ['roll', DONE, 2, 0],
     ['roll', FAILED, 2, 7],
     ['roll', ROLLED_BACK, 1, 6],
-    ['roll', SKIPPED, 1, 0],
+    ['roll', SKIPPED, 1, 8],
     ['restart', DONE, 2, 0],
     ['restart', FAILED, 2, 7],
     ['restart', ROLLED_BACK, 1, 6],
-    ['restart', SKIPPED, 1, 0],
+    ['restart', SKIPPED, 1, 8],
     ['stop', DONE, 2, 0],
-    ['stop', SKIPPED, 1, 0],
+    ['stop', SKIPPED, 1, 8],
     ['remove', DONE, null, 0],
     ['remove', FAILED, 1, 7],
-    ['remove', SKIPPED, 1, 0],
+    ['remove', SKIPPED, 1, 8],
   ]
   test.each(table)('%s %o: version %s, exit code %i', (action, outcome, version, exitCode) => {
     const steps = [step(1, action)]

@@ -1,5 +1,5 @@
 import { callOrStart } from '../../daemon/ensure.ts'
-import type { VerbParams } from '../../daemon/protocol.ts'
+import type { StreamEvent, VerbParams } from '../../daemon/protocol.ts'
 import { hasWork, type Plan } from '../../model/plan.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { confirm } from '../confirm.ts'
@@ -21,9 +21,13 @@ export async function runVerb(
   const [first] = plans
   const quiet = options.json || plans.length !== 1 || first === undefined || !hasWork(first)
   const progress = quiet ? null : await showProgress(first)
+  const onEvent = (event: StreamEvent): void => {
+    if (event.type === 'apply' && !options.json) process.stderr.write(`${event.message}\n`)
+    progress?.onEvent(event)
+  }
   let results
   try {
-    const reply = await callOrStart('verb', request, { home, onEvent: (event) => progress?.onEvent(event) })
+    const reply = await callOrStart('verb', request, { home, onEvent })
     results = reply.results
   } finally {
     await progress?.end()

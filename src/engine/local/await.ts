@@ -8,7 +8,7 @@ export type Verdict = { readonly reason: string } | null
  * A start that ends this often before it was ever ready is given up: the supervisor may go on trying, but whoever waits
  * for the start learns the truth now and not at the deadline.
  */
-const STARTS_BEFORE_GIVING_UP = 3
+export const STARTS_BEFORE_GIVING_UP = 3
 
 /** Waits until the instance is ready, has plainly failed, or its time is over. */
 export function whenReady(runner: InstanceRunner): Promise<Verdict> {

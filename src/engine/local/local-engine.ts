@@ -3,21 +3,23 @@ import type { AppliedApp } from '../../model/applied.ts'
 import type { ScopeId } from '../../model/ids.ts'
 import type { ObservedApp, ObservedState } from '../../model/observed.ts'
 import type { PlannedChange, Step } from '../../model/plan.ts'
-import type { DesiredState } from '../../model/spec.ts'
+import type { AppSpec, DesiredState } from '../../model/spec.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner, RunnerHost } from '../../supervisor/instance-runner.ts'
 import type { SocketRegister } from '../../supervisor/sockets.ts'
 import type { Engine, NotReady, StepOrder, StepOutcome } from '../engine.ts'
-import { whenReady, whenStopped } from './await.ts'
-import { awaitDependencies } from './dependencies.ts'
+import { whenReady } from './await.ts'
+import { Dependencies } from './dependencies.ts'
 import { foreignPorts } from './foreign-ports.ts'
 import { GroupRegister, ownerName } from './group-register.ts'
 import { logTail } from './log-tail.ts'
 import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
 import { Runs } from './runs.ts'
+import { stopInOrder } from './stop-in-order.ts'
 import { SocketsOfPlan } from './sockets-of-plan.ts'
 
 const DONE: StepOutcome = { status: 'done' }
+const CANCELLED: StepOutcome = { status: 'skipped', reason: '' }
 
 /** The supervisor of this machine behind the Engine interface. */
 export class LocalEngine implements Engine {
@@ -25,10 +27,18 @@ export class LocalEngine implements Engine {
   readonly #groups: GroupRegister
   readonly #socketsOfPlan: SocketsOfPlan
   readonly #runs: Runs
+  readonly #dependencies: Dependencies
 
   constructor(host: RunnerHost, sockets: SocketRegister) {
     this.#sockets = sockets
-    this.#groups = new GroupRegister(host)
+    this.#groups = new GroupRegister({
+      ...host,
+      changed: (runner) => {
+        host.changed(runner)
+        this.#dependencies.changed(runner.id.scope)
+      },
+    })
+    this.#dependencies = new Dependencies((scope) => this.#groups.of(scope))
     this.#socketsOfPlan = new SocketsOfPlan(sockets, this.#groups)
     this.#runs = new Runs(host, this.#groups)
   }
@@ -44,6 +54,12 @@ export class LocalEngine implements Engine {
   /** The group of an app, made now if it has none: for adoption. */
   group(scope: ScopeId, app: string): AppGroup {
     return this.#groups.group(scope, app)
+  }
+
+  /** What an app that is to come up waits for; null: it does not wait. */
+  waiting(scope: ScopeId, app: string): { readonly spec: AppSpec; readonly reason: string } | null {
+    const waiter = this.#dependencies.waiter(scope, app)
+    return waiter && { spec: waiter.spec, reason: this.#dependencies.reason(scope, app) ?? '' }
   }
 
   nextRun(scope: ScopeId, app: string): number | null {
@@ -66,15 +82,16 @@ export class LocalEngine implements Engine {
     await Promise.all(surplus)
   }
 
-  /** Stops every instance and every schedule; a pause before a restart ends too. @returns how many processes ran */
+  /**
+   * Stops every instance and every schedule, dependents before what they depend on; a pause before a restart ends too.
+   *
+   * @returns how many processes ran
+   */
   async stopAll(): Promise<number> {
-    const runners = [...this.allGroups()].flatMap((group) => {
-      this.#runs.unschedule(group)
-      return group.runners
-    })
-    const running = runners.filter((runner) => runner.process !== null).length
-    for (const runner of runners) runner.stop()
-    await Promise.all(runners.map(whenStopped))
+    const groups = [...this.allGroups()]
+    for (const group of groups) this.#runs.unschedule(group)
+    const running = groups.flatMap(({ runners }) => runners.filter((runner) => runner.process !== null)).length
+    await stopInOrder(groups)
     return running
   }
 
@@ -101,24 +118,50 @@ export class LocalEngine implements Engine {
     this.#socketsOfPlan.acquire(scope, change)
   }
 
-  async perform(order: StepOrder, progress: Progress): Promise<StepOutcome> {
-    const { scope, step, after } = order
+  queue({ scope, step, after }: StepOrder, behind: readonly Step[]): () => void {
+    if (after === null || !bringsUp(step)) return () => {}
     const group = this.group(scope, step.app)
-    if (after && step.action !== 'update' && step.action !== 'stop' && step.action !== 'schedule') {
-      const blocked = await awaitDependencies(after.spec, (app) => this.#groups.of(scope).get(app), progress)
+    const titles = behind.map(({ action, app }) => `${action} ${app}`)
+    const leave = this.#dependencies.queue(scope, step.app, { spec: after.spec, behind: titles })
+    return () => {
+      leave()
+      if (group.runners.length === 0) this.#groups.forget(group)
+    }
+  }
+
+  async perform(order: StepOrder, progress: Progress, signal: AbortSignal): Promise<StepOutcome> {
+    const { scope, step, before, after } = order
+    const group = this.group(scope, step.app)
+    if (after && bringsUp(step)) {
+      const blocked = await this.#dependencies.met(scope, step.app, after.spec, signal, progress)
       // Nothing was touched yet: where there is an old version, it serves.
       const status = step.action === 'roll' || step.action === 'restart' ? 'rolled-back' : 'failed'
       if (blocked !== null) return { status, reason: blocked, log: [] }
     }
-    const outcome = await this.#act(order, group, progress)
+    const outcome = signal.aborted ? CANCELLED : await this.#cancellable(order, group, progress, signal)
     if (after && outcome.status === 'done') this.#update(group, after)
-    const inForce = outcome.status === 'done' ? after : order.before
+    if (outcome.status === 'skipped' && before === null) {
+      await this.#remove(group)
+      return { status: 'skipped', reason: String(signal.reason) }
+    }
+    const inForce = outcome.status === 'done' ? after : before
     // A failed start goes on trying, and its other instances serve: what they use stays bound.
     if (step.action !== 'remove') this.#socketsOfPlan.keep(group.owner, inForce?.spec.listen ?? [])
-    return outcome
+    return outcome.status === 'skipped' ? { status: 'skipped', reason: String(signal.reason) } : outcome
   }
 
-  async #act(order: StepOrder, group: AppGroup, progress: Progress): Promise<StepOutcome> {
+  /** Once the signal comes, what is not ready yet is stopped, which ends the wait for it. */
+  async #cancellable(order: StepOrder, group: AppGroup, progress: Progress, signal: AbortSignal): Promise<StepOutcome> {
+    const stop = (): void => {
+      for (const runner of group.runners) if (!runner.observe().ready) runner.stop()
+    }
+    signal.addEventListener('abort', stop)
+    const outcome = await this.#act(order, group, progress, signal)
+    signal.removeEventListener('abort', stop)
+    return signal.aborted && outcome.status !== 'done' ? CANCELLED : outcome
+  }
+
+  async #act(order: StepOrder, group: AppGroup, progress: Progress, signal: AbortSignal): Promise<StepOutcome> {
     const { scope, step, before, after } = order
     switch (step.action) {
       case 'start':
@@ -143,7 +186,7 @@ export class LocalEngine implements Engine {
         return DONE
       case 'roll':
       case 'restart':
-        return this.#replace(order, group, before ?? applied(after), applied(after), progress)
+        return this.#replace(order, group, before ?? applied(after), applied(after), progress, signal)
       default:
         return unreachable(step.action)
     }
@@ -155,13 +198,14 @@ export class LocalEngine implements Engine {
     before: AppliedApp,
     after: AppliedApp,
     progress: Progress,
+    signal: AbortSignal,
   ): Promise<StepOutcome> {
     if (before.spec.kind !== after.spec.kind) return this.#changeKind(scope, group, after, progress)
-    if (group.socketsLost) return replaceAll(group, before, after, step.to, progress)
+    if (group.socketsLost) return replaceAll(group, before, after, step.to, progress, signal)
     const live = new Set(group.runners.map((runner) => runner.id.slot))
     const how = step.action === 'roll' ? 'surge' : 'exclusive'
     const replaced = kept(step).filter((slot) => live.has(slot))
-    const outcome = await replaceSlots(group, before, after, replaced, how, progress)
+    const outcome = await replaceSlots(group, before, after, replaced, how, progress, signal)
     if (outcome.status !== 'done') return outcome
     const fresh = kept(step).filter((slot) => !live.has(slot))
     const failure = await startSlots(group, after, fresh, progress)
@@ -200,6 +244,11 @@ export class LocalEngine implements Engine {
   releaseUnused(scope: ScopeId, app: string): void {
     this.#socketsOfPlan.keep(ownerName(scope, app), [])
   }
+}
+
+/** Steps that start processes wait for the dependencies of their app. */
+function bringsUp({ action }: Step): boolean {
+  return action !== 'update' && action !== 'stop' && action !== 'remove' && action !== 'schedule'
 }
 
 function isBeingStarted({ spec, instance: { wanted, phase } }: InstanceRunner): boolean {

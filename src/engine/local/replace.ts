@@ -14,6 +14,9 @@ export interface Failure {
   readonly log: readonly string[]
 }
 
+/** Whoever gave the signal decides what becomes of the app. */
+const CUT_SHORT: StepOutcome = { status: 'skipped', reason: 'cut short' }
+
 /** Starts an app in the given slots, all at once, and waits until every one is ready. */
 export async function startSlots(
   group: AppGroup,
@@ -66,15 +69,18 @@ export async function replaceSlots(
   slots: readonly number[],
   how: 'surge' | 'exclusive',
   progress: Progress,
+  signal: AbortSignal,
 ): Promise<StepOutcome> {
   const replaced: number[] = []
   for (const slot of slots) {
+    if (signal.aborted) return CUT_SHORT
     progress(`replacing ${group.app}#${slot} (${replaced.length + 1} of ${slots.length})`)
     const failure = await replaceOne(group, slot, after, how)
     if (failure === null) {
       replaced.push(slot)
       continue
     }
+    if (signal.aborted) return CUT_SHORT
     progress(`${failure.reason}; going back to version ${before.version}`)
     const lost = how === 'exclusive' ? [slot, ...replaced] : replaced
     let second: Failure | null = null
@@ -91,12 +97,14 @@ export async function replaceAll(
   after: AppliedApp,
   count: number,
   progress: Progress,
+  signal: AbortSignal,
 ): Promise<StepOutcome> {
   const slots = Array.from({ length: count }, (_, slot) => slot)
   const old = [...new Set(group.runners.map((runner) => runner.id.slot))]
   await stopSlots(group, old)
   const failure = await startSlots(group, after, slots, progress)
   if (failure === null) return { status: 'done' }
+  if (signal.aborted) return CUT_SHORT
   progress(`${failure.reason}; going back to version ${before.version}`)
   await stopSlots(group, slots)
   const second = await startSlots(group, before, old, progress)
