@@ -162,7 +162,7 @@ export class ScopeKeeper {
     const involved = (): Work[] => [...this.#works].filter(({ cancellation }) => cancellation.isActive(cancels))
     for (let works = involved(); works.length > 0; works = involved()) {
       for (const { what } of works)
-        this.#tell(`${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
+        this.#tellCancelled(`${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
       await Promise.all(works.map(({ cancellation }) => cancellation.cancel(cancels, reason)))
     }
     for (const { overruled, cancellation } of this.#works) {
@@ -171,8 +171,9 @@ export class ScopeKeeper {
     }
   }
 
-  #tell(message: string): void {
-    this.#events.emit(this.scope, { type: 'apply', at: Date.now(), scope: scopeName(this.scope), message })
+  #tellCancelled(message: string): void {
+    const event = { type: 'scope', event: 'steps_cancelled', at: Date.now(), message } as const
+    this.#events.emit(this.scope, { ...event, scope: scopeName(this.scope) })
   }
 
   #begin(request: ApplyRequest): BegunApply {

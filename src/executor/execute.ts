@@ -47,7 +47,7 @@ export async function execute(
       order,
       step.after.flatMap((id) => byId.get(id) ?? []),
     )
-    const before = Promise.all(step.after.map((id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
+    const before = Promise.all(step.after.map(async (id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
     const results = await Promise.race([before, whenAborted(signal)])
     leave()
     const blocker = results.find((result) => result && result.outcome.status !== 'done')

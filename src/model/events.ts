@@ -32,6 +32,7 @@ export type ScopeEventName =
   | 'daemon_stopped'
   | 'apply_started'
   | 'apply_ended'
+  | 'steps_cancelled'
   | 'problem'
   | 'events_resumed'
 

@@ -22,7 +22,8 @@ export async function runVerb(
   const quiet = options.json || plans.length !== 1 || first === undefined || !hasWork(first)
   const progress = quiet ? null : await showProgress(first)
   const onEvent = (event: StreamEvent): void => {
-    if (event.type === 'apply' && !options.json) process.stderr.write(`${event.message}\n`)
+    if (event.type === 'scope' && event.event === 'steps_cancelled' && !options.json)
+      process.stderr.write(`${event.message}\n`)
     progress?.onEvent(event)
   }
   let results
