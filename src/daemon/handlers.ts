@@ -93,6 +93,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
     },
     describe: async (selection) => {
       await daemon.events.flushed()
+      daemon.monitor.look()
       return {
         apps: selected(daemon, selection).map(({ keeper, app }) => {
           const spec = keeper.applied.apps[app]?.spec
@@ -119,6 +120,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
 }
 
 function listing(daemon: Daemon, version: string, selection: Selection): Listing {
+  daemon.monitor.look()
   const damaged = problems(daemon).map(([, message]) => message)
   return {
     format_version: '1.0',

@@ -62,6 +62,7 @@ function listInstance(app: string, instance: ObservedInstance, monitor: Monitor)
     started_at: instance.startedAt === null ? null : isoTime(instance.startedAt),
     restarts: instance.restarts,
     cpu_percent: usage?.cpuPercent ?? null,
+    cpu_window_ms: usage?.cpuWindowMs ?? null,
     memory_bytes: usage?.memoryBytes ?? null,
     last_exit: instance.lastExit,
     reason: instance.reason,

@@ -1,24 +1,43 @@
-import { pageBytes, readAllStats, type ProcStat } from '../supervisor/proc.ts'
+import { uptime } from 'node:os'
+import { listPids, pageBytes, type ProcStat, readStat } from '../supervisor/proc.ts'
 
 /** CPU and memory of an instance's whole process tree. */
 export interface Usage {
-  /** Of one core, over the last second or so; null at the first look. */
+  /** Of one core, over the last `cpuWindowMs`; null: it runs for too short a time to tell. */
   readonly cpuPercent: number | null
+  readonly cpuWindowMs: number | null
   /** Resident set of all processes together; shared pages count in each. */
   readonly memoryBytes: number
 }
 
-const TICK_MS = 1000
+/** CPU time a tree has used up to a moment. */
+interface Mark {
+  readonly at: number
+  readonly trees: ReadonlyMap<number, TreeSum>
+}
+
+/** Nobody need ask: from then on a first question can be answered with a load. */
+const IDLE_PASS_MS = 30_000
+/** The clock ticks of 10 ms say nothing over less. */
+const MIN_WINDOW_MS = 1000
+/** Questions that come together share a pass. */
+const FRESH_MS = 100
 const CLOCK_TICK_MS = 10 // USER_HZ is 100 on every architecture Node runs on
 
-/** One pass over /proc a second while anything runs (MECHANISMS: 1.4 ms per 100 processes); nothing otherwise. */
+/**
+ * Looks at /proc when somebody asks (MECHANISMS: 0.6 ms per 100 processes), and every half minute, for a mark from which
+ * the load is measured. So it costs nothing while nobody looks.
+ */
 export class Monitor {
   readonly #pids: () => readonly number[]
   readonly #pageBytes = pageBytes()
   #timer: NodeJS.Timeout | undefined
+  /** Oldest first: the newest that is old enough, and those after it. */
+  #marks: Mark[] = []
   #usage = new Map<number, Usage>()
-  /** CPU time used up to a moment, from which the next look measures. */
-  #baselines = new Map<number, { readonly ticks: number; readonly at: number }>()
+  #lastPass = Number.NEGATIVE_INFINITY
+  /** Processes that belong to no instance; looked at again by the next idle pass, as a pid may come round. */
+  #strangers = new Set<number>()
 
   /** @param pids the leaders of the running instances, asked at every pass */
   constructor(pids: () => readonly number[]) {
@@ -26,7 +45,10 @@ export class Monitor {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#pass(), TICK_MS)
+    this.#timer = setInterval(() => {
+      this.#strangers.clear()
+      this.#pass(performance.now())
+    }, IDLE_PASS_MS)
     this.#timer.unref()
   }
 
@@ -34,54 +56,97 @@ export class Monitor {
     clearInterval(this.#timer)
   }
 
-  /** The usage of the tree under `pid`; a first look is taken now when there was none yet. */
+  /** Makes what `usageOf` answers current: once for each question, not for each instance. */
+  look(): void {
+    const now = performance.now()
+    if (now - this.#lastPass >= FRESH_MS) this.#pass(now)
+  }
+
+  /** The usage of the tree under `pid`, as of the last look; null when there was no such process. */
   usageOf(pid: number): Usage | null {
-    if (!this.#usage.has(pid)) this.#pass()
     return this.#usage.get(pid) ?? null
   }
 
-  #pass(): void {
+  #pass(now: number): void {
+    this.#lastPass = now
     const leaders = new Set(this.#pids())
-    const now = Date.now()
+    this.#usage = new Map()
     if (leaders.size === 0) {
-      this.#usage.clear()
-      this.#baselines.clear()
+      this.#marks = []
+      this.#strangers.clear()
       return
     }
-    const usage = new Map<number, Usage>()
-    const baselines = new Map<number, { readonly ticks: number; readonly at: number }>()
-    for (const [pid, { ticks, pages }] of sumTrees(readAllStats(), leaders)) {
-      const before = this.#baselines.get(pid)
-      const elapsed = before === undefined ? 0 : now - before.at
-      // A look out of turn, for an instance that is new: over so short a time one clock tick would read as 1000 %.
-      const tooSoon = before !== undefined && elapsed < TICK_MS / 4
-      const used = before === undefined ? null : Math.max(0, ticks - before.ticks) * CLOCK_TICK_MS
-      const cpuPercent = used === null ? null : Math.round((used / elapsed) * 1000) / 10
-      usage.set(pid, {
-        cpuPercent: tooSoon ? (this.#usage.get(pid)?.cpuPercent ?? null) : cpuPercent,
-        memoryBytes: pages * this.#pageBytes,
-      })
-      baselines.set(pid, tooSoon ? before : { ticks, at: now })
+    for (const pid of leaders) this.#strangers.delete(pid)
+    const trees = sumTrees(this.#readStats(), leaders, this.#strangers)
+    const base = this.#marks.findLast((mark) => now - mark.at >= MIN_WINDOW_MS)
+    const bootMs = uptime() * 1000
+    for (const [pid, tree] of trees) {
+      this.#usage.set(pid, { ...load(tree, base, pid, now, bootMs), memoryBytes: tree.pages * this.#pageBytes })
     }
-    this.#usage = usage
-    this.#baselines = baselines
+    // Of questions in quick succession not every one leaves a mark.
+    const newest = this.#marks.at(-1)
+    if (newest === undefined || now - newest.at >= MIN_WINDOW_MS / 2) {
+      this.#marks = [...(base ? this.#marks.slice(this.#marks.indexOf(base)) : this.#marks), { at: now, trees }]
+    }
+  }
+
+  #readStats(): ProcStat[] {
+    const stats: ProcStat[] = []
+    for (const pid of listPids()) {
+      if (this.#strangers.has(pid)) continue
+      const stat = readStat(pid)
+      if (stat) stats.push(stat)
+    }
+    return stats
   }
 }
 
-/** Adds every process to the leader it descends from, by session or by parent. */
+function load(
+  tree: TreeSum,
+  base: Mark | undefined,
+  pid: number,
+  now: number,
+  bootMs: number,
+): Pick<Usage, 'cpuPercent' | 'cpuWindowMs'> {
+  const before = base?.trees.get(pid)
+  const isSame = before !== undefined && before.startTime === tree.startTime
+  // One that is younger than the mark has used all its time since it began.
+  const windowMs = isSame && base ? now - base.at : bootMs - tree.startTime * CLOCK_TICK_MS
+  if (windowMs < MIN_WINDOW_MS / 4) return { cpuPercent: null, cpuWindowMs: null }
+  const used = Math.max(0, tree.ticks - (isSame ? before.ticks : 0)) * CLOCK_TICK_MS
+  return { cpuPercent: Math.round((used / windowMs) * 1000) / 10, cpuWindowMs: Math.round(windowMs) }
+}
+
+export interface TreeSum {
+  /** Of the leader: with its pid it names the tree. */
+  startTime: number
+  ticks: number
+  pages: number
+}
+
+/**
+ * Adds every process to the leader it descends from, by session or by parent.
+ *
+ * @param strangers gets the pids that belong to none
+ */
 export function sumTrees(
   stats: readonly ProcStat[],
   leaders: ReadonlySet<number>,
-): Map<number, { ticks: number; pages: number }> {
+  strangers: Set<number> = new Set(),
+): Map<number, TreeSum> {
   const byPid = new Map(stats.map((stat) => [stat.pid, stat]))
-  const sums = new Map<number, { ticks: number; pages: number }>()
+  const sums = new Map<number, TreeSum>()
   for (const stat of stats) {
     const leader = leaderOf(stat, byPid, leaders)
-    if (leader === null) continue
-    const sum = sums.get(leader) ?? { ticks: 0, pages: 0 }
-    sum.ticks += stat.ticks
+    if (leader === null) {
+      strangers.add(stat.pid)
+      continue
+    }
+    let sum = sums.get(leader)
+    if (!sum) sums.set(leader, (sum = { startTime: byPid.get(leader)?.startTime ?? 0, ticks: 0, pages: 0 }))
+    // With those of children that have ended: a shell that runs one short command after another is busy.
+    sum.ticks += stat.ticks + stat.childTicks
     sum.pages += stat.rssPages
-    sums.set(leader, sum)
   }
   return sums
 }

@@ -157,7 +157,9 @@ export interface ListedInstance {
   readonly version: number
   readonly started_at: string | null
   readonly restarts: number
+  /** Of one core, over the last `cpu_window_ms`. */
   readonly cpu_percent: number | null
+  readonly cpu_window_ms: number | null
   readonly memory_bytes: number | null
   readonly last_exit: Exit | null
   readonly reason: string | null

@@ -15,6 +15,8 @@ export interface ProcStat {
   readonly session: number
   /** CPU time used, user and system, in clock ticks (10 ms). */
   readonly ticks: number
+  /** The same of its children that have ended and were waited for, and of theirs. */
+  readonly childTicks: number
   /** Ticks after boot; with the pid and the boot id it names a process for good. */
   readonly startTime: number
   readonly rssPages: number
@@ -47,11 +49,12 @@ export function parseStat(pid: number, bytes: Uint8Array, length: number): ProcS
   if (at < 0) return null
   const state = String.fromCharCode(bytes[at + 2] ?? 0)
   at += 4
-  // Fields 4 (ppid) onwards; 14 utime, 15 stime, 22 starttime, 24 rss.
+  // Fields 4 (ppid) onwards; 14 utime, 15 stime, 16 cutime, 17 cstime, 22 starttime, 24 rss.
   let ppid = 0
   let pgrp = 0
   let session = 0
   let ticks = 0
+  let childTicks = 0
   let startTime = 0
   let rssPages = 0
   for (let field = 4; field <= 24; field++) {
@@ -67,10 +70,11 @@ export function parseStat(pid: number, bytes: Uint8Array, length: number): ProcS
     else if (field === 5) pgrp = value
     else if (field === 6) session = value
     else if (field === 14 || field === 15) ticks += value
+    else if (field === 16 || field === 17) childTicks += value
     else if (field === 22) startTime = value
     else if (field === 24) rssPages = value
   }
-  return { pid, state, ppid, pgrp, session, ticks, startTime, rssPages }
+  return { pid, state, ppid, pgrp, session, ticks, childTicks, startTime, rssPages }
 }
 
 /** Bytes of a memory page, 4096 on most machines; told by what this process itself uses. */
@@ -254,7 +258,8 @@ function portOf(address: string | undefined): number {
   return Number.parseInt(address?.split(':')[1] ?? '0', 16)
 }
 
-function listPids(): number[] {
+/** Every process of the machine (of this pid namespace). */
+export function listPids(): number[] {
   return listNumbers('/proc')
 }
 

@@ -17,6 +17,7 @@ function instance(slot: number, fields: Partial<ListedInstance> = {}): ListedIns
     started_at: new Date(NOW - 3_600_000 * 2).toISOString(),
     restarts: 0,
     cpu_percent: 1.25,
+    cpu_window_ms: 1500,
     memory_bytes: 48_100_000,
     last_exit: null,
     reason: null,

@@ -1,15 +1,17 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { Monitor, sumTrees } from '../../src/daemon/monitor.ts'
+import { Monitor, sumTrees, type Usage } from '../../src/daemon/monitor.ts'
 import type { ProcStat } from '../../src/supervisor/proc.ts'
-import { eventually, startChild, startNode } from '../supervisor/children.ts'
+import { eventually } from '../support/eventually.ts'
+import { startChild, startNode } from '../supervisor/children.ts'
 
 function stat(pid: number, ppid: number, session: number, ticks = 1, rssPages = 10): ProcStat {
-  return { pid, state: 'S', ppid, pgrp: session, session, ticks, startTime: 1, rssPages }
+  return { pid, state: 'S', ppid, pgrp: session, session, ticks, childTicks: 0, startTime: pid, rssPages }
 }
 
 describe('sumTrees', () => {
   const sums = (stats: readonly ProcStat[], leaders: number[]): Record<number, { ticks: number; pages: number }> =>
-    Object.fromEntries(sumTrees(stats, new Set(leaders)))
+    Object.fromEntries([...sumTrees(stats, new Set(leaders))].map(([pid, { ticks, pages }]) => [pid, { ticks, pages }]))
 
   test('adds children, grandchildren and those of the session whose parent is gone', () => {
     const stats = [stat(100, 1, 100), stat(101, 100, 100), stat(102, 101, 102), stat(103, 1, 100), stat(200, 1, 200)]
@@ -25,12 +27,27 @@ describe('sumTrees', () => {
     })
   })
 
+  test('counts the time of children that have ended', () => {
+    expect(sums([{ ...stat(100, 1, 100), childTicks: 50 }], [100])).toEqual({ 100: { ticks: 51, pages: 10 } })
+  })
+
   test('knows nothing of a leader that is gone, and survives a circle of parents', () => {
     expect(sums([stat(5, 6, 5), stat(6, 5, 6)], [100])).toEqual({})
+  })
+
+  test('names those that belong to nobody', () => {
+    const strangers = new Set<number>()
+    sumTrees([stat(100, 1, 100), stat(101, 100, 100), stat(7, 1, 7)], new Set([100]), strangers)
+    expect([...strangers]).toEqual([7])
   })
 })
 
 describe('the monitor', () => {
+  const ask = (monitor: Monitor, pid: number): Usage | null => {
+    monitor.look()
+    return monitor.usageOf(pid)
+  }
+
   test('measures the whole tree', async () => {
     const shell = startChild([
       '/bin/sh',
@@ -39,36 +56,59 @@ describe('the monitor', () => {
     ])
     await shell.line()
     const monitor = new Monitor(() => [shell.pid])
-    const usage = monitor.usageOf(shell.pid)
-    expect(usage?.cpuPercent).toBe(null)
-    expect(usage?.memoryBytes).toBeGreaterThan(8e7)
+    expect(ask(monitor, shell.pid)?.memoryBytes).toBeGreaterThan(8e7)
     expect(monitor.usageOf(2 ** 22 + 1)).toBe(null)
   })
 
-  test('a new instance does not make the others look busy', async () => {
+  test('the first answer measures from the start of the process, the next from an earlier look', async () => {
     const busy = startNode('console.log(1); for (;;);')
     await busy.line()
-    const pids = [busy.pid]
-    const monitor = new Monitor(() => pids)
-    monitor.start()
-    await eventually(() => (monitor.usageOf(busy.pid)?.cpuPercent ?? 0) > 0)
-    for (let i = 0; i < 20; i++) {
-      const fresh = startChild(['/bin/sleep', '30'])
-      pids.push(fresh.pid)
-      expect(monitor.usageOf(fresh.pid)?.cpuPercent).toBe(null)
-      const percent = monitor.usageOf(busy.pid)?.cpuPercent
-      expect(percent).toBeGreaterThan(0)
-      expect(percent).toBeLessThan(150)
+    const monitor = new Monitor(() => [busy.pid])
+    const started = performance.now()
+    const first = await eventually(() => {
+      const usage = ask(monitor, busy.pid)
+      expect(usage?.cpuPercent).toBeGreaterThan(10)
+      return usage
+    })
+    expect(first?.cpuPercent).toBeLessThan(150)
+    expect(first?.cpuWindowMs).toBeLessThan(performance.now() - started + 5000)
+    // However often somebody asks: never over so short a time that a clock tick looks like a load.
+    for (const until = performance.now() + 2500; performance.now() < until; await pause(60)) {
+      const usage = ask(monitor, busy.pid)
+      expect(usage?.cpuPercent).toBeGreaterThan(0)
+      expect(usage?.cpuPercent).toBeLessThan(150)
     }
-    monitor.stop()
+    expect(ask(monitor, busy.pid)?.cpuWindowMs).toBeGreaterThanOrEqual(1000)
+    expect(ask(monitor, busy.pid)?.cpuWindowMs).toBeLessThan(2000)
   })
 
-  test('forgets everything once nothing runs', () => {
+  test('a shell that runs one short command after another is busy', async () => {
+    const shell = startChild([
+      '/bin/sh',
+      '-c',
+      'echo 1; while :; do head -c 3000000 /dev/zero | cksum >/dev/null; done',
+    ])
+    await shell.line()
+    const monitor = new Monitor(() => [shell.pid])
+    await pause(1200)
+    expect(ask(monitor, shell.pid)?.cpuPercent).toBeGreaterThan(15)
+  })
+
+  test('sees processes that come later, and not those of the instance before in the same place', async () => {
+    const [one, two] = [startChild(['/bin/sleep', '30']), startChild(['/bin/sleep', '30'])]
+    let pids = [one.pid]
+    const monitor = new Monitor(() => pids)
+    expect(ask(monitor, two.pid)).toBe(null)
+    pids = [two.pid]
+    await eventually(() => ask(monitor, two.pid) !== null)
+    expect(monitor.usageOf(one.pid)).toBe(null)
+  })
+
+  test('forgets everything once nothing runs', async () => {
     let pids = [process.pid]
     const monitor = new Monitor(() => pids)
-    expect(monitor.usageOf(process.pid)).not.toBe(null)
+    expect(ask(monitor, process.pid)).not.toBe(null)
     pids = []
-    expect(monitor.usageOf(1)).toBe(null)
-    expect(monitor.usageOf(process.pid)).toBe(null)
+    await eventually(() => ask(monitor, process.pid) === null)
   })
 })

@@ -31,6 +31,7 @@ describe('parseStat', () => {
     pgrp: 4242,
     session: 4240,
     ticks: 100,
+    childTicks: 11,
     startTime: 987_654,
     rssPages: 2048,
   }
