@@ -398,7 +398,7 @@ export class InstanceRunner {
   #watchReady(incarnation: number, pid: number): void {
     if (this.spec.kind !== 'service') return this.#feed({ type: 'ready', incarnation })
     this.#waitingFor = null
-    const subject = { pid, cwd: this.spec.cwd, env: this.#environment(), logs: this.logOffsets }
+    const subject = { pid, slot: this.id.slot, cwd: this.spec.cwd, env: this.#environment(), logs: this.logOffsets }
     this.#stopReadyWatch = watchReady(this.spec.ready, subject, {
       ready: () => this.#feed({ type: 'ready', incarnation }),
       waiting: (reason) => {

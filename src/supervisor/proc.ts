@@ -203,16 +203,6 @@ export function listeningInodes(port: number): string[] {
     .map((row) => row.inode)
 }
 
-/**
- * Inode of the server's end of an established connection; null while no process has accepted it (or it is gone).
- *
- * @param clientPort the local port of the client's end
- */
-export function acceptedInode(serverPort: number, clientPort: number): string | null {
-  const row = tcpRows().find((it) => it.localPort === serverPort && it.remotePort === clientPort && it.inode !== '0')
-  return row?.inode ?? null
-}
-
 /** Whether a process of this network namespace listens on a unix socket, bound by this very path. */
 export function isUnixSocketServed(path: string): boolean {
   const ACCEPTS = '00010000' // __SO_ACCEPTCON
@@ -232,7 +222,6 @@ export function portHolder(port: number): { pid: number | null; command: string 
 
 interface TcpRow {
   readonly localPort: number
-  readonly remotePort: number
   readonly state: string
   readonly inode: string
 }
@@ -245,7 +234,6 @@ function tcpRows(): TcpRow[] {
       if (cells.length < 10) continue
       rows.push({
         localPort: portOf(cells[1]),
-        remotePort: portOf(cells[2]),
         state: cells[3] ?? '',
         inode: cells[9] ?? '0',
       })

@@ -1,14 +1,10 @@
-import { spawn } from 'node:child_process'
 import { unreachable } from '../errors.ts'
 import { readNewLines, type TailPosition } from '../logs/tail.ts'
-import type { Ready, ReadyCheck } from '../model/spec.ts'
-import { attemptConnection, type AttemptResult } from './probe-connection.ts'
+import type { ProbeCheck, Ready, ReadyCheck } from '../model/spec.ts'
+import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { SettleWatch } from './settle.ts'
 
-export interface ReadySubject {
-  readonly pid: number
-  readonly cwd: string
-  readonly env: Record<string, string>
+export interface ReadySubject extends ProbeSubject {
   /** Log files, with their sizes when this incarnation was started: only what it wrote itself counts. */
   readonly logs: readonly { readonly path: string; readonly offset: number }[]
 }
@@ -19,8 +15,6 @@ export interface ReadyEvents {
   waiting(reason: string): void
 }
 
-/** Attempts of one check follow each other; each may take this long at most. Milliseconds. */
-const ATTEMPT_TIMEOUT_MS = 5000
 const LOG_POLL_MS = 50
 
 /**
@@ -43,9 +37,8 @@ export function watchReady(ready: Ready, subject: ReadySubject, events: ReadyEve
       return watchLog(check, subject, events)
     case 'tcp':
     case 'http':
-      return repeat(ready.intervalMs, events, () => attemptConnection(check, subject.pid, ATTEMPT_TIMEOUT_MS))
     case 'exec':
-      return repeat(ready.intervalMs, events, () => attemptExec(check.command, subject))
+      return repeat(check, ready, subject, events)
     default:
       return unreachable(check)
   }
@@ -68,54 +61,28 @@ function watchSettle(pid: number, events: ReadyEvents): () => void {
 }
 
 /** One attempt after the other, `intervalMs` apart, until one passes. */
-function repeat(intervalMs: number, events: ReadyEvents, attempt: () => Promise<AttemptResult>): () => void {
-  let ended = false
+function repeat(check: ProbeCheck, ready: Ready, subject: ProbeSubject, events: ReadyEvents): () => void {
+  const ended = new AbortController()
   let timer: NodeJS.Timeout | undefined
-  const next = (): void => {
-    attempt().then(
-      (failure) => {
-        if (ended) return
-        if (failure === null) return events.ready()
-        events.waiting(failure)
-        timer = setTimeout(next, intervalMs)
-      },
-      (error: Error) => {
-        if (ended) return
-        events.waiting(error.message)
-        timer = setTimeout(next, intervalMs)
-      },
-    )
+  const next = async (): Promise<void> => {
+    let failure: string
+    try {
+      const result = await attempt(check, subject, ready.attemptTimeoutMs, ended.signal)
+      if (ended.signal.aborted) return
+      if (result.type === 'success') return events.ready()
+      failure = result.reason
+    } catch (error) {
+      failure = (error as Error).message
+    }
+    if (ended.signal.aborted) return
+    events.waiting(failure)
+    timer = setTimeout(() => void next(), ready.intervalMs)
   }
-  next()
+  void next()
   return () => {
-    ended = true
+    ended.abort()
     clearTimeout(timer)
   }
-}
-
-function attemptExec(command: readonly string[], subject: ReadySubject): Promise<AttemptResult> {
-  const [file, ...args] = command
-  return new Promise((resolve) => {
-    const child = spawn(file ?? '', args, {
-      cwd: subject.cwd,
-      env: subject.env,
-      stdio: 'ignore',
-      detached: true,
-    })
-    // Whatever it started goes with it.
-    const timer = setTimeout(() => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-    }, ATTEMPT_TIMEOUT_MS)
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer)
-      resolve(`exec ${file}: ${error.code ?? error.message}`)
-    })
-    child.once('exit', (code, signal) => {
-      clearTimeout(timer)
-      if (code === 0) resolve(null)
-      else resolve(`exec ${file}: ${signal === null ? `exit code ${code}` : `ended by ${signal}`}`)
-    })
-  })
 }
 
 function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySubject, events: ReadyEvents): () => void {

@@ -1,8 +1,6 @@
-import net from 'node:net'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  acceptedInode,
   bootId,
   commandOf,
   identify,
@@ -138,16 +136,5 @@ describe('sockets', () => {
   test('a port nobody listens on has no holder', () => {
     expect(listeningInodes(1)).toEqual([])
     expect(portHolder(1)).toEqual({ pid: null, command: null })
-  })
-
-  test('an accepted connection belongs to the process that accepted it', async () => {
-    const server = startNode(SERVER)
-    const port = Number(await server.line())
-    const socket = net.connect(port, '127.0.0.1')
-    await new Promise((resolve) => socket.once('connect', resolve))
-    const clientPort = socket.localPort ?? 0
-    await eventually(() => socketHolders(acceptedInode(port, clientPort) ?? '').includes(server.pid))
-    expect(acceptedInode(port, 1)).toBe(null)
-    socket.destroy()
   })
 })

@@ -1,0 +1,155 @@
+import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import net, { type LookupFunction } from 'node:net'
+import { endpointOf } from '../../model/ports.ts'
+import type { Endpoint, HttpCheck, TcpCheck } from '../../model/spec.ts'
+import { type Acceptor, isOnlyListener, watchAcceptor } from './acceptor.ts'
+import type { AttemptResult, ProbeSubject } from './attempt.ts'
+import { askHttp, type HttpRequest } from './ask-http.ts'
+import { isLate, onDeadline } from './deadline.ts'
+import { connectionError, inconclusiveCode, seconds } from './words.ts'
+
+/** With a shared socket the kernel picks who accepts. Asked again at once, this often within one attempt. */
+const MAX_TRIES = 32
+/** Pauses between two looks at who accepted: short at first. Milliseconds. */
+const LOOK_MS = { first: 1, factor: 2, max: 50 }
+/** A server that waits for data before it accepts gets its request after this long. */
+const SILENT_MS = 30
+
+/**
+ * One attempt by tcp or http, of all its tries together no longer than `timeoutMs`. An answer counts only when the
+ * instance's own process tree accepted the connection (acceptor.ts); that is looked at before anything is sent, so that
+ * others on the same port see a connection that closes, and no request.
+ */
+export async function attemptConnection(
+  check: HttpCheck | TcpCheck,
+  subject: ProbeSubject,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  const startedAt = performance.now()
+  const endpoint = endpointOf(check.endpoint, subject.slot)
+  for (let tries = 1; ; tries++) {
+    const leftMs = timeoutMs - (performance.now() - startedAt)
+    const outcome = await tryOnce(check, endpoint, subject, Math.max(1, leftMs), timeoutMs, signal)
+    if (outcome.type !== 'shared') return outcome
+    if (tries < MAX_TRIES && performance.now() - startedAt < timeoutMs && !signal.aborted) continue
+    const { reason } = outcome
+    return { type: 'inconclusive', reason: `${describe(check, endpoint)}: ${tries} times ${reason}` }
+  }
+}
+
+/** `shared`: somebody else took the connection, on a port the instance listens on too. */
+type Try = AttemptResult | { readonly type: 'shared'; readonly reason: string }
+
+function tryOnce(
+  check: HttpCheck | TcpCheck,
+  endpoint: Endpoint,
+  subject: ProbeSubject,
+  leftMs: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Try> {
+  const what = describe(check, endpoint)
+  return new Promise((resolve) => {
+    const acceptorOf = watchAcceptor(endpoint, subject.pid, subject.cwd)
+    const socket = net.connect(
+      endpoint.type === 'unix'
+        ? { path: endpoint.path }
+        : { host: endpoint.host.replace(/^\[|\]$/g, ''), port: endpoint.port, lookup: sharedLookup },
+    )
+    let isOver = false
+    let timer: NodeJS.Timeout | undefined
+    let request: HttpRequest | undefined
+    const finish = (outcome: Try): void => {
+      if (isOver) return
+      isOver = true
+      stopClock()
+      clearTimeout(timer)
+      signal.removeEventListener('abort', aborted)
+      request?.end()
+      socket.destroy()
+      resolve(outcome)
+    }
+    const fail = (why: string): void => finish({ type: 'failure', reason: `${what}${why}` })
+    const broke = (error: NodeJS.ErrnoException): void => {
+      const reason = `${what}: ${connectionError(error)}`
+      finish({ type: inconclusiveCode(error.code) ? 'inconclusive' : 'failure', reason })
+    }
+    const aborted = (): void => finish({ type: 'inconclusive', reason: `${what} was ended` })
+    const stopClock = onDeadline(leftMs, (lateMs) => {
+      const late = isLate(lateMs)
+      if (late) return finish(late)
+      if (socket.connecting) return fail(`: no connection within ${seconds(timeoutMs)}`)
+      if (!request?.judgeNow()) fail(` gave no answer within ${seconds(timeoutMs)}`)
+    })
+    signal.addEventListener('abort', aborted)
+    socket.on('error', broke) // stays: an error may come after the end
+
+    /** Whether it was accepted by the instance; ends the try when by somebody else. */
+    const isOwn = (): boolean => {
+      const acceptor = acceptorOf(socket)
+      if (acceptor.type === 'shared' || acceptor.type === 'stranger') finish(foreign(what, acceptor))
+      return acceptor.type === 'own'
+    }
+    const ask = (verified: boolean): void => {
+      if (check.type === 'tcp') return finish({ type: 'success' })
+      request = askHttp(check, endpoint, socket, {
+        // The head of the answer is there: the last moment to see who sends it.
+        answered: () => {
+          if (verified || isOver) return
+          if (isOwn() || isOver) return
+          if (isOnlyListener(endpoint, subject.pid, subject.cwd)) return
+          finish({ type: 'inconclusive', reason: `${what} was answered, but it cannot be told by whom` })
+        },
+        judged: (failure) => (failure === null ? finish({ type: 'success' }) : fail(failure)),
+        broke,
+      })
+    }
+    socket.once('connect', () => {
+      const connectedAt = performance.now()
+      let pauseMs = LOOK_MS.first
+      const look = (): void => {
+        if (isOver) return
+        if (isOwn()) return ask(true)
+        if (isOver) return
+        if (check.type === 'http' && performance.now() - connectedAt >= SILENT_MS) return ask(false)
+        timer = setTimeout(look, pauseMs)
+        pauseMs = Math.min(pauseMs * LOOK_MS.factor, LOOK_MS.max)
+      }
+      look()
+    })
+  })
+}
+
+function foreign(what: string, { type, pid, command }: Extract<Acceptor, { pid: number }>): Try {
+  const who = `pid ${pid} (${command})`
+  if (type === 'shared') return { type, reason: `answered by others who share its socket, last by ${who}` }
+  return { type: 'failure', reason: `${what} is answered by ${who}, which is not this instance` }
+}
+
+/** `http 127.0.0.1:3000/healthz`, `tcp unix:/run/app.sock`. A query may hold a token, and is left out. */
+function describe(check: HttpCheck | TcpCheck, endpoint: Endpoint): string {
+  const where = endpoint.type === 'unix' ? `unix:${endpoint.path}` : `${endpoint.host}:${endpoint.port}`
+  if (check.type === 'tcp') return `tcp ${where}`
+  const path = check.path.replace(/\?.*$/s, '')
+  return `${check.tls ? 'https' : 'http'} ${where}${endpoint.type === 'unix' ? ':' : ''}${path}`
+}
+
+const lookups = new Map<string, ((error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void)[]>()
+
+/** One look-up at a time for each name: while a name server does not answer, each one occupies a thread of the daemon. */
+const sharedLookup: LookupFunction = (host, options, callback) => {
+  const deliver = (error: NodeJS.ErrnoException | null, found: LookupAddress[]): void => {
+    const [first] = found
+    if (options.all || !first) callback(error, found)
+    else callback(error, first.address, first.family)
+  }
+  const waiting = lookups.get(host)
+  if (waiting) return void waiting.push(deliver)
+  const all = [deliver]
+  lookups.set(host, all)
+  systemLookup(host, { all: true }, (error, found) => {
+    lookups.delete(host)
+    for (const one of all) one(error, found ?? [])
+  })
+}
