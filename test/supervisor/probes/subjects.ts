@@ -9,7 +9,12 @@ export function subjectOf(pid: number, fields: Partial<ProbeSubject> = {}): Prob
   return { pid, slot: 0, cwd: process.cwd(), env: { PATH: process.env['PATH'] ?? '' }, ...fields }
 }
 
-export const tcp = (port: number): Endpoint => ({ type: 'tcp', host: '127.0.0.1', port, perInstance: false })
+export const tcp = (port: number): Extract<Endpoint, { type: 'tcp' }> => ({
+  type: 'tcp',
+  host: '127.0.0.1',
+  port,
+  perInstance: false,
+})
 
 export function httpCheck(endpoint: Endpoint, fields: Partial<HttpCheck> = {}): HttpCheck {
   const status = [{ from: 200, to: 399 }]
