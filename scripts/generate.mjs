@@ -84,6 +84,12 @@ function forTypes(node) {
   if (node === null || typeof node !== 'object') return node
   // A $ref with neighbours becomes a copy of its type under a new name; inside allOf it stays the type it refers to.
   if (node.$ref !== undefined) return { allOf: [{ $ref: node.$ref }], description: node.description }
+  // A text that may only be one of a few, beside other types.
+  if (node['x-values'] !== undefined) {
+    const { 'x-values': values, pattern: _, ...rest } = node
+    const types = rest.type.filter((type) => type !== 'string')
+    return { anyOf: [{ enum: values }, forTypes({ ...rest, type: types })], description: node.description }
+  }
   const result = {}
   for (const [key, value] of Object.entries(node)) {
     if (key === 'patternProperties' || key === 'propertyNames' || key === 'minItems') continue

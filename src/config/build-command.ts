@@ -1,15 +1,16 @@
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import path from 'node:path'
 import type { AppNode } from './app-node.ts'
 import { errnoOf } from './read-source.ts'
 import type { BuildContext } from './build-context.ts'
 import { isExecutable, type ProgramSearch } from './program-search.ts'
 import type { Report } from './problem.ts'
+import { formatPath } from './tree.ts'
 import type { Path } from './tree.ts'
 
 const DEFAULT_PATH = '/usr/bin:/bin'
 
-/** What execvp searches, in the app's own environment. */
+/** What an app runs, and where. */
 export interface Program {
   readonly cwd: string
   readonly command: readonly string[]
@@ -38,7 +39,8 @@ export function buildProgram(
     report(app.keyAt('command'), `${app.label} has both script and command`, 'keep one of them')
     return null
   }
-  if (script) return buildScript(app, script, cwd, { programs, pathVariable }, report)
+  const search: Search = { cwd, programs, pathVariable }
+  if (script) return buildScript(app, script, search, report)
   if (!command) {
     report(app.at(), `${app.label} has neither script nor command`, 'give one: script: server.js')
     return null
@@ -47,21 +49,36 @@ export function buildProgram(
     if (value) report(app.keyAt(key), `${app.label}.${key} goes with script; put the arguments into command`)
   }
   const [program = '', ...rest] = command
-  const found = checkProgram(app, program, cwd, { programs, pathVariable }, ['command', 0], report)
+  const found = checkProgram(app, program, search, ['command', 0], report)
   return found === null ? null : { cwd, command: [found, ...rest] }
 }
 
-interface Search {
+/** The argv at a path of an app, its program looked up as that of the app itself. Problems go to `report`. */
+export function checkedArgv(
+  app: AppNode,
+  argv: readonly string[],
+  search: Search,
+  at: Path,
+  report: Report,
+): readonly string[] {
+  const [program = '', ...rest] = argv
+  return [checkProgram(app, program, search, [...at, 0], report) ?? program, ...rest]
+}
+
+/** What execvp searches, in the app's own environment. */
+export interface Search {
+  readonly cwd: string
   readonly programs: ProgramSearch
   readonly pathVariable: string | undefined
 }
 
 /** `node` stays a bare word: PATH decides at each start, so a newer Node is no change of the spec. */
-function buildScript(app: AppNode, script: string, cwd: string, search: Search, report: Report): Program | null {
+function buildScript(app: AppNode, script: string, search: Search, report: Report): Program | null {
+  const { cwd } = search
   const file = path.resolve(cwd, script)
   const problem = fileProblem(file)
   if (problem) report(app.at('script'), `${app.label}.script ${problem}: ${file}`, hintFor(script, cwd))
-  const node = checkProgram(app, 'node', cwd, search, ['script'], report)
+  const node = checkProgram(app, 'node', search, ['script'], report)
   if (problem || node === null) return null
   return { cwd, command: ['node', ...(app.data.node_args ?? []), file, ...(app.data.args ?? [])] }
 }
@@ -75,13 +92,12 @@ function hintFor(script: string, cwd: string): string | null {
 function checkProgram(
   app: AppNode,
   program: string,
-  cwd: string,
-  { programs, pathVariable }: Search,
+  { cwd, programs, pathVariable }: Search,
   at: Path,
   report: Report,
 ): string | null {
   if (program === '') {
-    report(app.at(...at), `${app.label}.command[0] is empty`)
+    report(app.at(...at), `${app.label}.${formatPath(at)} is empty`)
     return null
   }
   if (program.includes('/')) {
@@ -90,7 +106,7 @@ function checkProgram(
     if (!problem) return file
     report(
       app.at(...at),
-      `${app.label}.command[0] ${problem}: ${file}`,
+      `${app.label}.${formatPath(at)} ${problem}: ${file}`,
       problem.startsWith('is not') ? `chmod +x ${file}` : null,
     )
     return null
@@ -98,24 +114,30 @@ function checkProgram(
   if (programs.finds(program, pathVariable ?? DEFAULT_PATH, cwd)) return program
   report(
     app.at(...at),
-    `${app.label} runs ${JSON.stringify(program)}, which is not on its PATH`,
+    `${app.label}${isOwn(at) ? '' : `.${formatPath(at.slice(0, -1))}`} runs ${JSON.stringify(program)}, which is not on its PATH`,
     /\s/.test(program)
-      ? 'command is a list: write the program and each argument as an item of its own'
+      ? 'this is a list: write the program and each argument as an item of its own'
       : `PATH is ${pathVariable ?? `${DEFAULT_PATH} (it is not set)`}`,
   )
   return null
 }
 
+/** The app's own program, not that of a hook or a check. */
+function isOwn([key]: Path): boolean {
+  return key === 'script' || key === 'command'
+}
+
 function directoryProblem(folder: string): string | null {
-  const stat = statSync(folder, { throwIfNoEntry: false })
-  if (!stat) return 'does not exist'
-  return stat.isDirectory() ? null : 'is not a directory'
+  return statProblem(folder, (stat) => (stat.isDirectory() ? null : 'is not a directory'))
 }
 
 function fileProblem(file: string): string | null {
+  return statProblem(file, (stat) => (stat.isDirectory() ? 'is a directory' : null))
+}
+
+function statProblem(file: string, judge: (stat: Stats) => string | null): string | null {
   try {
-    const stat = statSync(file)
-    return stat.isDirectory() ? 'is a directory' : null
+    return judge(statSync(file))
   } catch (error) {
     const code = errnoOf(error)
     return code === 'ENOENT' || code === 'ENOTDIR' ? 'does not exist' : `cannot be read (${code})`

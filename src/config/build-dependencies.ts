@@ -1,27 +1,27 @@
-import type { AppKind, DependencyCondition } from '../model/spec.ts'
+import type { AppKind, AppSpec, DependencyCondition } from '../model/spec.ts'
 import type { AppNode } from './app-node.ts'
+import type { Dependency } from './ecosystem.ts'
 import type { Report } from './problem.ts'
 import { closest } from '../model/closest.ts'
 
+export type Dependencies = Pick<AppSpec, 'dependsOn' | 'restartsWith'>
+
 /**
- * What an app depends on. A list means ready, or completed for a job.
+ * What an app depends on, and with which of these it restarts. A list means ready, or completed for a job.
  *
  * @param kinds every app of the environment, also those with problems of their own
  */
-export function buildDependencies(
-  app: AppNode,
-  kinds: ReadonlyMap<string, AppKind>,
-  report: Report,
-): Record<string, DependencyCondition> {
+export function buildDependencies(app: AppNode, kinds: ReadonlyMap<string, AppKind>, report: Report): Dependencies {
   const dependsOn = app.data.depends_on ?? {}
-  const named: (readonly [name: string, condition: DependencyCondition | null, path: string | number])[] =
-    Array.isArray(dependsOn)
-      ? dependsOn.map((name, index) => [name, null, index] as const)
-      : Object.entries(dependsOn).map(([name, condition]) => [name, condition, name] as const)
-  const result: [string, DependencyCondition][] = []
+  const isList = Array.isArray(dependsOn)
+  const named: (readonly [name: string, wanted: Wanted, path: string | number])[] = isList
+    ? dependsOn.map((name, index) => [name, NOTHING_SAID, index] as const)
+    : Object.entries(dependsOn).map(([name, written]) => [name, readWanted(written), name] as const)
+  const conditions: [string, DependencyCondition][] = []
+  const restartsWith: string[] = []
   for (const [name, wanted, path] of named) {
     const kind = kinds.get(name)
-    const keyAt = Array.isArray(dependsOn) ? app.at('depends_on', path) : app.keyAt('depends_on', path)
+    const keyAt = isList ? app.at('depends_on', path) : app.keyAt('depends_on', path)
     if (name === app.name) report(keyAt, `${app.label}.depends_on names the app itself`)
     else if (!kind) {
       const meant = closest(name, kinds.keys())
@@ -29,14 +29,36 @@ export function buildDependencies(
       const hint = meant === null ? `apps: ${[...kinds.keys()].toSorted().join(', ')}` : null
       report(keyAt, `${app.label}.depends_on names an unknown app "${name}"${suggestion}`, hint)
     } else {
-      const condition = wanted ?? (kind === 'job' ? 'completed' : 'ready')
-      const problem = conditionProblem(name, kind, condition)
-      const at = wanted === null ? keyAt : app.at('depends_on', path)
+      const condition = wanted.condition ?? (kind === 'job' ? 'completed' : 'ready')
+      const problem = conditionProblem(name, kind, condition) ?? (wanted.restart ? restartProblem(name, kind) : null)
+      const at = wanted.condition === null ? keyAt : app.at('depends_on', path, ...wanted.path)
       if (problem) report(at, `${app.label}.depends_on.${name} ${problem}`)
-      else result.push([name, condition])
+      else conditions.push([name, condition])
+      if (wanted.restart) restartsWith.push(name)
     }
   }
-  return Object.fromEntries(result.toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  const inOrder = conditions.toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return { dependsOn: Object.fromEntries(inOrder), restartsWith: restartsWith.toSorted() }
+}
+
+/** What the file says about one dependency; null where it says nothing. */
+interface Wanted {
+  readonly condition: DependencyCondition | null
+  readonly restart: boolean
+  /** Where the condition stands, below the name. */
+  readonly path: readonly string[]
+}
+
+const NOTHING_SAID: Wanted = { condition: null, restart: false, path: [] }
+
+function readWanted(written: Dependency): Wanted {
+  if (written === null) return NOTHING_SAID
+  if (typeof written === 'string') return { condition: written, restart: false, path: [] }
+  return { condition: written.condition ?? null, restart: written.restart ?? false, path: ['condition'] }
+}
+
+function restartProblem(name: string, kind: AppKind): string | null {
+  return kind === 'service' ? null : `cannot have restart: ${name} is a ${kind}, which ends and is not restarted`
 }
 
 function conditionProblem(name: string, kind: AppKind, condition: DependencyCondition): string | null {

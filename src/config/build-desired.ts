@@ -20,8 +20,8 @@ export async function buildDesired(file: EffectiveFile, context: BuildContext): 
     .filter(([name]) => !file.flawed.has(name))
     .map(([name, entry]) => {
       const app = new AppNode(name, entry)
-      const dependsOn = buildDependencies(app, kinds, context.problems.error)
-      return { app, dependsOn, declared: buildListen(app, context) }
+      const dependencies = buildDependencies(app, kinds, context.problems.error)
+      return { app, dependencies, dependsOn: dependencies.dependsOn, declared: buildListen(app, context) }
     })
   checkCycles(drafts, context.problems.error)
   const inFileOrder = drafts
@@ -29,9 +29,9 @@ export async function buildDesired(file: EffectiveFile, context: BuildContext): 
     .toSorted((a, b) => (a.at?.start ?? 0) - (b.at?.start ?? 0))
   checkListenConflicts(inFileOrder, context.text, context.problems.error)
   const built = await Promise.all(
-    drafts.map(async ({ app, dependsOn, declared }) => {
+    drafts.map(async ({ app, dependencies, declared }) => {
       const listen = declared.map((one) => one.listen)
-      return [app.name, await buildApp(app, listen, dependsOn, context)] as const
+      return [app.name, await buildApp(app, listen, dependencies, context)] as const
     }),
   )
   return Object.fromEntries(built.filter((entry): entry is [string, AppSpec] => entry[1] !== null))

@@ -4,13 +4,8 @@ import type { Report } from './problem.ts'
 
 /** The schedule of a cron app; null for any other. croner is loaded for cron apps only. */
 export async function buildSchedule(app: AppNode, kind: AppKind, report: Report): Promise<Schedule | null> {
-  const { schedule, timezone } = app.data
-  if (kind !== 'cron') {
-    for (const key of ['schedule', 'timezone'] as const) {
-      if (app.data[key]) report(app.keyAt(key), `${app.label}.${key} is only for kind: cron, but this is a ${kind}`)
-    }
-    return null
-  }
+  if (kind !== 'cron') return null
+  const { schedule, timezone, overlap, missed, history } = app.data
   if (!schedule) {
     report(app.at(), `${app.label} is a cron app, so it needs a schedule`, 'schedule: "0 3 * * *"')
     return null
@@ -22,7 +17,13 @@ export async function buildSchedule(app: AppNode, kind: AppKind, report: Report)
   }
   const problem = await cronProblem(schedule, timezone ?? null)
   if (problem) report(app.at('schedule'), `${app.label}.schedule ${problem}`, '"0 3 * * *" is every day at 03:00')
-  return { cron: schedule, timezone: timezone ?? null, overlap: 'skip', missed: 'skip', history: 10 }
+  return {
+    cron: schedule,
+    timezone: timezone ?? null,
+    overlap: overlap ?? 'skip',
+    missed: missed ?? 'skip',
+    history: history ?? 10,
+  }
 }
 
 function isTimezone(name: string): boolean {

@@ -56,7 +56,7 @@ export type App = {
    */
   cwd?: string | null
   /**
-   * How many copies run: a number, "max" for one per CPU (cgroup limits respected), or a share of the CPUs such as "50%". 0 keeps the app known but stopped.
+   * How many copies run: a number, "max" for one per CPU (cgroup limits respected), or a share of the CPUs such as "50%". 0 keeps the app known but stopped. Not more than one for a job or cron app.
    */
   instances?: number | string | null
   /**
@@ -78,16 +78,21 @@ export type App = {
    */
   inherit_env?: string[] | null
   /**
-   * When an instance counts as ready: exactly one of signal, http, tcp, log, exec, delay. Without it an app with listen is ready when its own process accepts on the first address, any other when its start-up has settled (alive and idle, or alive for 3s).
+   * The startup probe: when an instance counts as started, and ready. Exactly one of signal, notify, http, tcp, log, exec, delay. Without it an app with listen is ready when its own process accepts on the first address, any other when its start-up has settled (alive and idle, or alive for 3s).
    */
   ready?:
-    | {
+    | ('signal' | 'notify')
+    | ({
         /**
          * The app says so: process.send('ready') in Node.js, or the line ready written to the file descriptor in ECO_READY_FD.
          */
         signal?: boolean | null
         /**
-         * A GET answered with an accepted status by the instance's own process tree: a path on the first listen port, ":port/path" or a http:// URL.
+         * The app says so as systemd wants it: READY=1 to the socket in NOTIFY_SOCKET (sd_notify).
+         */
+        notify?: boolean | null
+        /**
+         * A GET answered with an accepted status by the instance's own process tree: a path on the first port (or else socket) of listen, ":port/path", a http:// or https:// URL (its certificate is not checked), or "unix:/run/app.sock:/path". The port may be ${3000 + instance}: one for each instance.
          */
         http?: string | null
         /**
@@ -95,7 +100,17 @@ export type App = {
          */
         status?: (number | string)[] | null
         /**
-         * A connection accepted by the instance's own process tree: a port or "host:port".
+         * Headers that http sends.
+         */
+        headers?: {
+          [k: string]: string | number | null
+        } | null
+        /**
+         * What the answer to http must hold within its first 64 KiB: a text, or /regex/flags.
+         */
+        body?: string | null
+        /**
+         * A connection accepted by the instance's own process tree: a port, "host:port" or the path of a unix socket. The port may be ${3000 + instance}: one for each instance.
          */
         tcp?: number | string | null
         /**
@@ -105,7 +120,7 @@ export type App = {
         /**
          * A command that exits with 0, run in the app's cwd with its environment.
          */
-        exec?: string[] | null
+        exec?: Program
         /**
          * Alive for this long.
          */
@@ -118,24 +133,50 @@ export type App = {
          * Pause between two attempts of http, tcp or exec.
          */
         interval?: Duration
-      }
-    | string
-    | null
+        /**
+         * An attempt of http, tcp or exec without an answer for this long has failed; the next one follows.
+         */
+        attempt_timeout?: Duration
+      } | null)
+  /**
+   * Whether a running instance is ready; Kubernetes' readinessProbe. One that fails goes on, but is shown as not ready, and its dependents wait. Default: ready from its start on.
+   */
+  readiness?: Probe
+  /**
+   * Whether a running instance still works; Kubernetes' livenessProbe. One that fails is restarted, as restart says.
+   */
+  health?: Probe
   /**
    * How an instance is asked to end. The whole process group gets the signal, and SIGKILL when the timeout is over.
    */
   stop?: {
     /**
-     * The signal that asks the app to end.
+     * The signal that asks the app to end. With message or exec, only sent when that could not be delivered.
      */
     signal?: 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2' | 'SIGKILL' | null
+    /**
+     * A message for a Node.js app instead of the signal: it gets it as process.on('message'). Any value of JSON. Give message or exec, not both.
+     */
+    message?:
+      | string
+      | number
+      | boolean
+      | unknown[]
+      | {
+          [k: string]: unknown
+        }
+      | null
+    /**
+     * A command that asks the app to end, instead of the signal; run in the app's cwd with its environment.
+     */
+    exec?: Program
     /**
      * How long it may take before SIGKILL.
      */
     timeout?: Duration
   } | null
   /**
-   * What happens when an instance ends by itself.
+   * What happens when an instance ends by itself. A job or cron app has backoff and success_exit_codes of it: retries says how often it is tried again.
    */
   restart?: {
     /**
@@ -151,7 +192,7 @@ export type App = {
      */
     window?: Duration
     /**
-     * The pause before a restart. The first crash after a stable run restarts at once.
+     * The pause before a restart, and before a retry of a job. The first crash after a stable run restarts at once.
      */
     backoff?: {
       /**
@@ -166,7 +207,102 @@ export type App = {
        * The longest pause.
        */
       max?: Duration
+      /**
+       * By which share each pause is longer or shorter, by chance, so that apps that fell together do not come back together.
+       */
+      jitter?: string | null
     } | null
+    /**
+     * What counts as success: exit codes and names of signals. For policy on_failure, and for whether a job has completed. Replaces the default.
+     */
+    success_exit_codes?: ExitCodes
+    /**
+     * After one of these exit codes or signals an instance is left as it is, whatever the policy.
+     */
+    stop_exit_codes?: ExitCodes
+  } | null
+  /**
+   * Commands around the life of each instance, run in the app's cwd with its environment.
+   */
+  hooks?: {
+    /**
+     * Before each start. When it fails, the start has failed.
+     */
+    pre_start?: Hook
+    /**
+     * Once the instance is ready, and before it counts as such. When it fails, the start has failed. Services only.
+     */
+    post_start?: Hook
+    /**
+     * Before the instance is asked to stop.
+     */
+    pre_stop?: Hook
+    /**
+     * Once nothing of it runs any more, however it ended.
+     */
+    post_stop?: Hook
+  } | null
+  /**
+   * What the processes of one instance may use together.
+   */
+  limits?: {
+    /**
+     * Above it the instance is restarted. At least 1M.
+     */
+    memory?: Size
+    /**
+     * CPUs; 1.5 is one and a half.
+     */
+    cpu?: number | null
+  } | null
+  /**
+   * As whom the app runs: name or number. Only root may run apps as others.
+   */
+  user?: string | number | null
+  /**
+   * Its group: name or number. Default: the primary group of user.
+   */
+  group?: string | number | null
+  /**
+   * Permissions that files it creates do not get: octal digits, in quotes.
+   */
+  umask?: string | null
+  /**
+   * From -20 (most CPU time) to 19 (least). Below 0 only as root. Default: the daemon's.
+   */
+  nice?: number | null
+  /**
+   * Who is killed first when memory runs out: from -1000 (never) to 1000 (first). Below 0 only as root. Default: the daemon's.
+   */
+  oom_score_adj?: number | null
+  /**
+   * Limits of each process, as ulimit has them; soft and hard. What is left out is as it is for the daemon.
+   */
+  ulimits?: {
+    /**
+     * Open files.
+     */
+    nofile?: number | null
+    /**
+     * Processes and threads of the user.
+     */
+    nproc?: number | string | null
+    /**
+     * Size of a core dump; 0 for none.
+     */
+    core?: number | string | null
+    /**
+     * Size of a file it writes.
+     */
+    fsize?: number | string | null
+    /**
+     * Size of the stack.
+     */
+    stack?: number | string | null
+    /**
+     * Memory it may lock.
+     */
+    memlock?: number | string | null
   } | null
   /**
    * How a changed app is replaced: each instance's successor must be ready before the old one is stopped.
@@ -178,14 +314,30 @@ export type App = {
     exclusive?: boolean | null
   } | null
   /**
-   * Apps that must be started, ready or completed first. A list means ready, or completed for a job.
+   * Apps that must be started, ready or completed first. A list means ready, or completed for a job. The long form { condition, restart: true } also restarts this app whenever the other one was restarted.
    */
   depends_on?:
     | {
-        [k: string]: 'started' | 'ready' | 'completed' | null
+        [k: string]: Dependency
       }
     | string[]
     | null
+  /**
+   * How often a failed run of a job or cron app is tried again, with the pauses of restart.backoff.
+   */
+  retries?: number | null
+  /**
+   * A run of a job or cron app that takes longer is stopped, and has failed. Default: any time it takes.
+   */
+  timeout?: Duration
+  /**
+   * When a job runs again. on_change: when something about it (or about inputs) changed, or it failed. always: at every apply.
+   */
+  run?: 'on_change' | 'always' | null
+  /**
+   * Files whose content decides whether a job runs again: globs relative to cwd. Each must match a file.
+   */
+  inputs?: Globs
   /**
    * When a cron app runs: five cron fields (minute hour day month weekday), or six with seconds first.
    */
@@ -194,6 +346,43 @@ export type App = {
    * The IANA time zone of schedule.
    */
   timezone?: string | null
+  /**
+   * When a run is due and the one before still runs. skip: leave it out. queue: run it afterwards. replace: stop the old one.
+   */
+  overlap?: 'skip' | 'queue' | 'replace' | null
+  /**
+   * Runs that were due while the daemon did not run. skip: none of them. run_once: one for all of them.
+   */
+  missed?: 'skip' | 'run_once' | null
+  /**
+   * Ended runs that eco remembers.
+   */
+  history?: number | null
+  /**
+   * Restart the app when its files change; for development. true watches cwd, a list the files and folders in it. Services only.
+   */
+  watch?:
+    | boolean
+    | string[]
+    | {
+        /**
+         * Files and folders, relative to cwd.
+         */
+        paths?: string[] | null
+        /**
+         * Globs relative to cwd that are not watched, besides node_modules, .git and log files.
+         */
+        ignore?: Globs
+        /**
+         * A burst of changes is over when nothing changed for this long.
+         */
+        debounce?: Duration
+        /**
+         * restart: stop and start at once. reload: replace one by one, each when its successor is ready.
+         */
+        action?: 'restart' | 'reload' | null
+      }
+    | null
 } | null
 /**
  * A list of strings.
@@ -230,9 +419,108 @@ export type EnvValue =
       secret?: boolean
     }
 /**
+ * A program and its arguments.
+ */
+export type Program = string[] | null
+/**
  * A length of time with its unit: 150ms, 10s, 5m, 1h, 7d.
  */
 export type Duration = string | null
+/**
+ * A check for as long as the instance runs: exactly one of http, tcp, exec.
+ */
+export type Probe = {
+  /**
+   * A GET answered with an accepted status by the instance's own process tree: a path on the first port (or else socket) of listen, ":port/path", a http:// or https:// URL (its certificate is not checked), or "unix:/run/app.sock:/path". The port may be ${3000 + instance}: one for each instance.
+   */
+  http?: string | null
+  /**
+   * Statuses that http accepts: a code, or a range "200-399".
+   */
+  status?: (number | string)[] | null
+  /**
+   * Headers that http sends.
+   */
+  headers?: {
+    [k: string]: string | number | null
+  } | null
+  /**
+   * What the answer to http must hold within its first 64 KiB: a text, or /regex/flags.
+   */
+  body?: string | null
+  /**
+   * A connection accepted by the instance's own process tree: a port, "host:port" or the path of a unix socket. The port may be ${3000 + instance}: one for each instance.
+   */
+  tcp?: number | string | null
+  /**
+   * A command that exits with 0, run in the app's cwd with its environment.
+   */
+  exec?: Program
+  /**
+   * From the moment the instance was ready until the first attempt.
+   */
+  delay?: Duration
+  /**
+   * Pause between two attempts.
+   */
+  interval?: Duration
+  /**
+   * An attempt without an answer for this long has failed.
+   */
+  timeout?: Duration
+  /**
+   * Failures in a row after which the check counts as failed.
+   */
+  failures?: number | null
+  /**
+   * Successes in a row after which it counts as passed again. For health it is 1.
+   */
+  successes?: number | null
+} | null
+/**
+ * Exit codes from 0 to 255, and names of signals.
+ */
+export type ExitCodes = (number | string)[] | null
+/**
+ * A command: a list (program and arguments), or a text that sh runs with -e; or a map with run and timeout.
+ */
+export type Hook =
+  | string[]
+  | string
+  | {
+      /**
+       * The command: a list (program and arguments), or a text that sh runs with -e.
+       */
+      run?: string[] | string | null
+      /**
+       * How long it may take; then it is killed, and has failed.
+       */
+      timeout?: Duration
+    }
+  | null
+/**
+ * A number of bytes with its unit: 512K, 300M, 1.5G (powers of 1024).
+ */
+export type Size = string | null
+/**
+ * What another app must have reached first.
+ */
+export type Dependency =
+  | ('started' | 'ready' | 'completed')
+  | ({
+      /**
+       * What it must have reached. Default: ready, or completed for a job.
+       */
+      condition?: 'started' | 'ready' | 'completed' | null
+      /**
+       * Restart this app, too, whenever that one was restarted.
+       */
+      restart?: boolean | null
+    } | null)
+/**
+ * A list of globs: * and ? within a name, ** for any folders, [abc], {a,b}.
+ */
+export type Globs = string[] | null
 /**
  * How one environment differs from the file above it.
  */
@@ -270,7 +558,7 @@ export interface Ecosystem {
    */
   env_file?: EnvFiles
   /**
-   * Settings merged under every app: an app's own value wins, maps are merged key by key. What an app of its kind cannot have (instances, listen, ready of a job or cron app) is not taken from here.
+   * Settings merged under every app: an app's own value wins, maps are merged key by key. What an app of its kind cannot have (listen or ready of a job, schedule of a service) is not taken from here.
    */
   defaults?: App
   /**

@@ -1,16 +1,16 @@
+import { fittingDefaults } from './kind-keys.ts'
 import { EMPTY_MAP, isNull, mapAt } from './tree.ts'
 import type { MapEntry, MapNode, Path, TreeNode } from './tree.ts'
 
 /** Of each group one key may be set; one that comes later replaces the others instead of standing beside them. */
-const READY_CHECKS = ['signal', 'http', 'tcp', 'log', 'exec', 'delay']
-const PROGRAM = ['script', 'command']
-
-/** What an app cannot have by its kind, and so does not take from `defaults`. */
-const UNFIT: Readonly<Record<string, readonly string[]>> = {
-  service: ['schedule', 'timezone'],
-  job: ['instances', 'listen', 'ready', 'schedule', 'timezone'],
-  cron: ['instances', 'listen', 'ready'],
+const CHECKS = ['signal', 'notify', 'http', 'tcp', 'log', 'exec', 'delay']
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  ready: CHECKS,
+  readiness: CHECKS,
+  health: CHECKS,
+  stop: ['message', 'exec'],
 }
+const PROGRAM = ['script', 'command']
 
 /** What an environment may lay over the file. */
 const OVERLAID = ['env_file', 'defaults', 'apps']
@@ -54,21 +54,19 @@ export function mergeDefaults(merged: MapNode): MapNode {
 /** The defaults that an app of its kind can have. */
 function fitting(defaults: MapNode, app: MapNode): MapNode {
   const kind = (app.entries.get('kind') ?? defaults.entries.get('kind'))?.value
-  const unfit = UNFIT[kind?.kind === 'scalar' ? String(kind.value) : 'service'] ?? UNFIT['service'] ?? []
-  return { ...defaults, entries: new Map([...defaults.entries].filter(([key]) => !unfit.includes(key))) }
+  return fittingDefaults(defaults, kind?.kind === 'scalar' ? String(kind.value) : 'service')
 }
 
 function mergeEntry(base: MapEntry, over: MapEntry, path: Path): MapEntry {
-  if (base.value.kind !== 'map' || over.value.kind !== 'map' || isEnvValue(path)) return over
+  if (base.value.kind !== 'map' || over.value.kind !== 'map' || isOneValue(path)) return over
   return { keyAt: over.keyAt ?? base.keyAt, value: mergeMaps(base.value, over.value, path) }
 }
 
 function mergeMaps(base: MapNode, over: MapNode, path: Path): MapNode {
   const entries = new Map(base.entries)
-  for (const group of path.at(-1) === 'ready' ? [READY_CHECKS] : [PROGRAM]) {
-    const isSet = group.some((key) => over.entries.has(key) && !isNull(over.entries.get(key)?.value ?? over))
-    if (isSet) for (const key of group) if (!over.entries.has(key)) entries.delete(key)
-  }
+  const group = GROUPS[String(path.at(-1))] ?? PROGRAM
+  const isSet = group.some((key) => over.entries.has(key) && !isNull(over.entries.get(key)?.value ?? over))
+  if (isSet) for (const key of group) if (!over.entries.has(key)) entries.delete(key)
   for (const [key, entry] of over.entries) {
     const below = entries.get(key)
     entries.set(key, below ? mergeEntry(below, entry, [...path, key]) : entry)
@@ -76,16 +74,23 @@ function mergeMaps(base: MapNode, over: MapNode, path: Path): MapNode {
   return { kind: 'map', entries, at: over.at ?? base.at }
 }
 
-/** `{ from_env: … }` over `{ value: … }` is another value, not a mixture of both. */
-function isEnvValue(path: Path): boolean {
+/** `{ from_env: … }` over `{ value: … }` is another value, not a mixture of both; so is another message. */
+function isOneValue(path: Path): boolean {
+  if (isMessage(path)) return true
   return path.at(-2) === 'env' && (path[0] === 'defaults' ? path.length === 3 : path.length === 4)
 }
 
-function withoutNulls(node: MapNode): MapNode {
+function isMessage(path: Path): boolean {
+  return path.at(-1) === 'message' && path.at(-2) === 'stop'
+}
+
+function withoutNulls(node: MapNode, path: Path = []): MapNode {
   const entries = new Map<string, MapEntry>()
   for (const [key, entry] of node.entries) {
     if (isNull(entry.value)) continue
-    const value: TreeNode = entry.value.kind === 'map' ? withoutNulls(entry.value) : entry.value
+    const inner = [...path, key]
+    const value: TreeNode =
+      entry.value.kind === 'map' && !isMessage(inner) ? withoutNulls(entry.value, inner) : entry.value
     entries.set(key, { keyAt: entry.keyAt, value })
   }
   return { ...node, entries }

@@ -23,7 +23,11 @@ export class ProgramSearch {
 
 function isProgram(file: string): boolean {
   // stat first: a failing access() makes an Error with a stack, once for each folder of the PATH.
-  return statSync(file, { throwIfNoEntry: false })?.isFile() === true && isExecutable(file)
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.isFile() === true && isExecutable(file)
+  } catch {
+    return false // a folder that this user may not look into
+  }
 }
 
 export function isExecutable(file: string): boolean {

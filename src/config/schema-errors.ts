@@ -2,6 +2,8 @@ import type { ProblemList } from './problem.ts'
 import { resolveRef, schemaAt, typesOf } from './schema.ts'
 import type { Schema } from './schema.ts'
 import { closest } from '../model/closest.ts'
+import { showPerInstance } from '../model/instance-values.ts'
+import { PM2_KEYS } from './pm2-keys.ts'
 import { entryAt, formatPath } from './tree.ts'
 import type { MapNode, Path, TreeNode } from './tree.ts'
 import type { Mismatch } from './validate.ts'
@@ -45,34 +47,48 @@ function keyOf(error: Mismatch['error']): string | null {
 
 function unknownKey(key: string, path: Path, schema: Schema, root: MapNode, problems: ProblemList): void {
   const known = Object.keys(schema.properties ?? {}).filter((name) => !name.startsWith('$'))
-  const meant = closest(key, known)
+  const [pm2, pm2Hint] = (known.includes('script') && Object.hasOwn(PM2_KEYS, key) && PM2_KEYS[key]) || [null, null]
+  const meant = pm2 ?? (pm2Hint === null ? closest(key, known) : null)
   const where = path.length === 0 ? '' : ` in ${formatPath(path)}`
   const suggestion = meant === null ? '' : `; did you mean "${meant}"?`
   const entry = entryAt(root, [...path, key])
   problems.error(
     entry?.keyAt ?? null,
     `unknown key ${JSON.stringify(key)}${where}${suggestion}`,
-    meant === null ? `known keys: ${known.join(', ')}` : null,
+    pm2Hint ?? (meant === null ? `known keys: ${known.join(', ')}` : null),
   )
 }
 
 function describeValue(path: Path, schema: Schema, node: TreeNode): readonly [message: string, hint: string | null] {
   const where = formatPath(path)
-  if (schema.enum) {
-    const choices = schema.enum.filter((choice) => choice !== null).map(String)
+  const choices = schema.enum?.filter((choice) => choice !== null).map(String) ?? schema['x-values']
+  if (choices) {
     const meant = node.kind === 'scalar' && typeof node.value === 'string' ? closest(node.value, choices) : null
     const suggestion = meant === null ? '' : `; did you mean "${meant}"?`
-    return [`${where} must be ${oneOf(choices)}, but was ${show(node)}${suggestion}`, null]
+    return [`${where} must be ${expectation(schema)}, but was ${show(node)}${suggestion}`, null]
   }
-  const isDuration = schema['x-expects']?.startsWith('a duration') ?? false
-  if (isDuration && node.kind === 'scalar' && /^\d+(\.\d+)?$/.test(String(node.value))) {
+  const units = UNITS.find(([expects]) => schema['x-expects']?.startsWith(expects))?.[1]
+  if (units && node.kind === 'scalar' && /^\d+(\.\d+)?$/.test(String(node.value))) {
     const amount = node.written ?? String(node.value)
-    return [`${where}: ${amount} has no unit; write ${amount}s, ${amount}ms or ${amount}m`, null]
+    const [first, second, third] = units.map((unit) => `${amount}${unit}`)
+    return [`${where}: ${amount} has no unit; write ${first}, ${second} or ${third}`, null]
   }
-  const isText = typesOf(schema).every((type) => type === 'string') && !schema['x-expects']
   const isUnquoted = node.kind === 'scalar' && (typeof node.value === 'number' || typeof node.value === 'boolean')
-  const hint = isText && isUnquoted ? `quote it: "${node.written ?? String(node.value)}"` : null
+  const quoted = isUnquoted ? (node.written ?? String(node.value)) : ''
+  const hint = isUnquoted && wouldFit(quoted, schema) ? `quote it: "${quoted}"` : null
   return [`${where} must be ${expectation(schema)}, but was ${show(node)}`, hint]
+}
+
+/** The units to suggest for a number without one. */
+const UNITS = [
+  ['a duration', ['s', 'ms', 'm']],
+  ['a size', ['M', 'K', 'G']],
+] as const
+
+/** Whether a value is a text that only lacks its quotes. */
+function wouldFit(text: string, schema: Schema): boolean {
+  if (!typesOf(schema).every((type) => type === 'string')) return false
+  return schema.pattern === undefined ? !schema['x-expects'] : new RegExp(schema.pattern).test(text)
 }
 
 /** What a schema asks for, in words: its own (`x-expects`), or made from its types and limits. */
@@ -109,5 +125,9 @@ export function show(node: TreeNode): string {
   if (node.kind !== 'scalar') return node.kind === 'map' ? 'a map' : 'a list'
   if (node.value === null) return 'empty'
   if (typeof node.value !== 'string') return node.written ?? String(node.value)
-  return JSON.stringify(node.value.length > 60 ? `${node.value.slice(0, 60)}…` : node.value)
+  return JSON.stringify(shorten(showPerInstance(node.value)))
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }

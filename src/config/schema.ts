@@ -18,6 +18,8 @@ export interface Schema {
   readonly 'x-impact'?: string
   /** What a value must be, in words, for error messages. */
   readonly 'x-expects'?: string
+  /** The texts that are possible beside values of other types. */
+  readonly 'x-values'?: readonly string[]
   /** What a key of the map must be, in words. */
   readonly 'x-key'?: string
 }

@@ -198,6 +198,10 @@ describe('explainKey', () => {
     ['apps.api.ready.http', 'apps.*.ready.http'],
     ['apps.*.ready', 'apps.*.ready'],
     ['ready.http', 'apps.*.ready.http'],
+    ['health.failures', 'apps.*.health.failures'],
+    ['apps.api.hooks.pre_stop.timeout', 'apps.*.hooks.pre_stop.timeout'],
+    ['backoff.jitter', 'apps.*.restart.backoff.jitter'],
+    ['depends_on.db.restart', 'apps.*.depends_on.*.restart'],
     ['ready', 'apps.*.ready'],
     ['env_file', 'env_file'],
     ['from_env', 'apps.*.env.*.from_env'],
@@ -215,7 +219,12 @@ describe('explainKey', () => {
       values: ['always', 'on_failure', 'never'],
       children: [],
     })
-    expect(explainKey('stop').reference?.children.map((child) => child.key)).toEqual(['signal', 'timeout'])
+    expect(explainKey('stop').reference?.children.map((child) => child.key)).toEqual([
+      'signal',
+      'message',
+      'exec',
+      'timeout',
+    ])
   })
 
   test('suggests a key for one that is unknown', () => {

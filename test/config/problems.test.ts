@@ -197,22 +197,26 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
   [
     'a http path without listen',
     `${APP}    ready: { http: /healthz }`,
-    ['4:20 apps.api.ready.http is a path, so the app needs a tcp port under listen; or write ":port/path"'],
+    ['4:20 apps.api.ready.http is a path, so the app needs an address under listen; or write ":port/path"'],
   ],
   [
     'a http check that is none',
     `${APP}    ready: { http: healthz }`,
-    ['4:20 apps.api.ready.http must be a path like /healthz, ":8080/healthz" or a http:// URL, but was "healthz"'],
+    [
+      '4:20 apps.api.ready.http must be a path like /healthz, ":8080/healthz", a http:// or https:// URL or "unix:/run/app.sock:/healthz", but was "healthz"',
+    ],
   ],
   [
     'a http port out of range',
     `${APP}    ready: { http: ":99999/x" }`,
-    ['4:20 apps.api.ready.http must be a path like /healthz, ":8080/healthz" or a http:// URL, but was ":99999/x"'],
+    [
+      '4:20 apps.api.ready.http must be a path like /healthz, ":8080/healthz", a http:// or https:// URL or "unix:/run/app.sock:/healthz", but was ":99999/x"',
+    ],
   ],
   [
     'a tcp check out of range',
     `${APP}    ready: { tcp: "70000" }`,
-    ['4:19 apps.api.ready.tcp must be a port from 1 to 65535 or "host:port", but was "70000"'],
+    ['4:19 apps.api.ready.tcp must be a port from 1 to 65535, "host:port" or a socket path, but was "70000"'],
   ],
   [
     'statuses that are none',
@@ -373,6 +377,219 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     'an interpolated number that is none',
     `${APP}    restart: { max: "\${MANY:-many}" }`,
     ['4:21 apps.api.restart.max must be a whole number of at least 0, but was "many"'],
+  ],
+  [
+    'a PM2 name',
+    `${APP}    max_memory_restart: 300M\n    wait_ready: true\n    out_file: x.log`,
+    [
+      '4:5 unknown key "max_memory_restart" in apps.api; did you mean "limits.memory"?',
+      '5:5 unknown key "wait_ready" in apps.api; did you mean "ready"?',
+      '6:5 unknown key "out_file" in apps.api',
+    ],
+  ],
+  [
+    'a jitter that is no share',
+    `${APP}    restart: { backoff: { jitter: 0.1 } }\n  web:\n    script: app.js\n    restart: { backoff: { jitter: 101% } }`,
+    [
+      '4:35 apps.api.restart.backoff.jitter must be a share from "0%" to "100%", but was 0.1',
+      '7:35 apps.web.restart.backoff.jitter must be a share from "0%" to "100%", but was "101%"',
+    ],
+  ],
+  [
+    'exit codes that are none',
+    `${APP}    restart: { success_exit_codes: [256], stop_exit_codes: [SIGTREM, 1000] }`,
+    [
+      '4:37 apps.api.restart.success_exit_codes[0] must be an exit code from 0 to 255 or a signal like SIGTERM, but was 256',
+      '4:70 apps.api.restart.stop_exit_codes[1] must be an exit code from 0 to 255 or a signal like SIGTERM, but was 1000',
+    ],
+  ],
+  [
+    'a signal that is none',
+    `${APP}    restart: { stop_exit_codes: [78, SIGTREM] }`,
+    [
+      '4:38 apps.api.restart.stop_exit_codes[1] must be an exit code from 0 to 255 or a signal like SIGTERM, but was "SIGTREM"; did you mean "SIGTERM"?',
+    ],
+  ],
+  [
+    'restart rules of a job',
+    `${APP}    kind: job\n    restart: { policy: always, max: 1, window: 1s, stop_exit_codes: [1], backoff: { initial: 1s } }`,
+    [
+      '5:16 apps.api.restart.policy is not for a job: it runs and ends',
+      '5:32 apps.api.restart.max is not for a job: it runs and ends',
+      '5:40 apps.api.restart.window is not for a job: it runs and ends',
+      '5:52 apps.api.restart.stop_exit_codes is not for a job: it runs and ends',
+    ],
+  ],
+  [
+    'what only a service has, for a job',
+    `${APP}    kind: job\n    health: { tcp: 1 }\n    readiness: { tcp: 1 }\n    watch: true\n    hooks: { post_start: x }`,
+    [
+      '5:5 apps.api.health is not for a job: it runs and ends',
+      '6:5 apps.api.readiness is not for a job: it runs and ends',
+      '7:5 apps.api.watch is not for a job: it runs and ends',
+      '8:14 apps.api.hooks.post_start is not for a job: it runs and ends',
+    ],
+  ],
+  [
+    'what only runs have, for a service',
+    `${APP}    retries: 1\n    timeout: 1m\n    run: always\n    inputs: [app.js]\n    overlap: skip\n    missed: skip\n    history: 1`,
+    [
+      '4:5 apps.api.retries is only for kind: job or cron, but this is a service',
+      '5:5 apps.api.timeout is only for kind: job or cron, but this is a service',
+      '6:5 apps.api.run is only for kind: job, but this is a service',
+      '7:5 apps.api.inputs is only for kind: job, but this is a service',
+      '8:5 apps.api.overlap is only for kind: cron, but this is a service',
+      '9:5 apps.api.missed is only for kind: cron, but this is a service',
+      '10:5 apps.api.history is only for kind: cron, but this is a service',
+    ],
+  ],
+  [
+    'inputs of a job that are not there',
+    `${APP}    kind: job\n    inputs: [app.js, "migrations/**/*.sql", no.json]`,
+    [
+      '5:22 apps.api.inputs[1] matches no file: "migrations/**/*.sql"',
+      '5:45 apps.api.inputs[2] matches no file: "no.json"',
+    ],
+  ],
+  [
+    'a run that would time out at once',
+    `${APP}    kind: job\n    timeout: 0s`,
+    ['5:14 apps.api.timeout must be at least 1ms, but was "0s"'],
+  ],
+  [
+    'a time that no timer can count',
+    `${APP}    kind: job\n    timeout: 30d`,
+    ['5:14 apps.api.timeout must be at most 24d, but was "30d"'],
+  ],
+  [
+    'a history of nothing',
+    `${APP}    kind: cron\n    schedule: "* * * * *"\n    history: 0\n    overlap: replaces`,
+    [
+      '6:14 apps.api.history must be a whole number from 1 to 1000, but was 0',
+      '7:14 apps.api.overlap must be skip, queue or replace, but was "replaces"; did you mean "replace"?',
+    ],
+  ],
+  [
+    'message and exec of a stop',
+    `${APP}    stop: { message: shutdown, exec: [sh] }`,
+    ['4:32 apps.api.stop has both message and exec'],
+  ],
+  [
+    'programs that are not there',
+    `${APP}    stop: { exec: [no-such-program] }\n    hooks: { pre_start: [./no.sh], pre_stop: { run: [no-such-program, x] } }\n    health: { exec: ["app.js x"] }`,
+    [
+      '4:20 apps.api.stop.exec runs "no-such-program", which is not on its PATH',
+      '5:26 apps.api.hooks.pre_start[0] does not exist: <folder>/no.sh',
+      '5:54 apps.api.hooks.pre_stop.run runs "no-such-program", which is not on its PATH',
+      '6:22 apps.api.health.exec runs "app.js x", which is not on its PATH',
+    ],
+  ],
+  [
+    'hooks that are none',
+    `${APP}    hooks: { pre_strat: x, pre_stop: [], post_stop: { timeout: 1s } }`,
+    [
+      '4:14 unknown key "pre_strat" in apps.api.hooks; did you mean "pre_start"?',
+      '4:38 apps.api.hooks.pre_stop must be a list (program and arguments), a text for the shell, or a map with run and timeout, but was a list',
+    ],
+  ],
+  [
+    'a hook without a command',
+    `${APP}    hooks: { post_stop: { timeout: 1s } }`,
+    ['4:14 apps.api.hooks.post_stop has no run'],
+  ],
+  [
+    'limits without a unit, or none at all',
+    `${APP}    limits: { memory: 512, cpu: 0 }\n  web:\n    script: app.js\n    limits: { memory: 512K }`,
+    [
+      '4:23 apps.api.limits.memory: 512 has no unit; write 512M, 512K or 512G',
+      '4:33 apps.api.limits.cpu must be a number of CPUs above 0, like 0.5 or 2, but was 0',
+      '7:23 apps.web.limits.memory must be at least 1M, but was "512K"',
+    ],
+  ],
+  [
+    'attributes out of range',
+    `${APP}    umask: 027\n    nice: 20\n    oom_score_adj: 1001\n    ulimits: { nofile: many, core: 5, stack: 8Q, nprocs: 1 }`,
+    [
+      '4:12 apps.api.umask must be octal digits in quotes, like "027", but was 027',
+      '5:11 apps.api.nice must be a whole number from -20 to 19, but was 20',
+      '6:20 apps.api.oom_score_adj must be a whole number from -1000 to 1000, but was 1001',
+      '7:24 apps.api.ulimits.nofile must be a whole number of at least 1, but was "many"',
+      '7:36 apps.api.ulimits.core must be 0, unlimited or a size with a unit, like 512K, 300M or 1.5G, but was 5',
+      '7:46 apps.api.ulimits.stack must be 0, unlimited or a size with a unit, like 512K, 300M or 1.5G, but was "8Q"',
+      '7:50 unknown key "nprocs" in apps.api.ulimits; did you mean "nproc"?',
+    ],
+  ],
+  [
+    'accounts that do not exist',
+    `${APP}    user: no-such-user\n    group: no-such-group`,
+    [
+      '4:11 apps.api.user does not exist on this machine: "no-such-user"',
+      '5:12 apps.api.group does not exist on this machine: "no-such-group"',
+    ],
+  ],
+  [
+    'a dependency that is none',
+    `${APP}    depends_on: { db: raedy, job: { condition: ready, restrat: true } }\n  db: { script: app.js }\n  job: { script: app.js }`,
+    [
+      '4:23 apps.api.depends_on.db must be started, ready or completed, or a map with condition and restart, but was "raedy"; did you mean "ready"?',
+      '4:55 unknown key "restrat" in apps.api.depends_on.job; did you mean "restart"?',
+    ],
+  ],
+  [
+    'a restart with a job',
+    `${APP}    depends_on: { job: { restart: true } }\n  job: { script: app.js, kind: job }`,
+    ['4:19 apps.api.depends_on.job cannot have restart: job is a job, which ends and is not restarted'],
+  ],
+  [
+    'a probe without a check',
+    `${APP}    health: { interval: 5s }\n    readiness: { tcp: 1, exec: [sh] }`,
+    ['4:5 apps.api.health has no check', '5:26 apps.api.readiness must have exactly one check, but has tcp and exec'],
+  ],
+  [
+    'a probe that would do nothing but probe',
+    `${APP}    health: { tcp: 1, interval: 1ms, timeout: 0s, failures: 0 }\n  web:\n    script: app.js\n    health: { tcp: 2, interval: 1ms, timeout: 0s, successes: 2 }`,
+    [
+      '4:61 apps.api.health.failures must be a whole number from 1 to 1000, but was 0',
+      '7:33 apps.web.health.interval must be at least 10ms, but was "1ms"',
+      '7:47 apps.web.health.timeout must be at least 1ms, but was "0s"',
+      '7:62 apps.web.health.successes must be 1, but was 2',
+    ],
+  ],
+  [
+    'what goes with http only',
+    `${APP}    health: { tcp: 1, status: [200], headers: { A: b }, body: x }`,
+    [
+      '4:23 apps.api.health.status goes with http, but there is none',
+      '4:38 apps.api.health.headers goes with http, but there is none',
+      '4:57 apps.api.health.body goes with http, but there is none',
+    ],
+  ],
+  [
+    'headers and a body that are none',
+    `${APP}    ready: { http: ":1/", headers: { "a b": c } }\n  web:\n    script: app.js\n    ready: { http: ":2/", headers: { a: "b\\nc" }, body: "/(/" }\n  other:\n    script: app.js\n    ready: { http: ":2/", body: "/(/" }`,
+    [
+      '4:38 a key of apps.api.ready.headers must be the name of a header, but was "a b"',
+      '7:41 apps.web.ready.headers.a must be a text without control characters, but was "b\\nc"',
+      '10:33 apps.other.ready.body is no regular expression: /(/: Unterminated group',
+    ],
+  ],
+  [
+    'http addresses that are none',
+    `${APP}    ready: { http: "ftp://x/" }\n  a: { script: app.js, ready: { http: "unix:" } }\n  b: { script: app.js, ready: { http: "https://me:secret@x/" } }\n  c: { script: app.js, health: { tcp: "http://x/" } }`,
+    [
+      '4:20 apps.api.ready.http must be a path like /healthz, ":8080/healthz", a http:// or https:// URL or "unix:/run/app.sock:/healthz", but was "ftp://x/"',
+      '5:39 apps.a.ready.http must be a path like /healthz, ":8080/healthz", a http:// or https:// URL or "unix:/run/app.sock:/healthz", but was "unix:"',
+      '6:39 apps.b.ready.http cannot hold a user name or password',
+      '7:39 apps.c.health.tcp must be a port from 1 to 65535, "host:port" or a socket path, but was "http://x/"',
+    ],
+  ],
+  [
+    'watched files that are not there',
+    `${APP}    watch: [app.js, "src/**"]\n  web:\n    script: app.js\n    watch: { paths: [nowhere], action: reboot }`,
+    [
+      '4:21 apps.api.watch[1] does not exist: <folder>/src/**',
+      '7:40 apps.web.watch.action must be restart or reload, but was "reboot"',
+    ],
   ],
 ]
 
