@@ -1,0 +1,50 @@
+/**
+ * From the kill -9 of an instance to the moment when its replacement is there, as /proc shows it; 20 quiet apps run, and
+ * each round kills another one, so that no back-off comes into it.
+ */
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { withSleepers } from '../lib/populate.mjs'
+import { pids, read } from '../lib/proc.mjs'
+import { takeTurns } from '../lib/rounds.mjs'
+import { ratios, row, skipped } from '../lib/stats.mjs'
+
+export const rounds = 15
+
+const APPS = 20
+
+export async function run({ scratch, eco, pm2, missing, rounds: count }) {
+  const sleep = scratch.sleepProgram()
+  await withSleepers({ scratch, eco, pm2 }, APPS)
+  // An app that has just started may not count as stable yet.
+  await pause(12_000)
+  const contestants = { ...(eco ? { eco } : {}), ...(pm2 ? { pm2 } : {}) }
+  const turns = {}
+  for (const [name, contestant] of Object.entries(contestants)) {
+    const victims = await contestant.pids()
+    turns[name] = async (round) => {
+      await pause(300)
+      return respawnMs(victims[(round + 1) % victims.length], sleep)
+    }
+  }
+  const samples = await takeTurns(Math.min(count, APPS - 1), turns)
+  return [
+    samples.eco ? row('eco: kill -9 to respawn', 'ms', samples.eco) : skipped('eco', missing.eco),
+    samples.pm2 ? row('pm2: kill -9 to respawn', 'ms', samples.pm2) : skipped('pm2', missing.pm2),
+    ...(samples.eco && samples.pm2 ? [row('eco / pm2', 'x', ratios(samples.eco, samples.pm2), { below: 1 })] : []),
+  ]
+}
+
+async function respawnMs(victim, program) {
+  const known = new Set(pids())
+  const started = performance.now()
+  process.kill(victim, 'SIGKILL')
+  for (;;) {
+    const fresh = pids().some((pid) => !known.has(pid) && read(pid, 'cmdline').startsWith(program))
+    const ms = performance.now() - started
+    if (fresh) return ms
+    if (ms > 10_000) throw new Error(`no replacement of ${victim} within 10 s`)
+    // Not a timer: those have steps of a millisecond.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
