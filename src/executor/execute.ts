@@ -50,6 +50,8 @@ export async function execute(
     const before = Promise.all(step.after.map(async (id) => (onlyStarted(id) ? begun.get(id) : running.get(id))))
     const results = await Promise.race([before, whenAborted(signal)])
     leave()
+    // Its own first half has taken the app down: it comes up again as soon as the engine sees its dependencies there.
+    if (step.after.some((id) => byId.get(id)?.app === step.app)) return null
     const blocker = results.find((result) => result && result.outcome.status !== 'done')
     return blocker && blocker.outcome.status !== 'done'
       ? waitsFor(blocker.step.app, null, blocker.outcome.reason)

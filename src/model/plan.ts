@@ -74,7 +74,7 @@ export interface Step {
   readonly cause: string
   readonly trigger: StepTrigger
   readonly impact: Impact
-  /** Steps that must succeed first. */
+  /** Steps that must succeed first; what brings an app up again that this plan took down only waits for their end. */
   readonly after: readonly number[]
   /** What the step waits for before it counts as done: `ready: http :3000/healthz within 30s`. Null: nothing. */
   readonly gate: string | null

@@ -30,6 +30,8 @@ export interface Situation {
   readonly holdChanges: boolean
   /** New instances cannot share the ports of the running ones. */
   readonly socketsLost: boolean
+  /** It is replaced because of others that are. */
+  readonly cascades: boolean
 }
 
 /** Impact of a step that no change of the file explains. */

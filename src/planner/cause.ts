@@ -6,16 +6,19 @@ import { fieldName } from './field-name.ts'
 /** Named in a cause; the rest is counted, for it stands in full among the changes and the drift. */
 const NAMED = 3
 
-/** Why a step happens: the verb, the change, and the drift it repairs. */
+/** Why a step happens: the verb, the change, the dependencies it restarts with, and the drift it repairs. */
 export function describeCause(
   verb: Verb | null,
   change: AppChange | null,
   drift: readonly DriftItem[],
   instances: number | null,
+  restartsWith: readonly string[],
 ): string {
   const parts: string[] = []
-  if (verb !== null) parts.push(verb === 'scale' && instances !== null ? `eco scale ${instances}` : `eco ${verb}`)
+  if (verb !== null && restartsWith.length === 0)
+    parts.push(verb === 'scale' && instances !== null ? `eco scale ${instances}` : `eco ${verb}`)
   else if (change !== null) parts.push(describeChange(change))
+  if (restartsWith.length > 0) parts.push(`restarts with ${restartsWith.join(', ')}`)
   const healed = drift.filter((item) => item.heal === 'step')
   for (const item of healed.slice(0, NAMED)) parts.push(describeDrift(item))
   if (healed.length > NAMED) parts.push(`and ${healed.length - NAMED} more`)

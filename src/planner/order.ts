@@ -11,32 +11,34 @@ export interface Ordered {
 }
 
 /**
- * Orders steps, at most one per app.
+ * Orders steps: at most one for each app, or two, of which the first takes it down and the second brings it up again.
  *
  * What comes up waits for its dependencies that come up (or change) too; what goes down waits for the steps of all that
- * depended on it. Independent steps stand in order of name, and nothing ties them together: they may run at once.
+ * depended on it. An app in two halves is down before anything happens to its dependencies. Independent steps stand in
+ * order of name, and nothing ties them together: they may run at once.
  *
  * @returns the steps with the indexes, in the returned list, of those each must wait for
  */
 export function orderSteps<T extends Ordered>(steps: readonly T[]): readonly { step: T; after: readonly number[] }[] {
-  const sorted = [...steps].toSorted((a, b) => compareNames(a.app, b.app))
-  const rank = new Map(sorted.map((step, index) => [step.app, index]))
+  const sorted = [...steps].toSorted((a, b) => compareNames(a.app, b.app) || Number(b.down) - Number(a.down))
+  const ups = new Map<string, number>()
+  const downs = new Map<string, number>()
+  for (const [index, { app, down }] of sorted.entries()) (down ? downs : ups).set(app, index)
   const waitsFor: number[][] = sorted.map(() => [])
   const frees: number[][] = sorted.map(() => [])
-  const edge = (from: number, to: number) => {
-    if (waitsFor[to]?.includes(from)) return
+  const edge = (from: number | undefined, to: number | undefined) => {
+    if (from === undefined || to === undefined || waitsFor[to]?.includes(from)) return
     waitsFor[to]?.push(from)
     frees[from]?.push(to)
   }
-  for (const [index, step] of sorted.entries()) {
-    for (const name in step.dependsOn) {
-      const dependency = rank.get(name)
-      if (step.down || dependency === undefined || sorted[dependency]?.down === true) continue
-      edge(dependency, index)
-    }
-    for (const name in step.dependedOn) {
-      const dependency = rank.get(name)
-      if (dependency !== undefined && sorted[dependency]?.down === true) edge(index, dependency)
+  for (const [index, { app, down, dependsOn, dependedOn }] of sorted.entries()) {
+    const isHalf = ups.has(app) && downs.has(app)
+    if (!down) for (const name in dependsOn) edge(ups.get(name), index)
+    if (!down && isHalf) edge(downs.get(app), index)
+    for (const name in dependedOn) {
+      // What is up when the plan is through may go on beside a dependency that only is down for a while.
+      if (down) edge(index, downs.get(name) ?? (isHalf ? ups.get(name) : undefined))
+      else if (!isHalf && !ups.has(name)) edge(index, downs.get(name))
     }
   }
   return topological(sorted, waitsFor, frees)

@@ -26,6 +26,8 @@ export interface AppInput {
   readonly instances: readonly ObservedInstance[]
   readonly foreignPorts: ReadonlyMap<number, PortHolder>
   readonly socketsLost: boolean
+  /** Apps it restarts with and that this plan replaces or starts again. */
+  readonly renewed: readonly string[]
 }
 
 /** What a plan says of one app. */
@@ -38,6 +40,8 @@ export interface AppOutcome {
   /** Null: the app goes. */
   readonly next: AppliedApp | null
   readonly survey: Survey
+  /** The apps because of which its instances are replaced. */
+  readonly restartsWith: readonly string[]
 }
 
 /** Plans one app by itself; it knows nothing of the others. */
@@ -61,6 +65,7 @@ export function planApp(input: AppInput): AppOutcome {
     target: wantedInstances(after, edit.hold),
     holdChanges: input.hold !== edit.hold,
     socketsLost: input.socketsLost,
+    cascades: input.renewed.length > 0,
   }
   const action = chooseAction(situation)
   const change = describeChange(input, fields, next, action)
@@ -82,7 +87,7 @@ export function planApp(input: AppInput): AppOutcome {
       if (starts) guards.push(foreignPortGuard(app, holder))
     }
   }
-  return { app, change, action, drift, guards, next, survey: seen }
+  return { app, change, action, drift, guards, next, survey: seen, restartsWith: input.renewed }
 }
 
 function removal(input: AppInput, seen: Survey): AppOutcome {
@@ -91,7 +96,7 @@ function removal(input: AppInput, seen: Survey): AppOutcome {
   const action: Action = { action: 'remove', from: slots.length, to: 0, slots }
   const fromVersion = applied?.version ?? null
   const change: AppChange = { app, kind: 'destroy', impact: 'destroy', fields: [], fromVersion, toVersion: null }
-  return { app, change, action, drift: [], guards: [], next: null, survey: seen }
+  return { app, change, action, drift: [], guards: [], next: null, survey: seen, restartsWith: [] }
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { AppliedApp, AppliedState, Hold } from '../model/applied.ts'
 import type { EpochMs } from '../model/ids.ts'
 import type { ObservedState } from '../model/observed.ts'
-import type { Guard, Plan, PlannedChange, Step } from '../model/plan.ts'
+import type { Guard, Plan, PlannedChange, Step, Verb } from '../model/plan.ts'
 import type { AppSpec, DesiredState } from '../model/spec.ts'
 import { ACTION_IMPACT, leavesNothing } from './action.ts'
+import { cascade } from './cascade.ts'
 import { describeCause } from './cause.ts'
 import { editApp, wantedInstances } from './edit.ts'
 import { describeGate } from './gate.ts'
@@ -13,6 +14,7 @@ import { compareNames, orderSteps } from './order.ts'
 import { planApp } from './plan-app.ts'
 import type { AppOutcome } from './plan-app.ts'
 import { planId } from './plan-id.ts'
+import { restartHalves } from './restart-halves.ts'
 import { scopeGuards } from './guards.ts'
 
 export type { ApplyIntent, Intent, VerbIntent, VerbTarget } from './intent.ts'
@@ -27,6 +29,7 @@ export interface PlanInput {
 }
 
 const NO_DEPENDENCIES: AppSpec['dependsOn'] = {}
+const NOTHING_RUNS: ReadonlyMap<number, number> = new Map()
 
 /**
  * Plans the way from what was applied and what runs to what the file (or the operator) wants.
@@ -77,21 +80,27 @@ export function plan(input: PlanInput): PlannedChange {
 interface Planned {
   readonly outcome: AppOutcome
   readonly hold: Hold | null
+  readonly verb: Verb | null
 }
 
-/** Plans each app the intent is about, by name. */
-function planApps({ desired, applied, observed, intent, now }: PlanInput): readonly Planned[] {
+/** Plans each app the intent is about, and those that restart with one of them; by name. */
+function planApps(input: PlanInput): readonly Planned[] {
+  const { desired, applied, observed, intent, now } = input
   const foreignPorts = new Map(observed.foreignPorts.map((holder) => [holder.port, holder]))
   const targets = intent.kind === 'verb' ? new Map(intent.apps.map((target) => [target.app, target])) : null
-  return appNames(desired, applied, intent).map((app) => {
+  const names = appNames(desired, applied, intent)
+  const asked = new Set(names)
+  const planOne = (app: string, renewed: readonly string[]): Planned => {
     const current = {
       desired: get(desired.apps, app),
       applied: get(applied.apps, app),
       hold: get(applied.holds, app),
     }
-    const edit = editApp(intent, targets?.get(app) ?? null, current, now)
-    const seen = get(observed.apps, app)
     const { hold } = current
+    const edit = asked.has(app)
+      ? editApp(intent, targets?.get(app) ?? null, current, now)
+      : { after: current.applied?.spec ?? null, hold, verb: null, slots: null }
+    const seen = get(observed.apps, app)
     const outcome = planApp({
       app,
       applied: current.applied,
@@ -100,9 +109,13 @@ function planApps({ desired, applied, observed, intent, now }: PlanInput): reado
       instances: seen?.instances ?? [],
       foreignPorts,
       socketsLost: seen?.socketsLost === true,
+      renewed,
     })
-    return { outcome, hold: edit.hold }
-  })
+    return { outcome, hold: edit.hold, verb: edit.verb }
+  }
+  const planned = new Map(names.map((app) => [app, planOne(app, [])]))
+  cascade(planned, applied.apps, planOne)
+  return [...planned.values()].toSorted((a, b) => compareNames(a.outcome.app, b.outcome.app))
 }
 
 function appNames(desired: DesiredState, applied: AppliedState, intent: Intent): readonly string[] {
@@ -116,25 +129,31 @@ function appNames(desired: DesiredState, applied: AppliedState, intent: Intent):
 }
 
 function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]): readonly Step[] {
-  const pending = outcomes.flatMap(({ outcome }) => {
-    const { app, action, next } = outcome
+  const actions = new Map(outcomes.map(({ outcome }) => [outcome.app, outcome.action]))
+  const pending = outcomes.flatMap(({ outcome, verb }) => {
+    const { app, action, next, survey } = outcome
     if (action === null) return []
     const before = get(applied.apps, app)?.spec
     const dependsOn = next?.spec.dependsOn ?? NO_DEPENDENCIES
     const dependedOn = before?.dependsOn ?? NO_DEPENDENCIES
-    return { app, down: leavesNothing(action), dependsOn, dependedOn, outcome, action }
+    const halves = verb === 'restart' ? restartHalves(action, dependsOn, survey, actions) : [action]
+    return halves.map((half, index) => {
+      // Once the first half is through, nothing runs.
+      const running = index === 0 ? survey.running : NOTHING_RUNS
+      return { app, down: leavesNothing(half), dependsOn, dependedOn, outcome, action: half, running }
+    })
   })
   const verb = intent.kind === 'verb' ? intent.verb : null
-  return orderSteps(pending).map(({ step: { app, action, outcome }, after }, index): Step => {
-    const { change, drift, next, survey } = outcome
+  return orderSteps(pending).map(({ step: { app, action, outcome, running }, after }, index): Step => {
+    const { change, drift, next, restartsWith } = outcome
     const spec = next?.spec ?? get(applied.apps, app)?.spec
     if (spec === undefined) throw new Error(`Internal error: a step for the unknown app ${app}`)
     return {
       id: index + 1,
       app,
       action: action.action,
-      cause: describeCause(verb, change, drift, intent.kind === 'verb' ? intent.instances : null),
-      trigger: verb !== null ? 'verb' : change !== null ? 'change' : 'drift',
+      cause: describeCause(verb, change, drift, intent.kind === 'verb' ? intent.instances : null, restartsWith),
+      trigger: verb !== null ? 'verb' : change !== null || restartsWith.length > 0 ? 'change' : 'drift',
       impact: ACTION_IMPACT[action.action],
       after: after.map((position) => position + 1),
       gate: describeGate(action, spec),
@@ -147,7 +166,7 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
         slots: action.slots,
         to: action.to,
         version: next?.version ?? 0,
-        running: survey.running,
+        running,
         until: spec.kind === 'job' ? 'wait_exit' : 'wait_ready',
       }),
     }

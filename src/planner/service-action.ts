@@ -10,7 +10,7 @@ export function serviceAction(now: Situation): Action | null {
 
   if (edit.verb === 'stop') return now.holdChanges || from > 0 ? act('stop', surplus) : null
   if (edit.verb === 'restart') return restart(now, act)
-  const replaces = edit.verb === 'reload' || replacesInstances(now.impact)
+  const replaces = edit.verb === 'reload' || now.cascades || replacesInstances(now.impact)
   if (replaces && target > 0 && from > 0) {
     return act(mustRestart(now) ? 'restart' : 'roll', [...range(target), ...surplus])
   }

@@ -797,19 +797,48 @@ describe('verbs', () => {
     `)
   })
 
+  test('restart takes along the running apps that restart with it, in order', () => {
+    const chain = applied({
+      redis,
+      api: { ...api, dependsOn: { redis: 'ready' }, restartsWith: ['redis'] },
+      worker: { ...worker, dependsOn: { api: 'ready' }, restartsWith: ['api'] },
+      aside: { ...worker, dependsOn: { redis: 'ready' } },
+    })
+    expect(textOf({ applied: chain, intent: verb('restart', ['redis']) })).toMatchInlineSnapshot(`
+      "
+      eco restart redis · shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
+
+      Steps
+      #1  restart redis  restarts redis#0
+          eco restart · ready: tcp :6390 within 10s
+      #2  roll api       replaces api#0, api#1 one by one
+          restarts with redis · ready: http :3000/healthz within 30s · after #1
+      #3  roll worker    replaces worker#0, worker#1 one by one
+          restarts with api · ready: settled within 30s · after #2
+
+      Plan p-41-…: 3 steps
+      roll api, worker: no downtime: each new instance is ready before the old one stops
+      warning: restart redis: each instance is down while it restarts
+      Apply exactly this: eco apply
+      "
+    `)
+  })
+
   test('restart all slots, or those given', () => {
     expect(textOf({ applied: before, intent: verb('restart', ['api', 'redis']) })).toMatchInlineSnapshot(`
       "
       eco restart api redis · shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
 
       Steps
-      #1  restart redis  restarts redis#0
-          eco restart · ready: tcp :6390 within 10s
-      #2  restart api    restarts api#0, api#1 one by one
-          eco restart · ready: http :3000/healthz within 30s · after #1
+      #1  stop api       stops api#1, api#0
+          eco restart · exit: SIGTERM, then SIGKILL after 10s
+      #2  restart redis  restarts redis#0
+          eco restart · ready: tcp :6390 within 10s · after #1
+      #3  start api      starts api#0, api#1
+          eco restart · ready: http :3000/healthz within 30s · after #1, #2
 
-      Plan p-41-…: 2 steps
-      warning: restart redis, api: each instance is down while it restarts
+      Plan p-41-…: 3 steps
+      warning: restart redis: each instance is down while it restarts
       Apply exactly this: eco apply
       "
     `)

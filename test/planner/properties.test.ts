@@ -14,6 +14,7 @@ import type { Intent, PlanInput } from '../../src/planner/plan.ts'
 import { renderJson } from '../../src/planner/render-json.ts'
 import { renderMarkdown } from '../../src/planner/render-markdown.ts'
 import { renderText } from '../../src/planner/render-text.ts'
+import { survey } from '../../src/planner/survey.ts'
 import { createStyle } from '../../src/planner/text-style.ts'
 import {
   APP_NAMES,
@@ -210,22 +211,29 @@ describe('a plan', () => {
   })
 })
 
+const RENEWS: ReadonlySet<string> = new Set(['roll', 'restart', 'start', 'run'])
+
 describe('steps', () => {
   test('wait for their dependencies, and for nothing else', () => {
     fc.assert(
       fc.property(anyInput, (input) => {
         const { plan: of, next } = plan(input)
-        const steps = new Map(of.steps.map((step) => [step.app, step]))
+        const ups = new Map(of.steps.filter((step) => !isDown(step)).map((step) => [step.app, step]))
+        const downs = new Map(of.steps.filter(isDown).map((step) => [step.app, step]))
         const edges = new Set<string>()
         for (const step of of.steps) {
+          const isHalf = ups.has(step.app) && downs.has(step.app)
+          const half = downs.get(step.app)
+          if (isHalf && half !== step) edges.add(`${half?.id} ${step.id}`)
           for (const name of Object.keys(own(next, step.app)?.spec.dependsOn ?? {})) {
-            const dependency = steps.get(name)
-            if (dependency !== undefined && !isDown(step) && !isDown(dependency))
-              edges.add(`${dependency.id} ${step.id}`)
+            const dependency = ups.get(name)
+            if (dependency !== undefined && !isDown(step)) edges.add(`${dependency.id} ${step.id}`)
           }
           for (const name of Object.keys(own(input.applied.apps, step.app)?.spec.dependsOn ?? {})) {
-            const dependency = steps.get(name)
-            if (dependency !== undefined && isDown(dependency)) edges.add(`${step.id} ${dependency.id}`)
+            const [up, down] = [ups.get(name), downs.get(name)]
+            if (isDown(step) && down !== undefined) edges.add(`${step.id} ${down.id}`)
+            else if (isDown(step) && isHalf && up !== undefined) edges.add(`${step.id} ${up.id}`)
+            else if (!isHalf && up === undefined && down !== undefined) edges.add(`${step.id} ${down.id}`)
           }
         }
         const found = of.steps.flatMap((step) => step.after.map((id) => `${id} ${step.id}`))
@@ -238,13 +246,65 @@ describe('steps', () => {
     )
   })
 
-  test('are at most one for each app of the scope', () => {
+  test('never start before their dependencies, nor stop before their dependents', () => {
+    fc.assert(
+      fc.property(anyInput, (input) => {
+        const { plan: of, next } = plan(input)
+        const position = (app: string, down: boolean): number =>
+          of.steps.findIndex((step) => step.app === app && isDown(step) === down)
+        for (const [index, step] of of.steps.entries()) {
+          const spec = isDown(step) ? own(input.applied.apps, step.app)?.spec : own(next, step.app)?.spec
+          for (const name of Object.keys(spec?.dependsOn ?? {})) {
+            const other = position(name, isDown(step))
+            if (other >= 0) expect(other < index).toBe(!isDown(step))
+          }
+        }
+      }),
+    )
+  })
+
+  test('are one for each app of the scope; two only for a restart by hand of an app and its dependency', () => {
     fc.assert(
       fc.property(anyInput, (input) => {
         const known = new Set([...Object.keys(input.desired.apps), ...Object.keys(input.applied.apps)])
-        const apps = plan(input).plan.steps.map(({ app }) => app)
-        expect(new Set(apps).size).toBe(apps.length)
+        const { steps, verb } = plan(input).plan
+        const apps = steps.map(({ app }) => app)
         expect(apps.every((app) => known.has(app))).toBe(true)
+        for (const app of new Set(apps)) {
+          const actions = steps.filter((step) => step.app === app).map(({ action }) => action)
+          if (actions.length === 1) continue
+          expect(verb).toBe('restart')
+          expect(actions).toEqual(['stop', 'start'])
+          const dependsOn = own(input.applied.apps, app)?.spec.dependsOn ?? {}
+          expect(steps.some((step) => Object.hasOwn(dependsOn, step.app) && !isDown(step))).toBe(true)
+        }
+      }),
+    )
+  })
+
+  test('replace exactly the running dependents that restart with an app whose processes are new', () => {
+    fc.assert(
+      fc.property(anyInput, (input) => {
+        const { plan: of, next, nextHolds } = plan(input)
+        const renews = (app: string): boolean =>
+          Object.hasOwn(input.applied.apps, app) &&
+          of.steps.some((step) => step.app === app && RENEWS.has(step.action) && step.slots.some((it) => it < step.to))
+        for (const app of Object.keys(input.applied.apps)) {
+          const spec = own(next, app)?.spec
+          if (spec?.kind !== 'service' || own(input.applied.apps, app)?.spec.kind !== 'service') continue
+          const wanted = own(nextHolds, app)?.instances ?? spec.instances
+          const held = own(input.applied.holds, app)?.instances ?? own(input.applied.apps, app)?.spec.instances ?? 0
+          const seen = own(input.observed.apps, app)?.instances ?? []
+          const causes = spec.restartsWith.filter(renews).toSorted()
+          const steps = of.steps.filter((step) => step.app === app)
+          const replaced = steps.some(({ action }) => action === 'roll' || action === 'restart')
+          const runs = survey(seen, held).running.size > 0
+          if (causes.length > 0 && wanted > 0 && runs && !steps.some(isDown)) expect(replaced).toBe(true)
+          for (const { cause } of steps) {
+            const [, named] = /restarts with ([^;]+)/.exec(cause) ?? []
+            if (named !== undefined) expect(named.split(', ').filter((it) => !causes.includes(it))).toEqual([])
+          }
+        }
       }),
     )
   })
@@ -296,7 +356,11 @@ describe('only', () => {
           expect(own(next, app)).toBe(own(input.applied.apps, app))
           expect(own(nextHolds, app)).toBe(own(input.applied.holds, app))
         }
-        const listed = [...of.steps, ...of.changes, ...of.drift].map(({ app }) => app).concat(of.unchanged)
+        const cascades = of.steps.filter(({ cause }) => cause.startsWith('restarts with ')).map(({ app }) => app)
+        const listed = [...of.steps, ...of.changes, ...of.drift]
+          .map(({ app }) => app)
+          .concat(of.unchanged)
+          .filter((app) => !cascades.includes(app))
         expect(listed.every((app) => only.includes(app))).toBe(true)
       }),
     )

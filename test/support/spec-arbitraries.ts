@@ -163,16 +163,21 @@ const condition = fc.constantFrom<DependencyCondition[]>('started', 'ready', 'co
 /** Dependencies only point forwards in this order, so that no mix of two scopes has a cycle. */
 const DEPENDENTS_FIRST = ['worker', 'api', 'redis', 'constructor', 'mailer', 'auth', 'toString'] as const
 
+const flags = fc.array(fc.boolean(), { minLength: 3, maxLength: 3 })
+
 /** Apps by name, with dependencies among them. */
-export const specs: fc.Arbitrary<Record<string, AppSpec>> = fc
-  .shuffledSubarray([...APP_NAMES])
-  .chain((names) =>
-    fc
-      .tuple(...names.map((name) => fc.record({ spec: appSpec, dependsOn: dependencies(name) })))
-      .map((drawn) =>
-        Object.fromEntries(drawn.map(({ spec, dependsOn }, index) => [names[index] ?? '', { ...spec, dependsOn }])),
+export const specs: fc.Arbitrary<Record<string, AppSpec>> = fc.shuffledSubarray([...APP_NAMES]).chain((names) =>
+  fc
+    .tuple(...names.map((name) => fc.record({ spec: appSpec, dependsOn: dependencies(name), restarts: flags })))
+    .map((drawn) =>
+      Object.fromEntries(
+        drawn.map(({ spec, dependsOn, restarts }, index) => {
+          const restartsWith = Object.keys(dependsOn).filter((_, at) => restarts[at] === true)
+          return [names[index] ?? '', { ...spec, dependsOn, restartsWith }]
+        }),
       ),
-  )
+    ),
+)
 
 /** May name an app that the scope lacks: `eco delete` leaves such behind. */
 function dependencies(app: (typeof APP_NAMES)[number]): fc.Arbitrary<AppSpec['dependsOn']> {
@@ -280,7 +285,7 @@ function edit(old: AppSpec, young: AppSpec, fate: (typeof FATES)[number]): AppSp
     case 'env':
       return { ...old, env: young.env }
     case 'stop':
-      return { ...old, stop: young.stop, dependsOn: young.dependsOn }
+      return { ...old, stop: young.stop, dependsOn: young.dependsOn, restartsWith: young.restartsWith }
     case 'instances':
       return { ...old, instances: young.instances }
     case 'replace':
