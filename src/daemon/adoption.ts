@@ -41,12 +41,12 @@ function isLeft(process: ProcIdentity): boolean {
 function adopt(record: RuntimeRecord, engine: LocalEngine): void {
   const group = engine.group(record.scope, record.app)
   const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
-  const { restarts, lastExit, incarnation, isReady, logOffsets } = record
+  const { restarts, lastExit, incarnation, isReady, unready = null, logOffsets } = record
   if (record.process !== null) {
     const startedAt = record.startedAt ?? Date.now()
     // A ready signal went to a pipe that ended with the daemon before: whether it came cannot be known any more.
     const counts = isReady || record.spec.ready.check.type === 'signal'
-    runner.adopt(record.process, { restarts, lastExit, incarnation, startedAt, isReady: counts, logOffsets })
+    runner.adopt(record.process, { restarts, lastExit, incarnation, startedAt, isReady: counts, unready, logOffsets })
   } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
 }
 

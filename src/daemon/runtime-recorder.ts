@@ -15,7 +15,14 @@ export class RuntimeRecorder {
     const record = recordOf(runner)
     // Between the decision to spawn and the pid there is nothing to take over.
     if (record.phase === 'alive' && record.process === null) return
-    const key = [record.phase, record.process?.pid, record.isReady, record.version, record.restarts].join(':')
+    const key = [
+      record.phase,
+      record.process?.pid,
+      record.isReady,
+      record.unready !== undefined,
+      record.version,
+      record.restarts,
+    ].join(':')
     if (this.#written.get(runner) === key) return
     this.#written.set(runner, key)
     try {
@@ -44,6 +51,7 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     reason: phase.name === 'failed' ? phase.reason : '',
     startedAt: 'since' in phase ? toWall(phase.since) : null,
     isReady: phase.name === 'running',
+    ...(phase.name === 'running' && phase.unready !== null ? { unready: phase.unready } : {}),
     logOffsets: runner.logOffsets,
     incarnation: instance.incarnation,
     restarts: instance.restarts,

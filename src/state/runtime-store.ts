@@ -22,7 +22,10 @@ export interface RuntimeRecord {
   readonly phase: 'alive' | 'stopped' | 'exited' | 'failed'
   readonly reason: string
   readonly startedAt: EpochMs | null
+  /** Its start has succeeded. */
   readonly isReady: boolean
+  /** Why it is not ready although it has started; absent: it is. */
+  readonly unready?: string
   /** Sizes of its log files when the run began. */
   readonly logOffsets: readonly { readonly path: string; readonly offset: number }[]
   readonly incarnation: number

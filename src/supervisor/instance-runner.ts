@@ -15,6 +15,8 @@ import {
 } from './environment.ts'
 import { Group } from './group.ts'
 import { identify, type ProcIdentity } from './proc.ts'
+import { watchLife } from './life-watch.ts'
+import type { ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
 import type { SessionSweep } from './session-sweep.ts'
 import {
@@ -59,6 +61,8 @@ export interface RunnerIdentity {
 export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'> {
   readonly startedAt: number
   readonly isReady: boolean
+  /** Why its readiness probe fails; null: it passes. */
+  readonly unready: string | null
   readonly logOffsets: InstanceRunner['logOffsets']
 }
 
@@ -75,6 +79,9 @@ export class InstanceRunner {
   #group: Group | null = null
   #timer: NodeJS.Timeout | undefined
   #stopReadyWatch: () => void = () => {}
+  #stopLifeWatch: () => void = () => {}
+  /** What the probes of its life say that has no consequence yet. */
+  #probeNote: string | null = null
   #hook: CommandRun | null = null
   #waitingFor: string | null = null
   #notes: readonly string[] = []
@@ -94,7 +101,7 @@ export class InstanceRunner {
    * and only the rest of its group lives, that is dealt with like an end that was watched.
    */
   adopt(process: ProcIdentity, run: AdoptedRun): void {
-    const { startedAt, isReady, logOffsets, ...instance } = run
+    const { startedAt, isReady, unready, logOffsets, ...instance } = run
     const { pid } = process
     const since = fromWall(startedAt)
     this.#process = process
@@ -104,7 +111,7 @@ export class InstanceRunner {
     // A run that is over its time already gets as much again as a start: nobody watched it.
     const runDeadline = runTimeoutMs === null ? null : Math.max(since + runTimeoutMs, steadyNow() + readyTimeoutMs)
     const phase: Phase = isReady
-      ? { name: 'running', pid, since, readyAt: since, unready: null, deadline: runDeadline }
+      ? { name: 'running', pid, since, readyAt: since, unready, deadline: runDeadline }
       : { name: 'starting', step: 'ready', pid, since, deadline: steadyNow() + readyTimeoutMs }
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
     this.#watchGroup(process, incarnation)
@@ -140,12 +147,14 @@ export class InstanceRunner {
 
   /** Sentences about what is not as the spec asks for, although the process runs. */
   get notes(): readonly string[] {
-    return this.#notes
+    if (this.#probeNote === null || this.#instance.phase.name !== 'running') return this.#notes
+    return [...this.#notes, this.#probeNote]
   }
 
   /** What the ready check of the latest run said last; null when it passed at once or has nothing to say. */
   get waitingFor(): string | null {
-    return this.#waitingFor
+    const { phase } = this.#instance
+    return phase.name === 'running' ? phase.unready : this.#waitingFor
   }
 
   start(): void {
@@ -176,12 +185,16 @@ export class InstanceRunner {
   /** Puts a new spec in force that needs no new process. */
   update(version: number, spec: AppSpec): void {
     const wasAsked = JSON.stringify(this.spec.ready)
+    const wasWatched = JSON.stringify([this.spec.readiness, this.spec.health])
     this.version = version
     this.spec = spec
     const { phase, incarnation } = this.#instance
     if (phase.name === 'starting' && phase.pid !== null && JSON.stringify(spec.ready) !== wasAsked) {
       this.#stopReadyWatch()
       this.#watchReady(incarnation, phase.pid)
+    }
+    if (phase.name === 'running' && JSON.stringify([spec.readiness, spec.health]) !== wasWatched) {
+      this.#watchLife(incarnation, phase.pid)
     }
     this.#host.changed(this)
   }
@@ -204,7 +217,7 @@ export class InstanceRunner {
       restarts,
       lastExit,
       reason: this.#reason(),
-      ...(this.#notes.length > 0 ? { notes: this.#notes } : {}),
+      ...(this.notes.length > 0 ? { notes: this.notes } : {}),
     }
   }
 
@@ -212,6 +225,7 @@ export class InstanceRunner {
   detach(): void {
     clearTimeout(this.#timer)
     this.#stopReadyWatch()
+    this.#stopLifeWatch()
     this.#group?.close()
     this.#listeners.clear()
   }
@@ -230,6 +244,7 @@ export class InstanceRunner {
     const { instance, effects } = transition(before, event, this.#policy(), steadyNow())
     this.#instance = instance
     if (instance.phase.name !== 'starting') this.#stopReadyWatch()
+    if (instance.phase.name !== 'running') this.#stopLifeWatch()
     for (const effect of effects) this.#carryOut(effect)
     if (this.#instance === before) return
     this.#host.changed(this)
@@ -249,6 +264,7 @@ export class InstanceRunner {
       restart: { ...spec.restart, ...restart },
       readyTimeoutMs: spec.ready.timeoutMs,
       runTimeoutMs: spec.kind === 'service' ? null : spec.job.timeoutMs,
+      hasReadiness: spec.readiness !== null,
       hooks: new Set(HOOK_NAMES.filter((name) => this.#hookOf(name) !== null)),
       dice: Math.random(),
     }
@@ -261,7 +277,7 @@ export class InstanceRunner {
       case 'watch-ready':
         return this.#watchReady(effect.incarnation, effect.pid)
       case 'watch-life':
-        return
+        return this.#watchLife(effect.incarnation, effect.pid)
       case 'run-hook':
         return this.#runHook(effect.incarnation, effect.hook)
       case 'cancel-hook':
@@ -398,13 +414,37 @@ export class InstanceRunner {
   #watchReady(incarnation: number, pid: number): void {
     if (this.spec.kind !== 'service') return this.#feed({ type: 'ready', incarnation })
     this.#waitingFor = null
-    const subject = { pid, slot: this.id.slot, cwd: this.spec.cwd, env: this.#environment(), logs: this.logOffsets }
+    const subject = { ...this.#probed(pid), logs: this.logOffsets }
     this.#stopReadyWatch = watchReady(this.spec.ready, subject, {
       ready: () => this.#feed({ type: 'ready', incarnation }),
       waiting: (reason) => {
         this.#waitingFor = reason
       },
     })
+  }
+
+  #watchLife(incarnation: number, pid: number): void {
+    this.#stopLifeWatch()
+    this.#probeNote = null
+    const { phase } = this.#instance
+    const isReady = phase.name === 'running' && phase.unready === null
+    this.#stopLifeWatch = watchLife(
+      this.spec,
+      { ...this.#probed(pid), isReady },
+      {
+        readiness: (reason) => this.#feed({ type: 'readiness', incarnation, reason }),
+        fault: (reason) => this.#feed({ type: 'fault', incarnation, reason, urgent: false }),
+        note: (reason) => {
+          this.#probeNote = reason
+        },
+      },
+    )
+  }
+
+  #probed(pid: number): ProbeSubject {
+    const { cwd, attributes } = this.spec
+    const environment = () => commandEnvironment(this.spec, this.#context(), pid, null)
+    return { pid, slot: this.id.slot, cwd, attributes, environment }
   }
 
   #watchGroup(process: ProcIdentity, incarnation: number): void {

@@ -140,6 +140,8 @@ export interface LifePolicy {
   /** null: a run may take any time. */
   readonly runTimeoutMs: number | null
   readonly hooks: ReadonlySet<HookName>
+  /** Once started, it is ready only when its readiness probe has passed. */
+  readonly hasReadiness: boolean
   /** Chance, from 0 to 1, for the jitter of the next pause. */
   readonly dice: number
 }

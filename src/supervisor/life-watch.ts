@@ -89,7 +89,6 @@ function watchReadiness(probe: Probe, subject: LifeSubject, events: LifeEvents):
     told = ''
     events.readiness(null)
   })
-  if (!isReady) tell('readiness: not asked yet')
   return end
 }
 

@@ -20,14 +20,18 @@ import { decideRestart, NO_RESTARTS } from './restart-policy.ts'
 /** Pause between one SIGKILL and the next, for a group that keeps forking or sits in the kernel. Milliseconds. */
 const KILL_AGAIN_MS = 1000
 
+const NOT_ASKED = 'its readiness probe has not passed yet'
+
 /** Up: from now on its time counts, and its life is watched. */
 export function run(instance: Instance, policy: LifePolicy, now: EpochMs): Transition {
   const { phase, incarnation } = instance
   if (phase.name !== 'starting' || phase.pid === null) return stay(instance)
   const { pid, since } = phase
   const deadline = policy.runTimeoutMs === null ? null : now + policy.runTimeoutMs
-  return move(instance, { name: 'running', pid, since, readyAt: now, unready: null, deadline }, [
-    record('ready', `ready after ${((now - since) / 1000).toFixed(1)}s`),
+  const unready = policy.hasReadiness ? NOT_ASKED : null
+  const what = policy.hasReadiness ? 'started' : 'ready'
+  return move(instance, { name: 'running', pid, since, readyAt: now, unready, deadline }, [
+    record('ready', `${what} after ${((now - since) / 1000).toFixed(1)}s`),
     { type: 'set-deadline', at: deadline },
     { type: 'watch-life', incarnation, pid },
   ])

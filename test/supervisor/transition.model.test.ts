@@ -69,6 +69,7 @@ const policies: fc.Arbitrary<LifePolicy> = fc.record({
     fc.constant(new Set<HookName>()),
     fc.subarray(HOOKS).map((names) => new Set(names)),
   ),
+  hasReadiness: fc.boolean(),
   dice: fc.constantFrom(0, 0.5, 1),
 })
 

@@ -29,6 +29,7 @@ const POLICY: LifePolicy = {
   readyTimeoutMs: 30_000,
   runTimeoutMs: null,
   hooks: new Set(),
+  hasReadiness: false,
   dice: 0.5,
 }
 /** The same with every hook there is. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { stripVTControlCharacters } from 'node:util'
 import type { ExecCheck } from '../../model/spec.ts'
 import { descendants, type ProcIdentity, identify, isAlive, sessionMembers } from '../proc.ts'
+import { launchBeside } from '../launch.ts'
 import type { AttemptResult, ProbeSubject } from './attempt.ts'
 import { isLate, onDeadline } from './deadline.ts'
 import { inconclusiveCode, seconds } from './words.ts'
@@ -12,9 +13,6 @@ const KEPT_OUTPUT = 2048
 const MAX_OUTPUT_BYTES = 1 << 20
 /** How long what it printed last may take to arrive once it has ended. */
 const OUTPUT_GRACE_MS = 100
-
-/** What tells a process that it is the instance, which a probe's command is not. */
-const OF_THE_INSTANCE = ['ECO_LISTEN', 'ECO_READY_FD', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET']
 
 /**
  * Runs a command in the instance's folder and environment; exit code 0 passes. At the timeout it is killed with all that
@@ -27,14 +25,15 @@ export function attemptExec(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
-  const [file = '', ...args] = command
+  const [file] = command
   const what = `exec ${file}`
   return new Promise((resolve) => {
-    const env: Record<string, string> = { ...subject.env }
-    for (const name of OF_THE_INSTANCE) delete env[name]
     let child: ChildProcess
     try {
-      child = spawn(file, args, { cwd: subject.cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+      const { command: whole, uid, gid } = launchBeside(command, subject.attributes)
+      const [program = '', ...args] = whole
+      const options = { cwd: subject.cwd, env: subject.environment(), detached: true, uid, gid }
+      child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     } catch (error) {
       return resolve(spawnFailure(what, error as NodeJS.ErrnoException))
     }

@@ -1,5 +1,5 @@
 import { unreachable } from '../../errors.ts'
-import type { ProbeCheck } from '../../model/spec.ts'
+import type { ProbeCheck, ProcessAttributes } from '../../model/spec.ts'
 import { attemptConnection } from './attempt-connection.ts'
 import { attemptExec } from './attempt-exec.ts'
 
@@ -17,7 +17,10 @@ export interface ProbeSubject {
   readonly pid: number
   readonly slot: number
   readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
+  /** As whom its commands run, and with which limits. */
+  readonly attributes: ProcessAttributes
+  /** The environment of its commands. Asked for when there is one to run: it holds secrets. */
+  environment(): Record<string, string>
 }
 
 /**

@@ -1,12 +1,20 @@
 /** Instances to probe: real servers in processes of their own. */
 
 import { readdirSync } from 'node:fs'
+import { SPEC_DEFAULTS } from '../../../src/model/defaults.ts'
 import type { Endpoint, HttpCheck, ProbeCheck } from '../../../src/model/spec.ts'
 import { attempt, type AttemptResult, type ProbeSubject } from '../../../src/supervisor/probes/attempt.ts'
 import { type Child, startNode } from '../children.ts'
 
 export function subjectOf(pid: number, fields: Partial<ProbeSubject> = {}): ProbeSubject {
-  return { pid, slot: 0, cwd: process.cwd(), env: { PATH: process.env['PATH'] ?? '' }, ...fields }
+  return {
+    pid,
+    slot: 0,
+    cwd: process.cwd(),
+    attributes: SPEC_DEFAULTS.attributes,
+    environment: () => ({ PATH: process.env['PATH'] ?? '' }),
+    ...fields,
+  }
 }
 
 export const tcp = (port: number): Extract<Endpoint, { type: 'tcp' }> => ({
