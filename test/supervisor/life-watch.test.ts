@@ -25,13 +25,16 @@ interface Seen {
   readonly notes: (string | null)[]
 }
 
-/** A server whose status is what the file says, and that writes down when it was asked. */
-async function server(): Promise<{
-  pid: number
-  port: number
-  answer(status: number | 'hang'): void
-  asked(): number
-}> {
+interface Server {
+  readonly pid: number
+  readonly port: number
+  readonly answer: (status: number | 'hang') => void
+  /** How often it was asked. */
+  readonly asked: () => number
+}
+
+/** A server whose status is what it was told last. */
+async function server(): Promise<Server> {
   const [status, log] = [join(dir, 'status'), join(dir, 'log')]
   const answer = (value: number | 'hang') => writeFileSync(status, String(value))
   answer(200)
