@@ -100,3 +100,46 @@ test('what a parent that ended leaves in the background is not left behind', asy
   await eventually(async () => expect((await rig.app('app')).state).toBe('exited'))
   await eventually(() => expect(pidsIn(rig.output('app')).filter(isRunning)).toEqual([]))
 })
+
+test('a stop message reaches the app behind npm and shells, as process.on("message")', async () => {
+  await using rig = await createRig()
+  rig.write(
+    'app.cjs',
+    "process.on('message', (m) => { console.log('got', JSON.stringify(m)); process.exit(0) }); process.send('ready'); setInterval(() => {}, 1e6)",
+  )
+  const app = {
+    command: ['sh', '-c', 'node app.cjs; echo "app ended with $?"'],
+    ready: { signal: true },
+    stop: { message: { type: 'shutdown' }, timeout: '5s' },
+  }
+  expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 0 })
+  expect(await rig.eco(['stop', 'app'])).toMatchObject({ code: 0 })
+  expect(rig.output('app')).toBe('got {"type":"shutdown"}\napp ended with 0\n')
+})
+
+test('an app that takes no message gets the signal instead, and the event says so', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { app: { command: ['sleep', '1000'], stop: { message: 'shutdown', timeout: '20s' } } } })
+  const started = Date.now()
+  expect(await rig.eco(['stop', 'app'])).toMatchObject({ code: 0 })
+  expect(Date.now() - started).toBeLessThan(10_000)
+  expect((await rig.eco(['events', 'app'])).stdout).toContain(
+    'no process of it takes the message "shutdown"; sent SIGTERM instead',
+  )
+})
+
+test('a stop command asks the app to end, knows its pid, and where it fails the signal follows', async () => {
+  await using rig = await createRig()
+  const trap = "trap 'echo asked; exit 0' HUP; trap 'echo signalled; exit 0' TERM; while :; do sleep 0.05; done"
+  const stop = { exec: ['sh', '-c', 'kill -HUP $ECO_PID'], timeout: '5s' }
+  const apps = {
+    good: { command: ['sh', '-c', trap], stop },
+    bad: { command: ['sh', '-c', trap], stop: { ...stop, exec: ['sh', '-c', 'echo no socket; exit 2'] } },
+  }
+  await rig.apply({ apps })
+  expect(await rig.eco(['stop', 'all'])).toMatchObject({ code: 0 })
+  expect(rig.output('good')).toContain('asked')
+  expect(rig.output('good')).not.toContain('signalled')
+  expect(rig.output('bad')).toContain('signalled')
+  expect((await rig.eco(['events', 'bad'])).stdout).toContain('its stop command failed: exited with code 2')
+})
