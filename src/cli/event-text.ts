@@ -32,17 +32,15 @@ const TONES: Readonly<Partial<Record<EventName, number>>> = {
   ready: GREEN,
   step_done: GREEN,
   unready: YELLOW,
+  fault: YELLOW,
   restarting: YELLOW,
-  probe_failed: YELLOW,
-  limit: YELLOW,
   killed: YELLOW,
   step_rolled_back: YELLOW,
-  gave_up: RED,
+  failed: RED,
   hook_failed: RED,
   step_failed: RED,
   problem: RED,
 }
-
 /** `2026-01-31 18:04:05`, in the time zone of whoever reads it. */
 export function localTime(at: string | number): string {
   const date = new Date(at)

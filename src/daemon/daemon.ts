@@ -160,16 +160,16 @@ export class Daemon {
           return fd
         }),
       revision: (scope) => this.#keepers.get(scopeName(scope))?.revision ?? 0,
-      record: (scope, app, instance, message) =>
+      record: (scope, app, instance, message, event = 'note', data = {}) =>
         this.events.emit(scope, {
           type: 'instance',
-          event: 'note',
+          event,
           at: Date.now(),
           scope: scopeName(scope),
           app,
           instance,
           message,
-          data: {},
+          data,
         }),
       changed: (runner: InstanceRunner) => recorder.changed(runner),
       removed: (runner: InstanceRunner) => recorder.removed(runner),

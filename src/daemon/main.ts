@@ -44,7 +44,7 @@ async function main(): Promise<void> {
       server.close()
       process.exit(code)
     }
-    daemon.tellScopes('daemon_stopped', `the daemon ended, pid ${process.pid}; the apps go on`)
+    daemon.tellScopes('daemon_stopped', `eco daemon ended, pid ${process.pid}`)
     // Still the one daemon while the last events are written: the next must not begin beside it.
     setTimeout(end, FLUSH_MS)
     void daemon.events.flushed().then(end)

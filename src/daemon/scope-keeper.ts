@@ -3,7 +3,7 @@ import type { LocalEngine } from '../engine/local/local-engine.ts'
 import { Cancellation } from '../executor/cancellation.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
 import { type AppliedApp, type AppliedState, type Hold, SPEC_FORMAT } from '../model/applied.ts'
-import type { StepEvent } from '../model/events.ts'
+import type { ScopeEvent, ScopeEventName, StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
 import type { Plan, PlannedChange, StepAction, Verb } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
@@ -162,7 +162,7 @@ export class ScopeKeeper {
     const involved = (): Work[] => [...this.#works].filter(({ cancellation }) => cancellation.isActive(cancels))
     for (let works = involved(); works.length > 0; works = involved()) {
       for (const { what } of works)
-        this.#tellCancelled(`${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
+        this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
       await Promise.all(works.map(({ cancellation }) => cancellation.cancel(cancels, reason)))
     }
     for (const { overruled, cancellation } of this.#works) {
@@ -171,9 +171,15 @@ export class ScopeKeeper {
     }
   }
 
-  #tellCancelled(message: string): void {
-    const event = { type: 'scope', event: 'steps_cancelled', at: Date.now(), message } as const
-    this.#events.emit(this.scope, { ...event, scope: scopeName(this.scope) })
+  #tell(event: ScopeEventName, message: string, data: ScopeEvent['data'] = {}): void {
+    this.#events.emit(this.scope, {
+      type: 'scope',
+      event,
+      at: Date.now(),
+      scope: scopeName(this.scope),
+      message,
+      data,
+    })
   }
 
   #begin(request: ApplyRequest): BegunApply {
@@ -225,6 +231,10 @@ export class ScopeKeeper {
     { cancellation, overruled }: Omit<Work, 'over'>,
   ): Promise<ApplyResult> {
     const { plan: done } = change
+    const what = done.verb ?? 'apply'
+    const told = { plan: done.id, by }
+    const count = done.steps.length
+    this.#tell('apply_started', `${what} by ${by}: ${count} step${count === 1 ? '' : 's'} (${done.id})`, told)
     const revisions = this.#isNew(change) ? 1 : 0
     this.#revisionsToCome += revisions
     const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
@@ -238,7 +248,14 @@ export class ScopeKeeper {
     const apps = done.only ?? Object.keys(change.next)
     const late = desired !== null && worst === EXIT.ok ? await this.#engine.whenSettled(this.scope, apps) : []
     const exit_code = problem !== null ? EXIT.needsPerson : late.length > 0 ? EXIT.notReady : worst
-    return { plan: done, results, not_ready: late, problem, exit_code, serial: this.#applied.serial }
+    const { serial } = this.#applied
+    const outcome = exit_code === EXIT.ok ? 'done' : `ended with exit code ${exit_code}`
+    this.#tell('apply_ended', `${what} ${outcome}, serial ${serial}${problem === null ? '' : `: ${problem}`}`, {
+      ...told,
+      exit_code,
+      serial,
+    })
+    return { plan: done, results, not_ready: late, problem, exit_code, serial }
   }
 
   /** @returns why the new revision is not on disk; it is in force all the same */

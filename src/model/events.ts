@@ -8,22 +8,28 @@ export type EcoEvent = InstanceEventRecord | StepEvent | ScopeEvent
 
 /** What happens to an instance. Only ever extended: scripts match these names. */
 export type InstanceEventName =
-  | 'spawned'
+  /** It has a process, and is not ready yet. */
+  | 'started'
   | 'ready'
+  /** It runs, and its readiness probe fails. */
   | 'unready'
-  | 'probe_failed'
-  | 'limit'
-  | 'exited'
-  | 'restarting'
-  | 'gave_up'
-  | 'stopping'
-  | 'killed'
-  | 'stopped'
+  /** It must not go on: not healthy, not ready in time, too much memory … It is stopped, and the restart policy decides. */
+  | 'fault'
   | 'hook_failed'
+  /** It did not end in time. */
+  | 'killed'
+  | 'restarting'
+  /** It ended, and is left as it is. */
+  | 'left'
+  /** It ended, and is not started again before somebody does something. */
+  | 'failed'
+  | 'stopped'
+  | 'reset'
+  /** A daemon took it over from the one before. */
   | 'adopted'
   | 'run_started'
   | 'run_skipped'
-  | 'run_ended'
+  /** Anything else worth knowing. */
   | 'note'
 
 /** What happens to a scope as a whole. */
@@ -61,12 +67,12 @@ export interface InstanceEventRecord {
 /** The facts behind the sentence, as far as they belong to the event. */
 export interface InstanceEventData {
   readonly pid?: number
-  /** How the run ended that the event is about. */
+  /** How the run ended. */
   readonly exit?: ExitData
   readonly reason?: string
-  /** Restarts so far, this one included. */
+  /** Restarts since somebody last started it, this one included. */
   readonly restarts?: number
-  readonly delay_ms?: number
+  /** ISO 8601; not before then. */
   readonly next_attempt_at?: string
 }
 

@@ -1,4 +1,5 @@
 import { sizeOf } from '../logs/tail.ts'
+import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId } from '../model/ids.ts'
 import { isOneOf } from '../model/exit.ts'
 import type { ObservedInstance } from '../model/observed.ts'
@@ -13,6 +14,7 @@ import {
   type InstanceContext,
   usesSystemdProtocol,
 } from './environment.ts'
+import { eventData } from './event-data.ts'
 import { Group } from './group.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { watchLife } from './life-watch.ts'
@@ -27,7 +29,6 @@ import {
   NEW_INSTANCE,
   type Phase,
   pidOf,
-  type RecordName,
 } from './instance-state.ts'
 import { deliverStopMessage } from './stop-message.ts'
 import { transition } from './transition.ts'
@@ -42,7 +43,15 @@ export interface RunnerHost {
   /** The descriptors of the app's sockets, in the order of spec.listen. */
   listenFds(scope: ScopeId, app: string, spec: AppSpec): readonly number[]
   revision(scope: ScopeId): number
-  record(scope: ScopeId, app: string, instance: string, message: string, event?: RecordName): void
+  /** @param event 'note' when it is not given */
+  record(
+    scope: ScopeId,
+    app: string,
+    instance: string,
+    message: string,
+    event?: InstanceEventName,
+    data?: InstanceEventData,
+  ): void
   /** Called after every change, for the runtime file. */
   changed(runner: InstanceRunner): void
   /** The instance is forgotten. */
@@ -115,6 +124,7 @@ export class InstanceRunner {
       : { name: 'starting', step: 'ready', pid, since, deadline: steadyNow() + readyTimeoutMs }
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
     this.#watchGroup(process, incarnation)
+    this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
     this.#carryOut({ type: 'set-deadline', at: phase.deadline })
     this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
   }
@@ -298,7 +308,7 @@ export class InstanceRunner {
         }
         return
       case 'record':
-        return this.#host.record(this.id.scope, this.id.app, this.name, effect.message, effect.event)
+        return this.#record(effect.message, effect.event, eventData(effect, this.#instance))
     }
   }
 
@@ -357,8 +367,8 @@ export class InstanceRunner {
     return runCommand(hook, { cwd, env, attributes, log: this.#logs().err }, ended)
   }
 
-  #record(message: string): void {
-    this.#host.record(this.id.scope, this.id.app, this.name, message)
+  #record(message: string, event?: InstanceEventName, data?: InstanceEventData): void {
+    this.#host.record(this.id.scope, this.id.app, this.name, message, event, data)
   }
 
   #spawn(incarnation: number): void {
@@ -407,7 +417,7 @@ export class InstanceRunner {
   /** What is not as the spec asks for, although it runs. */
   #note(notes: readonly string[]): void {
     this.#notes = [...this.#notes, ...notes]
-    for (const note of notes) this.#host.record(this.id.scope, this.id.app, this.name, note)
+    for (const note of notes) this.#record(note)
     this.#host.changed(this)
   }
 

@@ -1,5 +1,6 @@
 /** The nouns of the state machine of one instance; `transition.ts` is its verb. Times are epoch ms of a clock that never jumps. */
 
+import type { InstanceEventName } from '../model/events.ts'
 import type { EpochMs } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
 import type { HookName, RestartPolicy, StopPolicy } from '../model/spec.ts'
@@ -116,21 +117,13 @@ export type Effect =
   | { readonly type: 'await-group'; readonly incarnation: number; readonly pid: number }
   /** The one timer of the instance; null: none. */
   | { readonly type: 'set-deadline'; readonly at: EpochMs | null }
-  /** A sentence about the instance, without its subject. */
-  | { readonly type: 'record'; readonly event: RecordName; readonly message: string }
-
-export type RecordName =
-  | 'started'
-  | 'ready'
-  | 'unready'
-  | 'fault'
-  | 'killed'
-  | 'hook-failed'
-  | 'restarting'
-  | 'left'
-  | 'failed'
-  | 'stopped'
-  | 'reset'
+  /** A sentence about the instance, without its subject; `reason` is the cause in it. */
+  | {
+      readonly type: 'record'
+      readonly event: InstanceEventName
+      readonly message: string
+      readonly reason: string | null
+    }
 
 /** The part of a spec that decides how an instance lives. */
 export interface LifePolicy {

@@ -1,20 +1,11 @@
 /** The moves from phase to phase that the handlers of `transition.ts` are made of. Pure. */
 
+import type { InstanceEventName } from '../model/events.ts'
 import { unreachable } from '../errors.ts'
 import { isOneOf } from '../model/exit.ts'
 import type { EpochMs } from '../model/ids.ts'
 import { describeExit, type Exit } from '../model/observed.ts'
-import type {
-  Effect,
-  Fault,
-  Instance,
-  LifePolicy,
-  Phase,
-  RecordName,
-  Running,
-  Stopping,
-  Transition,
-} from './instance-state.ts'
+import type { Effect, Fault, Instance, LifePolicy, Phase, Running, Stopping, Transition } from './instance-state.ts'
 import { decideRestart, NO_RESTARTS } from './restart-policy.ts'
 
 /** Pause between one SIGKILL and the next, for a group that keeps forking or sits in the kernel. Milliseconds. */
@@ -169,19 +160,19 @@ export function settle(
     case 'restart': {
       const again = { ...next, restarts: next.restarts + 1 }
       const pause = decision.delayMs > 0 ? ` in ${Math.round(decision.delayMs)} ms` : ''
-      const told = record('restarting', `${what}; restarting${pause} (${decision.reason})`)
+      const told = record('restarting', `${what}; restarting${pause} (${decision.reason})`, what)
       if (decision.delayMs <= 0) return withEffects([told], start(again, policy, now))
       const until = now + Math.round(decision.delayMs)
       return move(again, { name: 'backoff', until, reason: what }, [told, { type: 'set-deadline', at: until }])
     }
     case 'leave':
       return move(next, { name: 'exited' }, [
-        record('left', `${what}; left as it is (${decision.reason})`),
+        record('left', `${what}; left as it is (${decision.reason})`, what),
         NO_DEADLINE,
       ])
     case 'give-up': {
       const reason = `${what}: ${decision.reason}`
-      return move(next, { name: 'failed', reason }, [record('failed', `failed: ${reason}`), NO_DEADLINE])
+      return move(next, { name: 'failed', reason }, [record('failed', `failed: ${reason}`, reason), NO_DEADLINE])
     }
     default:
       return unreachable(decision)
@@ -219,8 +210,8 @@ export function forgiven(instance: Instance): Instance {
   return { ...instance, history: NO_RESTARTS, restarts: 0 }
 }
 
-export function record(event: RecordName, message: string): Effect {
-  return { type: 'record', event, message }
+export function record(event: InstanceEventName, message: string, reason: string | null = null): Effect {
+  return { type: 'record', event, message, reason }
 }
 
 export function withEffects(first: readonly Effect[], { instance, effects }: Transition): Transition {

@@ -151,14 +151,14 @@ function onReadiness(instance: Instance, reason: string | null): Transition {
   const wasReady = phase.unready === null
   const next = { ...phase, unready: reason }
   if (wasReady === (reason === null)) return move(instance, next, [])
-  const told = reason === null ? record('ready', 'ready again') : record('unready', `not ready: ${reason}`)
+  const told = reason === null ? record('ready', 'ready again') : record('unready', `not ready: ${reason}`, reason)
   return move(instance, next, [told])
 }
 
 function onFault(instance: Instance, reason: string, urgent: boolean, policy: LifePolicy, now: EpochMs): Transition {
   const { phase } = instance
   const fault: Fault = { reason, clean: false, final: false }
-  const told = record('fault', reason)
+  const told = record('fault', reason, reason)
   switch (phase.name) {
     case 'starting':
       if (phase.pid === null) return stay(instance)
@@ -225,7 +225,7 @@ function onHookEnded(
   const reason = `its ${hook} hook failed: ${failure}`
   if (phase.name === 'stopping') {
     // A failure is told, and changes nothing: it stops all the same.
-    const told = failure === null ? [] : [record('hook-failed', reason)]
+    const told = failure === null ? [] : [record('hook_failed', reason, reason)]
     return withEffects(
       told,
       hook === 'pre_stop' ? end(instance, phase, policy, now, phase.fault) : settle(instance, phase, policy, now),
@@ -240,7 +240,7 @@ function onHookEnded(
   if (failure === null) return run(instance, policy, now)
   const started: Instance = phase.name === 'starting' ? { ...instance, phase: { ...phase, step: 'ready' } } : instance
   const fault: Fault = { reason, clean: false, final: false }
-  return withEffects([record('hook-failed', reason)], endStart(started, policy, now, fault))
+  return withEffects([record('hook_failed', reason, reason)], endStart(started, policy, now, fault))
 }
 
 function onDeadline(instance: Instance, policy: LifePolicy, now: EpochMs): Transition {

@@ -19,7 +19,7 @@ function newHome(): string {
 
 function event(message: string, app = 'api', at = Date.now()): EcoEvent {
   const data = { pid: 7 }
-  return { type: 'instance', event: 'spawned', at, scope: 'shop/default', app, instance: `${app}#0`, message, data }
+  return { type: 'instance', event: 'started', at, scope: 'shop/default', app, instance: `${app}#0`, message, data }
 }
 
 const numbers = (events: readonly StoredEvent[]): number[] => events.map(({ seq }) => seq)
@@ -38,7 +38,7 @@ describe('the writer', () => {
         seq: 1,
         at: '2026-01-02T00:00:00.000Z',
         scope: 'shop/default',
-        event: 'spawned',
+        event: 'started',
         app: 'api',
         instance: 'api#0',
         message: 'started, pid 7',

@@ -49,11 +49,15 @@ test('events are told in the order of their numbers, and without a daemon too', 
   await rig.apply({ apps: { api: sleeper, crash: crasher } })
   const seen = await eventually(async () => {
     const found = await storedEvents(rig, 'crash#0')
-    expect(found.length).toBeGreaterThan(2)
+    expect(found.length).toBeGreaterThan(3)
     return found
   })
   for (const it of seen) expect(it).toMatchObject({ app: 'crash', instance: 'crash#0', scope: 'demo/default' })
-  expect(seen.map(({ message }) => message).join('\n')).toContain('exited with code 3')
+  expect(seen.map(({ event }) => event).slice(0, 4)).toEqual(['started', 'ready', 'restarting', 'started'])
+  expect(seen[2]).toMatchObject({
+    message: 'exited with code 3; restarting (restart 1 of 16)',
+    data: { reason: 'exited with code 3', exit: { kind: 'code', code: 3 }, restarts: 1 },
+  })
   await rig.eco(['daemon', 'stop', '--apps'])
   const all = await storedEvents(rig)
   expect(numbers(all)).toEqual(all.map((_, i) => i + 1))

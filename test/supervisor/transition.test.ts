@@ -349,6 +349,7 @@ describe('how a run is judged', () => {
       type: 'record',
       event: 'restarting',
       message: 'not ready within 30s; restarting (restart 1 of 16)',
+      reason: 'not ready within 30s',
     })
   })
 

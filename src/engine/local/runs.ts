@@ -48,12 +48,18 @@ export class Runs {
     const last = group.inSlot(0)
     const name = last?.instance.phase.name
     if (last && (name === 'starting' || name === 'running' || name === 'stopping')) {
-      this.#host.record(scope, app, last.name, 'scheduled run skipped: the previous one is still running')
+      this.#host.record(
+        scope,
+        app,
+        last.name,
+        'scheduled run skipped: the previous one is still running',
+        'run_skipped',
+      )
       return
     }
     if (last) group.drop(last)
     const runner = group.add(0, after)
-    this.#host.record(scope, app, runner.name, 'scheduled run started')
+    this.#host.record(scope, app, runner.name, 'scheduled run started', 'run_started')
     runner.start()
   }
 }
