@@ -11,26 +11,16 @@ export function eventData(
   const cause = reason === null ? {} : { reason }
   const { phase, lastExit, restarts } = instance
   const exit = lastExit === null ? {} : { exit: withoutTime(lastExit) }
-  switch (event) {
-    case 'restarting':
-      return {
-        ...cause,
-        ...exit,
-        restarts,
-        ...(phase.name === 'backoff' ? { next_attempt_at: new Date(toWall(phase.until)).toISOString() } : {}),
-      }
-    case 'left':
-    case 'failed':
-      return { ...cause, ...exit, restarts }
-    case 'stopped':
-      return exit
-    default: {
-      const pid = pidOf(instance)
-      return pid === null ? cause : { pid, ...cause }
-    }
+  if (event === 'stopped') return exit
+  if (event === 'left' || event === 'failed') return { ...cause, ...exit, restarts }
+  if (event === 'restarting') {
+    const next = phase.name === 'backoff' ? { next_attempt_at: new Date(toWall(phase.until)).toISOString() } : {}
+    return { ...cause, ...exit, restarts, ...next }
   }
+  const pid = pidOf(instance)
+  return pid === null ? cause : { pid, ...cause }
 }
 
-function withoutTime({ at: _, ...exit }: Exit): ExitData {
-  return exit
+function withoutTime(exit: Exit): ExitData {
+  return Object.fromEntries(Object.entries(exit).filter(([name]) => name !== 'at')) as unknown as ExitData
 }
