@@ -1,52 +1,71 @@
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
-import { bootId, isAlive, type ProcIdentity, sessionMembers } from '../supervisor/proc.ts'
+import type { ProcessTrees } from '../supervisor/process-trees.ts'
+import type { Pass } from '../supervisor/session-sweep.ts'
 import type { SocketRegister } from '../supervisor/sockets.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
+import { adoptStray, findStrays } from './strays.ts'
+
+/** What all scopes are adopted with. */
+export interface Adoption {
+  readonly engine: LocalEngine
+  readonly sockets: SocketRegister
+  readonly store: RuntimeStore
+  readonly trees: ProcessTrees
+  /** One look at all processes of the machine. */
+  readonly pass: Pass
+}
 
 /**
  * Takes over the instances an earlier daemon left: a process that is exactly the recorded one (pid, start time, boot)
- * is adopted, whatever else has that pid now is not ours and is never signalled.
+ * is adopted, and so is what is left of its run when it has ended: `npm` may be gone while the server it started serves.
+ * What lives without a record is found by the name of its run. Whatever else has a recorded pid now is not ours and is
+ * never signalled.
  *
  * @returns problems, each a sentence
  */
-export function adoptScope(
-  keeper: ScopeKeeper,
-  engine: LocalEngine,
-  sockets: SocketRegister,
-  store: RuntimeStore,
-): string[] {
+export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees, pass }: Adoption): string[] {
   const problems: string[] = []
-  const records = store.load(keeper.scope, (path, reason) =>
-    problems.push(`${path} is damaged (${reason}); its instance is not known any more`),
-  )
+  const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason})`))
+  const known = new Set<string>()
   for (const record of records) {
-    if (record.process !== null && !isLeft(record.process)) {
+    const { process, nest } = record
+    if (process !== null && !trees.ofAdopted(process, nest).isLeft(pass)) {
       store.remove(record)
       // A run that ended unseen has no known result: the job runs again. A service is started again.
       continue
     }
+    if (nest !== null) known.add(nest.run)
     adopt(record, engine)
-    if (record.process === null) continue
+    if (process === null) continue
     for (const problem of takeSocketsBack(record, engine, sockets)) problems.push(problem)
   }
+  for (const stray of findStrays(keeper, trees, pass, known)) {
+    problems.push(adoptStray(stray, keeper, engine, trees))
+    const applied = Object.hasOwn(keeper.applied.apps, stray.app) ? keeper.applied.apps[stray.app] : undefined
+    if (applied) problems.push(...takeSocketsBack({ ...stray, spec: applied.spec }, engine, sockets))
+  }
   return problems
-}
-
-/** The process, or the rest of its group when it has ended: `npm` may be gone while the server it started serves. */
-function isLeft(process: ProcIdentity): boolean {
-  return isAlive(process) || (process.bootId === bootId() && sessionMembers(process.pid, true).length > 0)
 }
 
 function adopt(record: RuntimeRecord, engine: LocalEngine): void {
   const group = engine.group(record.scope, record.app)
   const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
-  const { restarts, lastExit, incarnation, isReady, unready = null, logOffsets } = record
+  const { restarts, lastExit, incarnation, isReady, unready = null, logOffsets, nest } = record
   if (record.process !== null) {
     const startedAt = record.startedAt ?? Date.now()
     // A ready signal went to a pipe that ended with the daemon before: whether it came cannot be known any more.
     const counts = isReady || record.spec.ready.check.type === 'signal'
-    runner.adopt(record.process, { restarts, lastExit, incarnation, startedAt, isReady: counts, unready, logOffsets })
+    runner.adopt(record.process, {
+      restarts,
+      lastExit,
+      incarnation,
+      startedAt,
+      isReady: counts,
+      unready,
+      logOffsets,
+      nest,
+    })
   } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
 }
 
@@ -54,7 +73,11 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): void {
  * The instances hold the sockets open, so the port is still served; but a socket bound without SO_REUSEPORT cannot be
  * bound a second time, and then this app cannot get further instances until it has been restarted.
  */
-function takeSocketsBack(record: RuntimeRecord, engine: LocalEngine, sockets: SocketRegister): string[] {
+function takeSocketsBack(
+  record: Pick<RuntimeRecord, 'scope' | 'app' | 'spec'>,
+  engine: LocalEngine,
+  sockets: SocketRegister,
+): string[] {
   const group = engine.group(record.scope, record.app)
   const problems: string[] = []
   for (const listen of record.spec.listen) {

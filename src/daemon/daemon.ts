@@ -8,7 +8,7 @@ import { RevisionStore } from '../state/revision-store.ts'
 import { RuntimeStore } from '../state/runtime-store.ts'
 import { usesSystemdProtocol } from '../supervisor/environment.ts'
 import type { InstanceRunner, RunnerHost } from '../supervisor/instance-runner.ts'
-import { SessionSweep } from '../supervisor/session-sweep.ts'
+import { ProcessTrees } from '../supervisor/process-trees.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
@@ -23,6 +23,7 @@ export class Daemon {
   readonly events: EventLog
   readonly monitor: Monitor
   readonly startedAt = Date.now()
+  readonly trees: ProcessTrees
   readonly #sockets = new SocketRegister()
   readonly #runtime: RuntimeStore
   readonly #keepers = new Map<string, ScopeKeeper>()
@@ -34,6 +35,7 @@ export class Daemon {
     this.home = home
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
+    this.trees = new ProcessTrees(home)
     this.engine = new LocalEngine(this.#host(preload), this.#sockets)
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
@@ -41,16 +43,18 @@ export class Daemon {
   /** Takes over what runs, and starts what should run and does not. */
   async boot(): Promise<void> {
     const healing: Promise<unknown>[] = []
+    const { engine, trees } = this
+    const adoption = { engine, trees, sockets: this.#sockets, store: this.#runtime, pass: trees.sweep.pass() }
     for (const scope of this.#runtime.scopes()) {
       try {
         const keeper = this.keeper(scope)
-        const damaged = adoptScope(keeper, this.engine, this.#sockets, this.#runtime)
-        for (const message of damaged) this.#tell(scope, message)
+        for (const message of adoptScope(keeper, adoption)) this.#tell(scope, message)
         healing.push(this.#converge(keeper))
       } catch (error) {
         console.error(error instanceof EcoError ? `${error.message} ${error.hint ?? ''}` : error)
       }
     }
+    trees.removeEmptyCgroups()
     this.monitor.start()
     await Promise.all(healing)
   }
@@ -150,7 +154,7 @@ export class Daemon {
     const recorder = new RuntimeRecorder(this.#runtime)
     return {
       preload,
-      sweep: new SessionSweep(),
+      trees: this.trees,
       openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
       listenFds: (scope, app, spec) =>

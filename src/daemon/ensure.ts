@@ -81,7 +81,8 @@ async function spawnDaemon(home: string): Promise<ChildProcess> {
     // A small young generation keeps the daemon at half the memory after hours of work.
     const child = spawn(process.execPath, ['--max-semi-space-size=1', entry], {
       cwd: '/',
-      env: { ...process.env, ECO_HOME: home, NODE_OPTIONS: '' },
+      // Started by an app of ours (a deploy script, say) it does not belong to that app.
+      env: { ...process.env, ECO_HOME: home, NODE_OPTIONS: '', ECO_RUN: undefined },
       detached: true,
       stdio: ['ignore', log, log],
     })

@@ -40,6 +40,7 @@ async function main(): Promise<void> {
     if (stopping) return
     stopping = true
     const end = (): void => {
+      daemon.trees.close()
       if (socketInode(home) === inode) removeFile(socketPath(home))
       server.close()
       process.exit(code)

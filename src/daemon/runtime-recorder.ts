@@ -47,6 +47,7 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     version: runner.version,
     spec: runner.spec,
     process,
+    nest: process === null ? null : (runner.group?.nest ?? null),
     phase: phase.name === 'stopped' || phase.name === 'exited' || phase.name === 'failed' ? phase.name : 'alive',
     reason: phase.name === 'failed' ? phase.reason : '',
     startedAt: 'since' in phase ? toWall(phase.since) : null,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { EpochMs, ScopeId } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
+import type { Nest } from '../supervisor/group.ts'
 import type { ProcIdentity } from '../supervisor/proc.ts'
 import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
 import { currentSpec } from './migrate-spec.ts'
@@ -19,6 +20,8 @@ export interface RuntimeRecord {
   readonly spec: AppSpec
   /** null: no process, and `phase` says how it ended. */
   readonly process: ProcIdentity | null
+  /** By what its processes are told from others; null: no process. */
+  readonly nest: Nest | null
   readonly phase: 'alive' | 'stopped' | 'exited' | 'failed'
   readonly reason: string
   readonly startedAt: EpochMs | null
@@ -79,7 +82,7 @@ function checkRecord(value: unknown): RuntimeRecord {
   if (record.format !== 1) throw new Error(`its format is ${String(record.format)}, and this eco knows 1`)
   if (typeof record.app !== 'string' || typeof record.slot !== 'number' || !record.spec)
     throw new Error('it is incomplete')
-  return { ...(record as RuntimeRecord), spec: currentSpec(record.spec) }
+  return { ...(record as RuntimeRecord), nest: record.nest ?? null, spec: currentSpec(record.spec) }
 }
 
 function list(dir: string): string[] {

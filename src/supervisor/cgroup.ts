@@ -20,8 +20,9 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { placeOf } from './cgroup-place.ts'
+import { parseOwnCgroup, placeOf } from './cgroup-place.ts'
 
 /** Why there are no cgroups is a sentence for `eco doctor`. */
 export type CgroupSupport =
@@ -115,6 +116,12 @@ export class CgroupTree {
     return childrenOf(this.path).map((path) => new Cgroup(path))
   }
 
+  /** The one of this name; null: there is none. */
+  find(name: string): Cgroup | null {
+    const cgroup = this.#at(name)
+    return existsSync(cgroup.path) ? cgroup : null
+  }
+
   /** Leaves nothing behind when nothing is in it. */
   close(): void {
     tryRemove(this.path)
@@ -145,6 +152,18 @@ export class Cgroup {
   /** Moves a process in; what it forks from now on is born here. @throws Error */
   add(pid: number): void {
     this.write('cgroup.procs', String(pid))
+  }
+
+  /** The same, without making the daemon wait: after a pause the kernel takes 5 to 20 ms for it. */
+  async join(pid: number): Promise<void> {
+    await writeFile(join(this.path, 'cgroup.procs'), String(pid))
+  }
+
+  /** Whether a process is in this very cgroup. */
+  holds(pid: number): boolean {
+    const own = parseOwnCgroup(readText(`/proc/${pid}/cgroup`) ?? '')
+    // Paths may begin differently inside a container, and a tree is named by its ECO_HOME.
+    return own?.endsWith(`/${basename(dirname(this.path))}/${this.name}`) ?? false
   }
 
   /** SIGKILL for every process at once: none can fork its way out. Nothing happens when it is gone. */

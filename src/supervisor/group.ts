@@ -1,23 +1,52 @@
-import { descendants, identify, isAlive, type ProcIdentity, type ProcStat, readStat, sessionMembers } from './proc.ts'
-import type { SessionSweep } from './session-sweep.ts'
+import { Cgroup } from './cgroup.ts'
+import { descendants, identify, isAlive, type ProcIdentity, readStat, sessionMembers } from './proc.ts'
+import type { Pass, SessionSweep } from './session-sweep.ts'
 
-const ADOPTED_POLL_MS = 200
+/** By what the processes of one run are told from all others; also what the next daemon must know of it. */
+export interface Nest {
+  /** Name of the run, which its processes carry in their environment. */
+  readonly run: string
+  /** Folder of its cgroup; null: it has none. */
+  readonly cgroup: string | null
+  /** Every process of the run is in the cgroup for certain. */
+  readonly isEnclosed: boolean
+}
 
 /**
- * The processes of one incarnation: its leader, all that share its session or process group, and the descendants that
- * left for a session of their own while their parents lived.
+ * The processes of one run: its leader, all that share its session or process group, all in its cgroup, and those that
+ * carry the name of the run in their environment, wherever they went.
  */
 export class Group {
-  readonly #leader: number
+  /** null: it has none. Gone once the group is empty. */
+  readonly cgroup: Cgroup | null
+  readonly run: string
+  /** Every process of the run is in the cgroup for certain: what it says is the whole truth. */
+  isEnclosed: boolean
+  /** Over once the processes have been moved into the cgroup. */
+  enclosing: Promise<void> = Promise.resolve()
+  readonly #leader: ProcIdentity
   readonly #sweep: SessionSweep
+  #isChild = true
   #leaderEnded = false
-  #escaped: readonly ProcIdentity[] = []
+  /** False when the number of the session may have been given to strangers while nobody looked. */
+  #ownsSession = true
+  /** Members of other sessions. */
+  #strays: readonly ProcIdentity[] = []
+  #sent: NodeJS.Signals | null = null
   #endWait: () => void = () => {}
-  #adoptedTimer: NodeJS.Timeout | undefined
+  #endWatch: () => void = () => {}
 
-  constructor(leader: number, sweep: SessionSweep) {
+  constructor(leader: ProcIdentity, nest: Nest, sweep: SessionSweep) {
     this.#leader = leader
     this.#sweep = sweep
+    this.run = nest.run
+    this.cgroup = nest.cgroup === null ? null : new Cgroup(nest.cgroup)
+    this.isEnclosed = nest.isEnclosed && this.cgroup !== null
+  }
+
+  /** What the next daemon needs to find these processes again. */
+  get nest(): Nest {
+    return { run: this.run, cgroup: this.cgroup?.path ?? null, isEnclosed: this.isEnclosed }
   }
 
   /** From now on the leader's pid may be given to a stranger. */
@@ -25,54 +54,137 @@ export class Group {
     this.#leaderEnded = true
   }
 
-  /** Negative pid signals the whole group: `sh` and `npm` do not pass signals on to their children. */
+  /**
+   * Every member gets the signal once; members that are stopped are continued, so that they can act on it. SIGKILL goes
+   * on until nothing is left.
+   */
   signal(signal: NodeJS.Signals): void {
-    // Only now: once their parents have ended, nothing tells whose children they were.
-    if (!this.#leaderEnded) this.#escaped = [...this.#escaped.filter(isAlive), ...this.#findEscaped()]
-    for (const escaped of this.#escaped) if (isAlive(escaped)) kill(escaped.pid, signal)
-    if (!this.#leaderEnded) kill(-this.#leader, signal)
-    // Members that left the group but not the session; and, once the leader is gone, each one by name.
-    else for (const pid of sessionMembers(this.#leader, true)) kill(pid, signal)
-    if (signal === 'SIGKILL' && !this.#leaderEnded) {
-      for (const pid of sessionMembers(this.#leader, false)) kill(pid, signal)
+    const pass = this.#sweep.pass()
+    this.#sent = signal
+    if (signal === 'SIGKILL') this.cgroup?.kill()
+    else this.cgroup?.thaw()
+    if (!this.isEnclosed) {
+      // Only now: once their parents have ended, nothing but their environment tells whose children they were.
+      if (this.#isLeaderLeft()) this.#addStrays(this.#escaped())
+      if (signal === 'SIGKILL') this.#addStrays(pass.carriers.get(this.run) ?? [])
     }
+    this.#send(signal, this.#members(pass))
   }
 
   /** Calls back once nothing of the group lives. */
   whenEmpty(callback: () => void): void {
     this.#endWait()
-    this.#endWait = this.#sweep.until((stats) => {
-      if (!this.#leaderEnded || !this.#isEmpty(stats)) return false
+    this.#endWait = this.#sweep.until((pass) => {
+      if (!this.#leaderEnded || !this.#isEmpty(pass)) return false
+      void this.enclosing.then(() => this.cgroup?.remove())
       callback()
       return true
     })
   }
 
-  /** For a process that is not our child: nobody tells us its end, so we look. */
-  watchAdopted(process: ProcIdentity, ended: () => void): void {
-    if (!isAlive(process)) return ended()
-    this.#adoptedTimer = setInterval(() => {
-      if (isAlive(process)) return
-      clearInterval(this.#adoptedTimer)
+  /** For a leader that is not our child. */
+  watchAdopted(ended: () => void): void {
+    this.#isChild = false
+    if (isAlive(this.#leader)) this.#endWatch = this.#sweep.whenEnded(this.#leader, ended)
+    else {
+      this.#ownsSession = this.#isSessionOurs(this.#sweep.pass())
       ended()
-    }, ADOPTED_POLL_MS)
+    }
+  }
+
+  /** Whether anything of a run that an earlier daemon started lives. */
+  isLeft(pass: Pass): boolean {
+    if (isAlive(this.#leader) || this.cgroup?.isPopulated()) return true
+    return !this.isEnclosed && pass.carriers.has(this.run)
+  }
+
+  /** Live members but the leader. For a leader that has ended: what it left behind. */
+  others(): number[] {
+    const pass = this.#sweep.pass()
+    if (!this.isEnclosed) this.#addStrays(pass.carriers.get(this.run) ?? [])
+    return [...this.#members(pass)].filter((pid) => pid !== this.#leader.pid)
   }
 
   close(): void {
     this.#endWait()
-    clearInterval(this.#adoptedTimer)
+    this.#endWatch()
   }
 
-  #isEmpty(stats: readonly ProcStat[]): boolean {
-    return !this.#escaped.some(isAlive) && sessionMembers(this.#leader, true, stats).length === 0
+  /** Its pid is taken: by itself, or (a child of ours) by its zombie. */
+  #isLeaderLeft(): boolean {
+    return !this.#leaderEnded && (this.#isChild || isAlive(this.#leader))
   }
 
-  #findEscaped(): ProcIdentity[] {
-    const known = new Set(this.#escaped.map(({ pid }) => pid))
-    return descendants(this.#leader).flatMap((pid) => {
-      if (known.has(pid) || readStat(pid)?.session === this.#leader) return []
+  #members(pass: Pass): Set<number> {
+    const members = new Set(this.cgroup?.members())
+    if (!this.isEnclosed) {
+      for (const pid of this.#inSession(pass)) members.add(pid)
+      for (const stray of this.#strays) if (isAlive(stray)) members.add(stray.pid)
+    }
+    members.delete(process.pid)
+    return members
+  }
+
+  #inSession(pass: Pass): number[] {
+    return this.#ownsSession ? sessionMembers(this.#leader.pid, !this.#isLeaderLeft(), pass.stats) : []
+  }
+
+  /** Also gets signals to those that were found only now, out of reach of the ones before. */
+  #isEmpty(pass: Pass): boolean {
+    if (this.cgroup?.isPopulated()) return false
+    if (this.isEnclosed) return true
+    const left = [...this.#inSession(pass), ...this.#strays.filter(isAlive).map(({ pid }) => pid)]
+    if (left.length > 0) {
+      if (this.#sent === 'SIGKILL') this.#send('SIGKILL', new Set(left))
+      return false
+    }
+    const found = (pass.carriers.get(this.run) ?? []).filter(isAlive)
+    if (found.length === 0) return true
+    this.#addStrays(found)
+    if (this.#sent !== null) this.#send(this.#sent, new Set(found.map(({ pid }) => pid)))
+    return false
+  }
+
+  #send(signal: NodeJS.Signals, members: ReadonlySet<number>): void {
+    const leader = this.#leader.pid
+    const others: number[] = []
+    let isGroupLeft = this.#isLeaderLeft()
+    for (const pid of members) {
+      const stat = readStat(pid)
+      if (stat === null || stat.state === 'Z') continue
+      if (stat.pgrp === leader && this.#ownsSession) isGroupLeft = true
+      else others.push(pid)
+    }
+    // The group at once: what forks meanwhile gets it too. While a member lives its number is given to nobody else.
+    const targets = isGroupLeft ? [-leader, ...others] : others
+    for (const target of targets) kill(target, signal)
+    if (signal === 'SIGKILL' || signal === 'SIGSTOP' || signal === 'SIGCONT') return
+    for (const target of targets) kill(target, 'SIGCONT')
+  }
+
+  #addStrays(found: readonly ProcIdentity[]): void {
+    const known = this.#strays.filter(isAlive)
+    const pids = new Set(known.map(({ pid }) => pid))
+    this.#strays = [...known, ...found.filter(({ pid }) => !pids.has(pid))]
+  }
+
+  #escaped(): ProcIdentity[] {
+    return descendants(this.#leader.pid).flatMap((pid) => {
+      if (readStat(pid)?.session === this.#leader.pid) return []
       return identify(pid) ?? []
     })
+  }
+
+  /**
+   * A number is free for strangers once the whole session has ended. So when one member is ours for certain, all are;
+   * when none is, none can be told from a stranger.
+   */
+  #isSessionOurs(pass: Pass): boolean {
+    const ours = new Set([
+      ...(this.cgroup?.members() ?? []),
+      ...(pass.carriers.get(this.run) ?? []).map(({ pid }) => pid),
+    ])
+    return sessionMembers(this.#leader.pid, true, pass.stats).some((pid) => ours.has(pid))
   }
 }
 

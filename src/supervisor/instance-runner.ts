@@ -15,12 +15,12 @@ import {
   usesSystemdProtocol,
 } from './environment.ts'
 import { eventData } from './event-data.ts'
-import { Group } from './group.ts'
+import type { Group, Nest } from './group.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { watchLife } from './life-watch.ts'
 import type { ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
-import type { SessionSweep } from './session-sweep.ts'
+import type { ProcessTrees } from './process-trees.ts'
 import {
   type Effect,
   type Instance,
@@ -35,8 +35,7 @@ import { transition } from './transition.ts'
 
 /** What the supervisor gives every instance: the outside world. */
 export interface RunnerHost {
-  /** Tells when process groups have ended. */
-  readonly sweep: SessionSweep
+  readonly trees: ProcessTrees
   readonly preload: string
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
@@ -73,6 +72,7 @@ export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'in
   /** Why its readiness probe fails; null: it passes. */
   readonly unready: string | null
   readonly logOffsets: InstanceRunner['logOffsets']
+  readonly nest: Nest | null
 }
 
 const HOOK_NAMES: readonly HookName[] = ['pre_start', 'post_start', 'pre_stop', 'post_stop']
@@ -110,7 +110,7 @@ export class InstanceRunner {
    * and only the rest of its group lives, that is dealt with like an end that was watched.
    */
   adopt(process: ProcIdentity, run: AdoptedRun): void {
-    const { startedAt, isReady, unready, logOffsets, ...instance } = run
+    const { startedAt, isReady, unready, logOffsets, nest, ...instance } = run
     const { pid } = process
     const since = fromWall(startedAt)
     this.#process = process
@@ -123,7 +123,7 @@ export class InstanceRunner {
       ? { name: 'running', pid, since, readyAt: since, unready, deadline: runDeadline }
       : { name: 'starting', step: 'ready', pid, since, deadline: steadyNow() + readyTimeoutMs }
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
-    this.#watchGroup(process, incarnation)
+    this.#watchGroup(process, nest, incarnation)
     this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
     this.#carryOut({ type: 'set-deadline', at: phase.deadline })
     this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
@@ -153,6 +153,11 @@ export class InstanceRunner {
 
   get process(): ProcIdentity | null {
     return this.#process
+  }
+
+  /** The processes of the latest run; null before the first. */
+  get group(): Group | null {
+    return this.#group
   }
 
   /** Sentences about what is not as the spec asks for, although the process runs. */
@@ -374,6 +379,7 @@ export class InstanceRunner {
   #spawn(incarnation: number): void {
     const { spec } = this
     this.#notes = []
+    const nest = this.#host.trees.begin({ ...this.id, version: this.version })
     const logs = this.#logs()
     this.logOffsets = [logs.out, logs.err].map((path) => ({ path, offset: sizeOf(path) }))
     let pid: number | null
@@ -382,7 +388,7 @@ export class InstanceRunner {
         {
           command: spec.command,
           cwd: spec.cwd,
-          env: this.#environment(),
+          env: { ...this.#environment(), ...this.#host.trees.environment(nest) },
           attributes: spec.attributes,
           cgroupProcs: null,
           stdout: logs.out,
@@ -405,11 +411,11 @@ export class InstanceRunner {
       setImmediate(() =>
         this.#feed({ type: 'exited', incarnation, exit: { kind: 'spawn-error', message, at: Date.now() } }),
       )
-      return
+      pid = null
     }
-    if (pid === null) return
+    if (pid === null) return this.#host.trees.abandon(nest)
     this.#process = identify(pid)
-    this.#group = new Group(pid, this.#host.sweep)
+    this.#group = this.#host.trees.ofChild(pid, nest)
     // The transition that asked for the spawn must be over before its outcome goes in.
     queueMicrotask(() => this.#feed({ type: 'spawned', incarnation, pid }))
   }
@@ -457,10 +463,10 @@ export class InstanceRunner {
     return { pid, slot: this.id.slot, cwd, attributes, environment }
   }
 
-  #watchGroup(process: ProcIdentity, incarnation: number): void {
-    const group = new Group(process.pid, this.#host.sweep)
+  #watchGroup(process: ProcIdentity, nest: Nest | null, incarnation: number): void {
+    const group = this.#host.trees.ofAdopted(process, nest)
     this.#group = group
-    group.watchAdopted(process, () => {
+    group.watchAdopted(() => {
       group.leaderEnded()
       this.#feed({ type: 'exited', incarnation, exit: { kind: 'unknown', at: Date.now() } })
     })

@@ -83,7 +83,7 @@ export function pageBytes(): number {
   return pages > 0 ? 2 ** Math.round(Math.log2(process.memoryUsage.rss() / pages)) : 4096
 }
 
-/** Every process of the machine (of this pid namespace). */
+/** Every process, zombies included. */
 export function readAllStats(): ProcStat[] {
   const stats: ProcStat[] = []
   for (const pid of listPids()) {

@@ -1,34 +1,100 @@
-import { type ProcStat, readAllStats } from './proc.ts'
+import { type Carriers, findCarriers } from './carriers.ts'
+import { isAlive, type ProcIdentity, type ProcStat, readAllStats } from './proc.ts'
 
+/** Pause between two passes for groups that are to end; longer where a pass takes long. */
 const POLL_MS = 20
+/** How soon the end of a process is seen that is not our child. */
+const ADOPTED_POLL_MS = 200
+
+/** One look at all processes of the machine. Each part is read when it is first asked for, and once. */
+export class Pass {
+  readonly #digest: string
+  #stats: readonly ProcStat[] | undefined
+  #carriers: Carriers | undefined
+
+  constructor(digest: string) {
+    this.#digest = digest
+  }
+
+  get stats(): readonly ProcStat[] {
+    return (this.#stats ??= readAllStats())
+  }
+
+  get carriers(): Carriers {
+    return (this.#carriers ??= findCarriers(this.#digest))
+  }
+}
 
 /**
- * Looks for the end of process groups: one pass over /proc for all that are waited for, however many stop at once.
+ * Looks for the end of processes: one pass over /proc for all groups that are waited for, however many stop at once, and
+ * one slow round over the adopted processes.
  */
 export class SessionSweep {
-  readonly #checks = new Set<(stats: readonly ProcStat[]) => boolean>()
+  readonly #digest: string
+  readonly #checks = new Set<(pass: Pass) => boolean>()
+  readonly #adopted = new Set<{ readonly process: ProcIdentity; readonly ended: () => void }>()
   #timer: NodeJS.Timeout | undefined
   #soon: NodeJS.Immediate | undefined
+  #round: NodeJS.Timeout | undefined
+
+  /** @param digest names the ECO_HOME whose runs are looked for */
+  constructor(digest: string) {
+    this.#digest = digest
+  }
+
+  /** A fresh look. */
+  pass(): Pass {
+    return new Pass(this.#digest)
+  }
 
   /**
-   * Calls `check` with every process of the machine, at once and then again and again, until it returns true.
+   * Calls `check` with a look at the processes, at once and then again and again, until it returns true.
    *
    * @returns a function that ends the wait
    */
-  until(check: (stats: readonly ProcStat[]) => boolean): () => void {
+  until(check: (pass: Pass) => boolean): () => void {
     this.#checks.add(check)
     // All that ask in one turn of the loop share the first pass.
-    this.#soon ??= setImmediate(() => this.#pass())
+    this.#soon ??= setImmediate(() => this.#look())
     return () => this.#checks.delete(check)
   }
 
-  #pass(): void {
+  /**
+   * For a process that is not our child: nobody tells us its end, so we look.
+   *
+   * @returns a function that ends the wait
+   */
+  whenEnded(process: ProcIdentity, ended: () => void): () => void {
+    const entry = { process, ended }
+    this.#adopted.add(entry)
+    this.#round ??= setInterval(() => this.#lookForEnds(), ADOPTED_POLL_MS)
+    return () => this.#forget(entry)
+  }
+
+  #look(): void {
     clearImmediate(this.#soon)
     clearTimeout(this.#timer)
     this.#soon = undefined
     if (this.#checks.size === 0) return
-    const stats = readAllStats()
-    for (const check of this.#checks) if (check(stats)) this.#checks.delete(check)
-    if (this.#checks.size > 0) this.#timer = setTimeout(() => this.#pass(), POLL_MS)
+    const before = performance.now()
+    const pass = this.pass()
+    for (const check of this.#checks) if (check(pass)) this.#checks.delete(check)
+    const pauseMs = Math.max(POLL_MS, 2 * (performance.now() - before))
+    if (this.#checks.size > 0) this.#timer = setTimeout(() => this.#look(), pauseMs)
+  }
+
+  #lookForEnds(): void {
+    for (const entry of this.#adopted) {
+      if (isAlive(entry.process)) continue
+      this.#forget(entry)
+      entry.ended()
+    }
+  }
+
+  #forget(entry: { readonly process: ProcIdentity; readonly ended: () => void }): void {
+    this.#adopted.delete(entry)
+    if (this.#adopted.size > 0) return
+    clearInterval(this.#round)
+    this.#round = undefined
   }
 }

@@ -15,7 +15,7 @@ import type { AppliedApp } from '../../src/model/applied.ts'
 import type { PlannedChange, Step } from '../../src/model/plan.ts'
 import type { AppSpec, Listen } from '../../src/model/spec.ts'
 import { isAlive, sessionMembers } from '../../src/supervisor/proc.ts'
-import { SessionSweep } from '../../src/supervisor/session-sweep.ts'
+import { ProcessTrees } from '../../src/supervisor/process-trees.ts'
 import { SocketRegister } from '../../src/supervisor/sockets.ts'
 import { cron, planOf, spec } from '../planner/scenario.ts'
 import { eventually } from '../supervisor/children.ts'
@@ -24,6 +24,7 @@ import { freePort } from '../support/ports.ts'
 const SCOPE = { project: 'shop', environment: 'default' }
 let root: string
 let preload: string
+let trees: ProcessTrees
 let engine: LocalEngine
 let sockets: SocketRegister
 let records: string[]
@@ -31,11 +32,15 @@ let records: string[]
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'eco-engine-'))
   preload = join(root, 'preload.cjs')
+  trees = new ProcessTrees(root)
   const entry = fileURLToPath(new URL('../../src/preload/preload.ts', import.meta.url))
   await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'cjs', outfile: preload })
 })
 
-afterAll(() => rmSync(root, { recursive: true }))
+afterAll(() => {
+  trees.close()
+  rmSync(root, { recursive: true })
+})
 
 beforeEach(() => {
   records = []
@@ -43,7 +48,7 @@ beforeEach(() => {
   engine = new LocalEngine(
     {
       preload,
-      sweep: new SessionSweep(),
+      trees,
       openSecret: (sealed) => sealed,
       logPaths: (_, app, slot) => ({ out: join(root, `${app}-${slot}.out`), err: join(root, `${app}-${slot}.err`) }),
       listenFds: (_, app, { listen }) => listen.map((it) => sockets.acquire(it, `shop/default/${app}`)),

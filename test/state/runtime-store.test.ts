@@ -27,6 +27,7 @@ function record(app: string, fields: Partial<RuntimeRecord> = {}): RuntimeRecord
     uid: 1,
     version: 7,
     spec: spec(),
+    nest: null,
     process: { pid: 42, startTime: 99, bootId: 'boot' },
     phase: 'alive',
     reason: '',
