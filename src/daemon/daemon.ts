@@ -9,6 +9,8 @@ import { RuntimeStore } from '../state/runtime-store.ts'
 import { usesSystemdProtocol } from '../supervisor/environment.ts'
 import type { InstanceRunner, RunnerHost } from '../supervisor/instance-runner.ts'
 import { ProcessTrees } from '../supervisor/process-trees.ts'
+import { MemoryWatch } from '../supervisor/memory-watch.ts'
+import { OomWatch } from '../supervisor/oom-watch.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
@@ -155,6 +157,8 @@ export class Daemon {
     return {
       preload,
       trees: this.trees,
+      memory: new MemoryWatch(),
+      oom: new OomWatch(),
       openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
       listenFds: (scope, app, spec) =>

@@ -1,5 +1,5 @@
 import { uptime } from 'node:os'
-import { listPids, pageBytes, type ProcStat, readStat } from '../supervisor/proc.ts'
+import { leaderOf, listPids, pageBytes, type ProcStat, readStat } from '../supervisor/proc.ts'
 
 /** CPU and memory of an instance's whole process tree. */
 export interface Usage {
@@ -149,14 +149,4 @@ export function sumTrees(
     sum.pages += stat.rssPages
   }
   return sums
-}
-
-function leaderOf(stat: ProcStat, byPid: ReadonlyMap<number, ProcStat>, leaders: ReadonlySet<number>): number | null {
-  let at: ProcStat | undefined = stat
-  for (let steps = 0; at && steps < 64; steps++) {
-    if (leaders.has(at.pid)) return at.pid
-    if (leaders.has(at.session)) return at.session
-    at = byPid.get(at.ppid)
-  }
-  return null
 }

@@ -17,7 +17,8 @@ export type AppStateName = InstanceStateName | 'completed' | 'scheduled'
 /** How a process ended. `at` is when the supervisor learnt of it. */
 export type Exit =
   | { readonly kind: 'code'; readonly code: number; readonly at: EpochMs }
-  | { readonly kind: 'signal'; readonly signal: string; readonly at: EpochMs }
+  /** `oom`: the kernel killed it for want of memory. */
+  | { readonly kind: 'signal'; readonly signal: string; readonly at: EpochMs; readonly oom?: true }
   | { readonly kind: 'spawn-error'; readonly message: string; readonly at: EpochMs }
   /** Its pre_start hook failed: it was not even started. */
   | { readonly kind: 'hook'; readonly message: string; readonly at: EpochMs }
@@ -66,7 +67,7 @@ export function describeExit(exit: Exit): string {
     case 'code':
       return `exited with code ${exit.code}`
     case 'signal':
-      return `was killed by ${exit.signal}`
+      return `was killed by ${exit.signal}${exit.oom ? ': out of memory' : ''}`
     case 'spawn-error':
       return `could not be started: ${exit.message}`
     case 'hook':

@@ -2,7 +2,7 @@ import { sizeOf } from '../logs/tail.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId } from '../model/ids.ts'
 import { isOneOf } from '../model/exit.ts'
-import type { ObservedInstance } from '../model/observed.ts'
+import type { Exit, ObservedInstance } from '../model/observed.ts'
 import type { AppSpec, Hook, HookName } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
 import { fromWall, steadyNow, toWall } from './clock.ts'
@@ -16,6 +16,9 @@ import {
 } from './environment.ts'
 import { eventData } from './event-data.ts'
 import type { Group, Nest } from './group.ts'
+import { InstanceLimits } from './instance-limits.ts'
+import type { MemoryWatch } from './memory-watch.ts'
+import type { OomWatch } from './oom-watch.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { watchLife } from './life-watch.ts'
 import type { ProbeSubject } from './probes/attempt.ts'
@@ -36,6 +39,8 @@ import { transition } from './transition.ts'
 /** What the supervisor gives every instance: the outside world. */
 export interface RunnerHost {
   readonly trees: ProcessTrees
+  readonly memory: MemoryWatch
+  readonly oom: OomWatch
   readonly preload: string
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
@@ -94,6 +99,7 @@ export class InstanceRunner {
   #hook: CommandRun | null = null
   #waitingFor: string | null = null
   #notes: readonly string[] = []
+  #limits: InstanceLimits | null = null
   /** Log files with their sizes when the current run began. */
   logOffsets: readonly { readonly path: string; readonly offset: number }[] = []
   readonly #listeners = new Set<() => void>()
@@ -127,6 +133,7 @@ export class InstanceRunner {
     this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
     this.#carryOut({ type: 'set-deadline', at: phase.deadline })
     this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
+    this.#keepLimits()
   }
 
   /** Restores how an instance without a process ended, so that a completed job stays completed. */
@@ -162,8 +169,9 @@ export class InstanceRunner {
 
   /** Sentences about what is not as the spec asks for, although the process runs. */
   get notes(): readonly string[] {
-    if (this.#probeNote === null || this.#instance.phase.name !== 'running') return this.#notes
-    return [...this.#notes, this.#probeNote]
+    const limits = this.#limits?.notes ?? []
+    if (this.#probeNote === null || this.#instance.phase.name !== 'running') return [...this.#notes, ...limits]
+    return [...this.#notes, ...limits, this.#probeNote]
   }
 
   /** What the ready check of the latest run said last; null when it passed at once or has nothing to say. */
@@ -211,6 +219,7 @@ export class InstanceRunner {
     if (phase.name === 'running' && JSON.stringify([spec.readiness, spec.health]) !== wasWatched) {
       this.#watchLife(incarnation, phase.pid)
     }
+    this.#keepLimits()
     this.#host.changed(this)
   }
 
@@ -241,6 +250,7 @@ export class InstanceRunner {
     clearTimeout(this.#timer)
     this.#stopReadyWatch()
     this.#stopLifeWatch()
+    this.#limits?.close()
     this.#group?.close()
     this.#listeners.clear()
   }
@@ -262,8 +272,27 @@ export class InstanceRunner {
     if (instance.phase.name !== 'running') this.#stopLifeWatch()
     for (const effect of effects) this.#carryOut(effect)
     if (this.#instance === before) return
+    this.#keepLimits()
     this.#host.changed(this)
     for (const listener of this.#listeners) listener()
+  }
+
+  /** They hold for as long as it has processes. */
+  #keepLimits(): void {
+    const { limits } = this.spec
+    const { incarnation } = this.#instance
+    const pid = pidOf(this.#instance)
+    if (this.#limits !== null && this.#limits.leader !== pid) {
+      this.#limits.close()
+      this.#limits = null
+    }
+    if (pid === null || (this.#limits === null && limits.memoryBytes === null && limits.cpu === null)) return
+    this.#limits ??= new InstanceLimits(pid, this.#host.memory, {
+      exceeded: (reason, urgent) => this.#feed({ type: 'fault', incarnation, reason, urgent }),
+    })
+    const known = this.#limits.notes
+    this.#limits.apply(limits)
+    for (const note of this.#limits.notes) if (!known.includes(note)) this.#record(note)
   }
 
   #policy(): LifePolicy {
@@ -380,6 +409,7 @@ export class InstanceRunner {
     const { spec } = this
     this.#notes = []
     const nest = this.#host.trees.begin({ ...this.id, version: this.version })
+    this.#host.oom.look()
     const logs = this.#logs()
     this.logOffsets = [logs.out, logs.err].map((path) => ({ path, offset: sizeOf(path) }))
     let pid: number | null
@@ -400,7 +430,7 @@ export class InstanceRunner {
         {
           exited: (exit) => {
             this.#group?.leaderEnded()
-            this.#feed({ type: 'exited', incarnation, exit })
+            this.#feed({ type: 'exited', incarnation, exit: this.#attributed(exit) })
           },
           ready: () => this.#feed({ type: 'ready', incarnation }),
           noted: (notes) => this.#note(notes),
@@ -418,6 +448,14 @@ export class InstanceRunner {
     this.#group = this.#host.trees.ofChild(pid, nest)
     // The transition that asked for the spawn must be over before its outcome goes in.
     queueMicrotask(() => this.#feed({ type: 'spawned', incarnation, pid }))
+  }
+
+  /** Of a SIGKILL that was not ours, the kernel tells whether its OOM killer sent it. */
+  #attributed(exit: Exit): Exit {
+    const { phase } = this.#instance
+    if (exit.kind !== 'signal' || exit.signal !== 'SIGKILL') return exit
+    if (phase.name === 'stopping' && phase.killed) return exit
+    return this.#host.oom.hasJustKilled() ? { ...exit, oom: true } : exit
   }
 
   /** What is not as the spec asks for, although it runs. */

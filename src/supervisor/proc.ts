@@ -138,6 +138,21 @@ export function sessionMembers(
   return members
 }
 
+/** To which of several trees a process belongs: that of the leader it descends from, or whose session it is in. */
+export function leaderOf(
+  stat: ProcStat,
+  byPid: ReadonlyMap<number, ProcStat>,
+  leaders: ReadonlySet<number>,
+): number | null {
+  let at: ProcStat | undefined = stat
+  for (let steps = 0; at && steps < 64; steps++) {
+    if (leaders.has(at.pid)) return at.pid
+    if (leaders.has(at.session)) return at.session
+    at = byPid.get(at.ppid)
+  }
+  return null
+}
+
 /** Live descendants of a process. Children belong to the thread that forked them, so every thread is asked. */
 export function descendants(pid: number): number[] {
   const children = listNumbers(`/proc/${pid}/task`).flatMap((task) =>

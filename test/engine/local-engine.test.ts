@@ -16,6 +16,8 @@ import type { PlannedChange, Step } from '../../src/model/plan.ts'
 import type { AppSpec, Listen } from '../../src/model/spec.ts'
 import { isAlive, sessionMembers } from '../../src/supervisor/proc.ts'
 import { ProcessTrees } from '../../src/supervisor/process-trees.ts'
+import { MemoryWatch } from '../../src/supervisor/memory-watch.ts'
+import { OomWatch } from '../../src/supervisor/oom-watch.ts'
 import { SocketRegister } from '../../src/supervisor/sockets.ts'
 import { cron, planOf, spec } from '../planner/scenario.ts'
 import { eventually } from '../supervisor/children.ts'
@@ -49,6 +51,8 @@ beforeEach(() => {
     {
       preload,
       trees,
+      memory: new MemoryWatch(),
+      oom: new OomWatch(),
       openSecret: (sealed) => sealed,
       logPaths: (_, app, slot) => ({ out: join(root, `${app}-${slot}.out`), err: join(root, `${app}-${slot}.err`) }),
       listenFds: (_, app, { listen }) => listen.map((it) => sockets.acquire(it, `shop/default/${app}`)),
