@@ -54,8 +54,9 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): void {
   const { restarts, lastExit, incarnation, isReady, unready = null, logOffsets, nest } = record
   if (record.process !== null) {
     const startedAt = record.startedAt ?? Date.now()
-    // A ready signal went to a pipe that ended with the daemon before: whether it came cannot be known any more.
-    const counts = isReady || record.spec.ready.check.type === 'signal'
+    // A ready signal went to a pipe or a socket that ended with the daemon before: whether it came cannot be known any more.
+    const { type } = record.spec.ready.check
+    const counts = isReady || type === 'signal' || type === 'notify'
     runner.adopt(record.process, {
       restarts,
       lastExit,

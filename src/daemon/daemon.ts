@@ -11,6 +11,7 @@ import type { InstanceRunner, RunnerHost } from '../supervisor/instance-runner.t
 import { ProcessTrees } from '../supervisor/process-trees.ts'
 import { MemoryWatch } from '../supervisor/memory-watch.ts'
 import { OomWatch } from '../supervisor/oom-watch.ts'
+import { NotifySockets } from '../supervisor/notify-socket.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
@@ -159,6 +160,7 @@ export class Daemon {
       trees: this.trees,
       memory: new MemoryWatch(),
       oom: new OomWatch(),
+      notify: new NotifySockets(this.home, preload),
       openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
       listenFds: (scope, app, spec) =>

@@ -19,7 +19,9 @@ import type { Group, Nest } from './group.ts'
 import { InstanceLimits } from './instance-limits.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import type { OomWatch } from './oom-watch.ts'
+import type { NotifySocket, NotifySockets } from './notify-socket.ts'
 import { identify, type ProcIdentity } from './proc.ts'
+import { launchBeside } from './launch.ts'
 import { watchLife } from './life-watch.ts'
 import type { ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
@@ -42,6 +44,7 @@ export interface RunnerHost {
   readonly memory: MemoryWatch
   readonly oom: OomWatch
   readonly preload: string
+  readonly notify: NotifySockets
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
   /** The descriptors of the app's sockets, in the order of spec.listen. */
@@ -97,6 +100,7 @@ export class InstanceRunner {
   /** What the probes of its life say that has no consequence yet. */
   #probeNote: string | null = null
   #hook: CommandRun | null = null
+  #notifySocket: NotifySocket | null = null
   #waitingFor: string | null = null
   #notes: readonly string[] = []
   #limits: InstanceLimits | null = null
@@ -131,6 +135,12 @@ export class InstanceRunner {
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
     this.#watchGroup(process, nest, incarnation)
     this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
+    this.#watchGroup(process, incarnation)
+    try {
+      this.#openNotifySocket(incarnation)
+    } catch (error) {
+      this.#note([(error as Error).message])
+    }
     this.#carryOut({ type: 'set-deadline', at: phase.deadline })
     this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
     this.#keepLimits()
@@ -251,6 +261,7 @@ export class InstanceRunner {
     this.#stopReadyWatch()
     this.#stopLifeWatch()
     this.#limits?.close()
+    this.#closeNotifySocket()
     this.#group?.close()
     this.#listeners.clear()
   }
@@ -270,6 +281,7 @@ export class InstanceRunner {
     this.#instance = instance
     if (instance.phase.name !== 'starting') this.#stopReadyWatch()
     if (instance.phase.name !== 'running') this.#stopLifeWatch()
+    if (pidOf(instance) === null && instance.phase.name !== 'starting') this.#closeNotifySocket()
     for (const effect of effects) this.#carryOut(effect)
     if (this.#instance === before) return
     this.#keepLimits()
@@ -414,11 +426,13 @@ export class InstanceRunner {
     this.logOffsets = [logs.out, logs.err].map((path) => ({ path, offset: sizeOf(path) }))
     let pid: number | null
     try {
+      const notifySocket = this.#openNotifySocket(incarnation)
       pid = spawnInstance(
         {
           command: spec.command,
           cwd: spec.cwd,
           env: { ...this.#environment(), ...this.#host.trees.environment(nest) },
+          env: { ...this.#environment(), ...(notifySocket === null ? {} : { NOTIFY_SOCKET: notifySocket }) },
           attributes: spec.attributes,
           cgroupProcs: null,
           stdout: logs.out,
@@ -499,6 +513,27 @@ export class InstanceRunner {
     const { cwd, attributes } = this.spec
     const environment = () => commandEnvironment(this.spec, this.#context(), pid, null)
     return { pid, slot: this.id.slot, cwd, attributes, environment }
+  }
+
+  /** @returns the path for NOTIFY_SOCKET; null when its start is not told that way */
+  #openNotifySocket(incarnation: number): string | null {
+    this.#closeNotifySocket()
+    if (this.spec.ready.check.type !== 'notify') return null
+    const { scope, app, slot, uid } = this.id
+    const name = `${scope.project}/${scope.environment}/${app}#${slot}.${uid}`
+    const { owner } = launchBeside(this.spec.command, this.spec.attributes)
+    this.#notifySocket = this.#host.notify.open(name, owner, {
+      ready: () => this.#feed({ type: 'ready', incarnation }),
+      status: (text) => {
+        this.#waitingFor = `waiting for READY=1; it says: ${text}`
+      },
+    })
+    return this.#notifySocket.path
+  }
+
+  #closeNotifySocket(): void {
+    this.#notifySocket?.close()
+    this.#notifySocket = null
   }
 
   #watchGroup(process: ProcIdentity, nest: Nest | null, incarnation: number): void {

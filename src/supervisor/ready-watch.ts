@@ -26,9 +26,11 @@ export function watchReady(ready: Ready, subject: ReadySubject, events: ReadyEve
   const { check } = ready
   switch (check.type) {
     case 'signal':
-    case 'notify':
       events.waiting('waiting for its ready signal')
       return () => {} // the pipe of the child reports it
+    case 'notify':
+      events.waiting('waiting for READY=1 on NOTIFY_SOCKET')
+      return () => {} // notify-socket.ts reports it
     case 'delay':
       return after(check.ms, events)
     case 'settled':

@@ -6,6 +6,7 @@ import type { PlannedChange, Step } from '../../model/plan.ts'
 import type { AppSpec, DesiredState } from '../../model/spec.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner, RunnerHost } from '../../supervisor/instance-runner.ts'
+import type { NotifySockets } from '../../supervisor/notify-socket.ts'
 import type { SocketRegister } from '../../supervisor/sockets.ts'
 import type { Engine, NotReady, StepOrder, StepOutcome } from '../engine.ts'
 import { whenReady } from './await.ts'
@@ -23,6 +24,7 @@ const CANCELLED: StepOutcome = { status: 'skipped', reason: '' }
 
 /** The supervisor of this machine behind the Engine interface. */
 export class LocalEngine implements Engine {
+  readonly #notify: NotifySockets
   readonly #sockets: SocketRegister
   readonly #groups: GroupRegister
   readonly #socketsOfPlan: SocketsOfPlan
@@ -30,6 +32,7 @@ export class LocalEngine implements Engine {
   readonly #dependencies: Dependencies
 
   constructor(host: RunnerHost, sockets: SocketRegister) {
+    this.#notify = host.notify
     this.#sockets = sockets
     this.#groups = new GroupRegister({
       ...host,
@@ -115,6 +118,10 @@ export class LocalEngine implements Engine {
   }
 
   prepare(scope: ScopeId, change: PlannedChange): void {
+    for (const step of change.plan.steps) {
+      const after = change.next[step.app]
+      if (after?.spec.ready.check.type === 'notify' && bringsUp(step)) this.#notify.require(step.app)
+    }
     this.#socketsOfPlan.acquire(scope, change)
   }
 
