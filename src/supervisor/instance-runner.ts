@@ -135,7 +135,6 @@ export class InstanceRunner {
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
     this.#watchGroup(process, nest, incarnation)
     this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
-    this.#watchGroup(process, incarnation)
     try {
       this.#openNotifySocket(incarnation)
     } catch (error) {
@@ -426,13 +425,15 @@ export class InstanceRunner {
     this.logOffsets = [logs.out, logs.err].map((path) => ({ path, offset: sizeOf(path) }))
     let pid: number | null
     try {
-      const notifySocket = this.#openNotifySocket(incarnation)
       pid = spawnInstance(
         {
           command: spec.command,
           cwd: spec.cwd,
-          env: { ...this.#environment(), ...this.#host.trees.environment(nest) },
-          env: { ...this.#environment(), ...(notifySocket === null ? {} : { NOTIFY_SOCKET: notifySocket }) },
+          env: {
+            ...this.#environment(),
+            ...this.#host.trees.environment(nest),
+            ...this.#openNotifySocket(incarnation),
+          },
           attributes: spec.attributes,
           cgroupProcs: null,
           stdout: logs.out,
@@ -515,10 +516,10 @@ export class InstanceRunner {
     return { pid, slot: this.id.slot, cwd, attributes, environment }
   }
 
-  /** @returns the path for NOTIFY_SOCKET; null when its start is not told that way */
-  #openNotifySocket(incarnation: number): string | null {
+  /** @returns the variable by which it finds the socket; none when its start is not told that way */
+  #openNotifySocket(incarnation: number): Record<string, string> {
     this.#closeNotifySocket()
-    if (this.spec.ready.check.type !== 'notify') return null
+    if (this.spec.ready.check.type !== 'notify') return {}
     const { scope, app, slot, uid } = this.id
     const name = `${scope.project}/${scope.environment}/${app}#${slot}.${uid}`
     const { owner } = launchBeside(this.spec.command, this.spec.attributes)
@@ -528,7 +529,7 @@ export class InstanceRunner {
         this.#waitingFor = `waiting for READY=1; it says: ${text}`
       },
     })
-    return this.#notifySocket.path
+    return { NOTIFY_SOCKET: this.#notifySocket.path }
   }
 
   #closeNotifySocket(): void {
