@@ -17,7 +17,9 @@ export function scopeGuards(
     guards.push({ id: 'empty-scope', app: null, message, remedy: '--allow-empty' })
   }
   const known = applied.source?.file
-  if (intent.kind === 'apply' && !intent.takeOver && known !== undefined && known !== desired.source.file) {
+  // Of a scope where nothing is left, there is nothing to take over.
+  const isForeign = count > 0 && known !== undefined && known !== desired.source.file
+  if (intent.kind === 'apply' && !intent.takeOver && isForeign) {
     const message = `this scope was applied from ${known}, not from ${desired.source.file}`
     guards.push({ id: 'other-source', app: null, message, remedy: '--take-over' })
   }

@@ -26,6 +26,8 @@ export interface EcoOptions {
   /** Aborting it kills the command with SIGKILL, as a closed laptop would. */
   readonly signal?: AbortSignal
   readonly umask?: string
+  /** default: 25 s */
+  readonly timeoutMs?: number
 }
 
 export interface Rig extends AsyncDisposable {
@@ -71,7 +73,7 @@ export async function createRig(): Promise<Rig> {
       extendEnv: false,
       reject: false,
       stripFinalNewline: false,
-      timeout: COMMAND_TIMEOUT_MS,
+      timeout: options.timeoutMs ?? COMMAND_TIMEOUT_MS,
       ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
       ...(options.signal === undefined ? {} : { cancelSignal: options.signal, killSignal: 'SIGKILL' as const }),
     })
