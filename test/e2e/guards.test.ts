@@ -39,6 +39,9 @@ test('another file may not take a scope over without --take-over', async () => {
   expect(await rig.eco(['apply', other, '--yes', '--take-over'])).toMatchObject({ code: 0 })
   // Now it is the other file's.
   await expectRefused(rig, () => rig.apply({ project: 'demo', apps: { a: sleeper } }))
+  // Until nothing is left of it.
+  expect(await rig.eco(['delete', 'all', '--yes'])).toMatchObject({ code: 0 })
+  expect(await rig.apply({ project: 'demo', apps: { a: sleeper } })).toMatchObject({ code: 0 })
 })
 
 test('without a terminal and without --yes nobody can be asked', async () => {

@@ -1,7 +1,9 @@
 /** Ports and unix sockets that eco binds once and hands to every instance. */
 
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { statSync } from 'node:fs'
+import net from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -48,6 +50,25 @@ test('the port stays open while an instance is killed: the other one answers', a
   })
   const answered = await Promise.all(Array.from({ length: 20 }, () => get(port)))
   expect(answered.every(({ status }) => status === 200)).toBe(true)
+})
+
+test('a port closes when its app is stopped, and is free for others until the app is started', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const api = { script: fixture('http-server.mjs'), instances: 2, listen: `127.0.0.1:${port}` }
+  expect(await rig.apply({ apps: { api } })).toMatchObject({ code: 0 })
+  expect(await rig.eco(['scale', 'api', '1'])).toMatchObject({ code: 0 })
+  expect((await get(port)).status).toBe(200) // the other copy serves
+  expect(await rig.eco(['stop', 'api'])).toMatchObject({ code: 0 })
+  await expect(get(port)).rejects.toThrow('ECONNREFUSED')
+  const stranger = net.createServer().listen(port, '127.0.0.1')
+  await once(stranger, 'listening')
+  const refused = await rig.eco(['start', 'api'])
+  expect(refused).toMatchObject({ code: 5 })
+  expect(refused.stderr).toContain(`pid ${process.pid}`)
+  stranger.close()
+  expect(await rig.eco(['start', 'api'])).toMatchObject({ code: 0 })
+  expect((await get(port)).status).toBe(200)
 })
 
 test('PORT is the first port of listen unless the app says otherwise', async () => {

@@ -1,6 +1,7 @@
 /** Installs the apps of fixtures/real-apps, two at a time. One that cannot be had is skipped loudly, with the reason. */
 
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { TestProject } from 'vitest/node'
@@ -26,30 +27,34 @@ export async function setup(project: TestProject): Promise<void> {
     }
   }
   await Promise.all([installRest(), installRest()])
+  for (const [name, why] of Object.entries(notInstalled)) process.stderr.write(`SKIPPED ${name}: ${why}\n`)
   project.provide('notInstalled', notInstalled)
 }
 
 /** @returns what went wrong, null when it is there */
 async function install(folder: string): Promise<string | null> {
-  if (isCurrent(folder)) return null
+  const { path, digest } = markOf(folder)
+  if (existsSync(path) && readFileSync(path, 'utf8') === digest) return null
   const result = await execa('npm', ['ci', '--no-fund', '--no-audit'], {
     cwd: folder,
     reject: false,
     stdin: 'ignore',
     timeout: INSTALL_TIMEOUT_MS,
   })
-  if (result.exitCode === 0) return null
+  if (result.exitCode === 0) {
+    writeFileSync(path, digest)
+    return null
+  }
+  if (result.timedOut) return `npm ci took longer than ${INSTALL_TIMEOUT_MS / 1000} s`
   return (
     result.stderr.split('\n').find((line) => line.startsWith('npm error')) ?? result.shortMessage ?? 'npm ci failed'
   )
 }
 
-/** npm writes its own lockfile last. */
-function isCurrent(folder: string): boolean {
-  try {
-    const installed = statSync(join(folder, 'node_modules/.package-lock.json')).mtimeMs
-    return installed >= statSync(join(folder, 'package-lock.json')).mtimeMs
-  } catch {
-    return false
-  }
+/** The lockfile that was installed, by its digest: checkouts touch times. */
+function markOf(folder: string): { readonly path: string; readonly digest: string } {
+  const digest = createHash('sha256')
+    .update(readFileSync(join(folder, 'package-lock.json')))
+    .digest('hex')
+  return { path: join(folder, 'node_modules/.installed'), digest }
 }

@@ -47,16 +47,22 @@ export function applyApp(rig: Rig, app: RealApp, file = app.file ?? 'ecosystem.y
   return ecoIn(rig, app, ['apply', file, '--yes'])
 }
 
-/** All that runs of a rig, apart from its daemon: by the private HOME, and by its working directory for those that overwrite their environment. */
+/**
+ * All that runs of a rig, apart from its daemon: by the private HOME; and by its working directory, for those that
+ * overwrite their environment.
+ */
 export async function leftBehind(rig: Rig, folders: readonly string[]): Promise<string[]> {
   const daemon = await rig.daemonPid()
-  const marked = processesWith(`HOME=${rig.env['HOME']}`)
-  const inside = readdirSync('/proc')
+  const pids = new Set([...processesWith(`HOME=${rig.env['HOME']}`), ...workingIn(folders)])
+  return [...pids].filter((pid) => pid !== daemon && pid !== process.pid && isRunning(pid)).map((pid) => `pid ${pid}`)
+}
+
+/** Every process whose working directory is in one of these folders. */
+export function workingIn(folders: readonly string[]): number[] {
+  const pids = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((pid) => folders.some((folder) => isInside(workingDirectory(pid), folder)))
-  const pids = new Set([...marked, ...inside])
-  return [...pids].filter((pid) => pid !== daemon && pid !== process.pid && isRunning(pid)).map((pid) => `pid ${pid}`)
+  return pids.filter((pid) => folders.some((folder) => isInside(workingDirectory(pid), folder)))
 }
 
 function workingDirectory(pid: number): string {

@@ -153,7 +153,9 @@ export class LocalEngine implements Engine {
     }
     const inForce = outcome.status === 'done' ? after : before
     // A failed start goes on trying, and its other instances serve: what they use stays bound.
-    if (step.action !== 'remove') this.#socketsOfPlan.keep(group.owner, inForce?.spec.listen ?? [])
+    // But a port where nobody will accept must refuse: left open, it lets clients wait for ever.
+    const kept = step.to === 0 ? [] : (inForce?.spec.listen ?? [])
+    if (step.action !== 'remove') this.#socketsOfPlan.keep(group.owner, kept)
     return outcome.status === 'skipped' ? { status: 'skipped', reason: String(signal.reason) } : outcome
   }
 
