@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
-import { type ScopeId, scopeName } from '../model/ids.ts'
+import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
+import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
 import { scopeDir } from '../state/paths.ts'
 import { RevisionStore } from '../state/revision-store.ts'
@@ -16,6 +17,7 @@ import { SocketRegister } from '../supervisor/sockets.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
 import { Monitor } from './monitor.ts'
+import { Renewals } from './renewals.ts'
 import { RuntimeRecorder } from './runtime-recorder.ts'
 import { ScopeKeeper } from './scope-keeper.ts'
 
@@ -30,6 +32,7 @@ export class Daemon {
   readonly #sockets = new SocketRegister()
   readonly #runtime: RuntimeStore
   readonly #keepers = new Map<string, ScopeKeeper>()
+  readonly #renewalsByScope = new Map<string, Renewals>()
   /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
   readonly #damaged = new Map<string, EcoError>()
   #secrets: SecretBox | null = null
@@ -40,6 +43,12 @@ export class Daemon {
     this.#runtime = new RuntimeStore(home)
     this.trees = new ProcessTrees(home)
     this.engine = new LocalEngine(this.#host(preload), this.#sockets)
+    this.engine.listen({
+      succeeded: (runner) => this.#cascade(runner),
+      unblocked: (scope, app) => {
+        this.#renewals(scope)?.request(app, { verb: 'start', cause: 'what it depends on is there', isDue: () => true })
+      },
+    })
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
@@ -102,8 +111,8 @@ export class Daemon {
   async stopApps(): Promise<number> {
     const keepers = [...this.#keepers.values()]
     // What an apply has begun to start would come after us.
-    await Promise.all(keepers.map((keeper) => keeper.cancelAll('cancelled by eco daemon stop --apps')))
     for (const keeper of keepers) keeper.setDown(true)
+    await Promise.all(keepers.map((keeper) => keeper.cancelAll('cancelled by eco daemon stop --apps')))
     return this.engine.stopAll()
   }
 
@@ -134,6 +143,47 @@ export class Daemon {
     }
   }
 
+  /** What asks for it is restarted after an app it depends on was, once that is ready: at most once for each restart. */
+  #cascade(runner: InstanceRunner): void {
+    const { scope, app } = runner.id
+    const { phase } = runner.instance
+    const apps = this.#keepers.get(scopeName(scope))?.applied.apps ?? {}
+    if (phase.name !== 'running') return
+    for (const [dependent, { spec }] of Object.entries(apps)) {
+      if (spec.kind !== 'service' || !spec.restartsWith.includes(app)) continue
+      this.#renewals(scope)?.request(dependent, {
+        verb: 'reload',
+        cause: `restarts with ${app}`,
+        backoff: spec.restart.backoff,
+        isDue: () =>
+          this.engine.areDependenciesMet(scope, spec) && this.#runsSinceBefore(scope, dependent, phase.since),
+      })
+    }
+  }
+
+  /** Whether a process of the app is older than that; one that was restarted meanwhile, by whatever, is not. */
+  #runsSinceBefore(scope: ScopeId, app: string, at: number): boolean {
+    const runners = this.engine.groups(scope).get(app)?.runners ?? []
+    return runners.some(({ instance: { phase } }) => phase.name === 'running' && phase.since < at)
+  }
+
+  #renewals(scope: ScopeId): Renewals | null {
+    const name = scopeName(scope)
+    const keeper = this.#keepers.get(name)
+    if (!keeper) return null
+    let renewals = this.#renewalsByScope.get(name)
+    if (!renewals) {
+      renewals = new Renewals(keeper, (app, message) => this.#note(scope, app, message))
+      this.#renewalsByScope.set(name, renewals)
+    }
+    return renewals
+  }
+
+  #note(scope: ScopeId, app: string, message: string): void {
+    const [first] = this.engine.groups(scope).get(app)?.runners ?? []
+    this.#record(scope, app, first?.name ?? instanceName(app, 0), message)
+  }
+
   /** An event about the daemon, in the stream of every scope. */
   tellScopes(event: 'daemon_started' | 'daemon_stopped', message: string): void {
     const data = { pid: process.pid }
@@ -145,6 +195,18 @@ export class Daemon {
   #tell(scope: ScopeId, message: string): void {
     console.error(`${scopeName(scope)}: ${message}`)
     this.events.emit(scope, { type: 'scope', event: 'problem', at: Date.now(), scope: scopeName(scope), message })
+  }
+
+  #record(
+    scope: ScopeId,
+    app: string,
+    instance: string,
+    message: string,
+    event: InstanceEventName = 'note',
+    data: InstanceEventData = {},
+  ): void {
+    const about = { at: Date.now(), scope: scopeName(scope), app, instance }
+    this.events.emit(scope, { type: 'instance', event, ...about, message, data })
   }
 
   *#livePids(): Generator<number> {
@@ -171,16 +233,7 @@ export class Daemon {
         }),
       revision: (scope) => this.#keepers.get(scopeName(scope))?.revision ?? 0,
       record: (scope, app, instance, message, event = 'note', data = {}) =>
-        this.events.emit(scope, {
-          type: 'instance',
-          event,
-          at: Date.now(),
-          scope: scopeName(scope),
-          app,
-          instance,
-          message,
-          data,
-        }),
+        this.#record(scope, app, instance, message, event, data),
       changed: (runner: InstanceRunner) => recorder.changed(runner),
       removed: (runner: InstanceRunner) => recorder.removed(runner),
     }

@@ -7,7 +7,7 @@ import type { ScopeEvent, ScopeEventName, StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
 import type { Plan, PlannedChange, StepAction, Verb } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
-import type { Intent } from '../planner/intent.ts'
+import type { Intent, VerbTarget } from '../planner/intent.ts'
 import { plan } from '../planner/plan.ts'
 import type { RevisionStore } from '../state/revision-store.ts'
 import type { EventLog } from './event-log.ts'
@@ -36,6 +36,8 @@ interface Work {
   readonly by: string
   readonly since: number
   readonly what: string
+  /** Begun by the daemon itself: what an operator asks for waits for it, and is not refused. */
+  readonly isOwn: boolean
   readonly cancellation: Cancellation
   /** Apps that another verb has dealt with meanwhile: what it made of them stays. */
   readonly overruled: Set<string>
@@ -80,8 +82,19 @@ export class ScopeKeeper {
 
   /** @throws EcoError LOCKED while a plan is being carried out, unless the verb does not wait for that */
   refuseBusy(verb: Verb | null): void {
-    const [work] = this.#works
+    const work = [...this.#works].find(({ isOwn }) => !isOwn)
     if (work && !goesBeside(verb)) throw this.#lockedError(work)
+  }
+
+  /** Nothing is being carried out. */
+  get isIdle(): boolean {
+    return this.#works.size === 0
+  }
+
+  /** Applied, and not stopped by anybody. */
+  isWanted(app: string): boolean {
+    const { apps, holds } = this.#applied
+    return !this.#isDown && Object.hasOwn(apps, app) && !(Object.hasOwn(holds, app) && holds[app]?.instances === 0)
   }
 
   /** The serial that instances started now belong to: that of an apply under way, when it makes one. */
@@ -113,8 +126,7 @@ export class ScopeKeeper {
    */
   async begin(request: ApplyRequest): Promise<BegunApply> {
     if (goesBeside(verbOf(request.intent))) await this.#cancel(request)
-    // Right after its start the daemon brings back what was applied; a request waits for that instead of failing.
-    else await this.#healing
+    else await this.#ownWork()
     return this.#begin(request)
   }
 
@@ -124,9 +136,15 @@ export class ScopeKeeper {
     return finished
   }
 
+  /** Starts or restarts apps without an operator; requests wait until it is done. */
+  async renew(verb: Verb, apps: readonly VerbTarget[]): Promise<void> {
+    const intent: Intent = { kind: 'verb', verb, apps, instances: null, by: DAEMON, allowEmpty: true }
+    await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, true).finished
+  }
+
   /** Starts what is applied and not running; requests wait until it is done. */
   async heal(): Promise<void> {
-    const healing = this.#working({ by: 'eco daemon', what: 'start' }, async ({ cancellation }) => {
+    const healing = this.#working({ by: DAEMON, what: 'start', isOwn: true }, async ({ cancellation }) => {
       await this.#engine.dropUnapplied(this.scope, this.#applied.apps)
       const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
@@ -134,7 +152,8 @@ export class ScopeKeeper {
       // should run again is for an operator to say: a daemon's start is no reason.
       const steps = change.plan.steps.filter(({ action }) => HEALS.has(action))
       const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
-      await execute({ ...change, plan: { ...change.plan, steps } }, this.#applied, this.#engine, emit, cancellation)
+      const healed = { ...change, plan: { ...change.plan, steps } }
+      this.#leaveWaiting(await execute(healed, this.#applied, this.#engine, emit, cancellation))
     })
     this.#healing = healing.catch(() => {})
     await healing
@@ -182,7 +201,21 @@ export class ScopeKeeper {
     })
   }
 
-  #begin(request: ApplyRequest): BegunApply {
+  /** Right after its start the daemon brings back what was applied, say; a request waits for that instead of failing. */
+  async #ownWork(): Promise<void> {
+    const own = (): Work | undefined => [...this.#works].find(({ isOwn }) => isOwn)
+    for (let work = own(); work; work = own()) await work.over
+  }
+
+  /** An app that could not start because of others does so once these are there. */
+  #leaveWaiting(results: readonly StepResult[]): void {
+    for (const { step, outcome } of results) {
+      const spec = this.#applied.apps[step.app]?.spec
+      if (outcome.status !== 'done' && spec && this.isWanted(step.app)) this.#engine.waitOn(this.scope, step.app, spec)
+    }
+  }
+
+  #begin(request: ApplyRequest, isOwn = false): BegunApply {
     this.refuseBusy(verbOf(request.intent))
     const { intent, desired, expectedPlan, by } = request
     const change = this.plan(intent, desired)
@@ -194,11 +227,14 @@ export class ScopeKeeper {
     this.#saveHolds(change)
     this.#liftDown(change.plan)
     const what = intent.kind === 'apply' ? 'apply' : intent.verb
-    const finished = this.#working({ by, what }, (work) => this.#carryOut(change, request, work))
+    const finished = this.#working({ by, what, isOwn }, (work) => this.#carryOut(change, request, work))
     return { plan: change.plan, finished }
   }
 
-  async #working<T>(who: { by: string; what: string }, carryOut: (work: Omit<Work, 'over'>) => Promise<T>): Promise<T> {
+  async #working<T>(
+    who: Pick<Work, 'by' | 'what' | 'isOwn'>,
+    carryOut: (work: Omit<Work, 'over'>) => Promise<T>,
+  ): Promise<T> {
     const begun = { ...who, since: Date.now(), cancellation: new Cancellation(), overruled: new Set<string>() }
     const running = carryOut(begun)
     const work: Work = { ...begun, over: running.then(noop, noop) }
@@ -244,6 +280,7 @@ export class ScopeKeeper {
       if (outcome.status === 'skipped') this.#engine.releaseUnused(this.scope, step.app)
     }
     const problem = this.#record(change, results, by, overruled)
+    this.#leaveWaiting(results)
     const worst = exitCodeOf(results)
     const apps = done.only ?? Object.keys(change.next)
     const late = desired !== null && worst === EXIT.ok ? await this.#engine.whenSettled(this.scope, apps) : []
@@ -327,6 +364,9 @@ export class ScopeKeeper {
 
 /** What a daemon does by itself when it starts. */
 const HEALS: ReadonlySet<StepAction> = new Set<StepAction>(['start', 'scale', 'stop', 'roll', 'restart'])
+
+/** Who begins what no operator asked for. */
+const DAEMON = 'eco daemon'
 
 function noop(): void {}
 

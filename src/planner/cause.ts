@@ -13,12 +13,14 @@ export function describeCause(
   drift: readonly DriftItem[],
   instances: number | null,
   restartsWith: readonly string[],
+  given: string | null,
 ): string {
   const parts: string[] = []
-  if (verb !== null && restartsWith.length === 0)
+  if (given !== null) parts.push(given)
+  else if (verb !== null && restartsWith.length === 0)
     parts.push(verb === 'scale' && instances !== null ? `eco scale ${instances}` : `eco ${verb}`)
   else if (change !== null) parts.push(describeChange(change))
-  if (restartsWith.length > 0) parts.push(`restarts with ${restartsWith.join(', ')}`)
+  if (given === null && restartsWith.length > 0) parts.push(`restarts with ${restartsWith.join(', ')}`)
   const healed = drift.filter((item) => item.heal === 'step')
   for (const item of healed.slice(0, NAMED)) parts.push(describeDrift(item))
   if (healed.length > NAMED) parts.push(`and ${healed.length - NAMED} more`)

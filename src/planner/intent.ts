@@ -30,6 +30,8 @@ export interface VerbTarget {
   readonly app: string
   /** For `restart`; null: all. */
   readonly slots: readonly number[] | null
+  /** Why, when it is not an operator who asks: `src/server.js changed`. */
+  readonly cause?: string
 }
 
 export type Intent = ApplyIntent | VerbIntent

@@ -8,7 +8,7 @@ import { cascade } from './cascade.ts'
 import { describeCause } from './cause.ts'
 import { editApp, wantedInstances } from './edit.ts'
 import { describeGate } from './gate.ts'
-import type { Intent } from './intent.ts'
+import type { Intent, VerbTarget } from './intent.ts'
 import { expandOperations } from './operations.ts'
 import { compareNames, orderSteps } from './order.ts'
 import { planApp } from './plan-app.ts'
@@ -29,6 +29,7 @@ export interface PlanInput {
 }
 
 const NO_DEPENDENCIES: AppSpec['dependsOn'] = {}
+const NO_VERB = { verb: null, instances: null, apps: [] as readonly VerbTarget[] }
 const NOTHING_RUNS: ReadonlyMap<number, number> = new Map()
 
 /**
@@ -143,7 +144,8 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
       return { app, down: leavesNothing(half), dependsOn, dependedOn, outcome, action: half, running }
     })
   })
-  const verb = intent.kind === 'verb' ? intent.verb : null
+  const { verb, instances, apps } = intent.kind === 'verb' ? intent : NO_VERB
+  const causes = new Map(apps.map(({ app, cause }) => [app, cause]))
   return orderSteps(pending).map(({ step: { app, action, outcome, running }, after }, index): Step => {
     const { change, drift, next, restartsWith } = outcome
     const spec = next?.spec ?? get(applied.apps, app)?.spec
@@ -152,7 +154,7 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
       id: index + 1,
       app,
       action: action.action,
-      cause: describeCause(verb, change, drift, intent.kind === 'verb' ? intent.instances : null, restartsWith),
+      cause: describeCause(verb, change, drift, instances, restartsWith, causes.get(app) ?? null),
       trigger: verb !== null ? 'verb' : change !== null || restartsWith.length > 0 ? 'change' : 'drift',
       impact: ACTION_IMPACT[action.action],
       after: after.map((position) => position + 1),

@@ -198,3 +198,96 @@ test('the wait is over when a job has completed, and its failure is told', async
   expect(result.code).toBe(7)
   expect(result.stderr).toContain('start api: waits for migrate: migrate exited with code 3')
 })
+
+/** Three apps in a chain, each of which restarts with the one before it; a fourth that does not. */
+function chain(rig: Rig): Record<string, object> {
+  for (const app of ['a', 'b', 'c', 'd']) rig.write(`go-${app}`, '')
+  return {
+    a: gated(rig),
+    b: gated(rig, { depends_on: { a: { condition: 'ready', restart: true } } }),
+    c: gated(rig, { depends_on: { b: { condition: 'ready', restart: true } }, rollout: { exclusive: true } }),
+    d: gated(rig, { depends_on: { a: 'ready' } }),
+  }
+}
+
+test('what restarts with a dependency does so after it, in the plan of a restart by hand; others are left alone', async () => {
+  await using rig = await createRig()
+  expect(await rig.apply({ apps: chain(rig) })).toMatchObject({ code: 0 })
+  const [before, left] = [await Promise.all(['a', 'b', 'c'].map((app) => rig.pids(app))), await rig.pids('d')]
+  rmSync(join(rig.dir, 'diary'))
+  const result = await rig.eco(['restart', 'a'])
+  expect(result).toMatchObject({ code: 0 })
+  expect(result.stdout).toContain('restarts with a')
+  expect(result.stdout).toContain('restarts with b')
+  expect(await Promise.all(['a', 'b', 'c'].map((app) => rig.pids(app)))).not.toEqual(before)
+  expect(await rig.pids('d')).toEqual(left)
+  expect(diary(rig)).toEqual(['down a', 'up a', 'up b', 'down b', 'down c', 'up c'])
+  // Nothing comes after it.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(diary(rig)).toHaveLength(6)
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
+})
+
+test('when a dependency crashes, what restarts with it does so once it is ready again, along the chain', async () => {
+  await using rig = await createRig()
+  expect(await rig.apply({ apps: chain(rig) })).toMatchObject({ code: 0 })
+  const [a = 0, b = 0, c = 0, d] = (await Promise.all(['a', 'b', 'c', 'd'].map((app) => rig.pids(app)))).flat()
+  rmSync(join(rig.dir, 'diary'))
+  rmSync(join(rig.dir, 'go-a'))
+  process.kill(a, 'SIGKILL')
+  await eventually(() => expect(diary(rig)).toContain('up a'))
+  // Not before it is ready.
+  expect(await rig.pids('b')).toEqual([b])
+  rig.write('go-a', '')
+  await eventually(async () => {
+    expect(isRunning(b)).toBe(false)
+    expect(isRunning(c)).toBe(false)
+    for (const app of await rig.ls()) expect(app).toMatchObject({ state: 'running', ready: 1 })
+  })
+  expect(diary(rig)).toEqual(['up a', 'up b', 'down b', 'down c', 'up c'])
+  expect(await rig.pids('d')).toEqual([d])
+  const { events } = (await rig.eco(['describe', 'b', '--json'])).json().apps[0] as { events: { message: string }[] }
+  expect(events.map(({ message }) => message)).toContain('reload: restarts with a')
+})
+
+test('a dependency with several instances that all crash restarts its dependents once', async () => {
+  await using rig = await createRig()
+  const apps = chain(rig)
+  const a = gated(rig, { instances: 3 })
+  expect(await rig.apply({ apps: { a, b: apps['b'] } })).toMatchObject({ code: 0 })
+  rmSync(join(rig.dir, 'diary'))
+  for (const pid of await rig.pids('a')) process.kill(pid, 'SIGKILL')
+  await eventually(() => expect(diary(rig)).toContain('down b'))
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(diary(rig).filter((line) => line === 'up b')).toHaveLength(1)
+})
+
+test('an app that a failed dependency kept from starting starts once that is mended', async () => {
+  await using rig = await createRig()
+  rig.write('go-db', '')
+  const apps = { db: gated(rig, { restart: { max: 1 } }), api: { ...sleeper, depends_on: { db: 'ready' } } }
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  await rig.eco(['stop', 'api'])
+  rig.write('bad', '')
+  const [db = 0] = await rig.pids('db')
+  process.kill(db, 'SIGKILL')
+  await eventually(async () => expect((await rig.app('db')).state).toBe('failed'))
+  expect(await rig.eco(['start', 'api'])).toMatchObject({ code: 7 })
+  expect(await rig.app('api')).toMatchObject({
+    state: 'starting',
+    reason: 'waits for db being ready: db#0 failed: exited with code 1: 1 restarts within 60s of running',
+  })
+  rmSync(join(rig.dir, 'bad'))
+  expect(await rig.eco(['restart', 'db'])).toMatchObject({ code: 0 })
+  await eventually(async () => expect(await rig.app('api')).toMatchObject({ state: 'running', reason: null }))
+})
+
+test('restarted together by hand, a dependent stops first and starts last', async () => {
+  await using rig = await createRig()
+  for (const app of ['a', 'b']) rig.write(`go-${app}`, '')
+  const apps = { a: gated(rig), b: gated(rig, { depends_on: { a: 'ready' } }) }
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  rmSync(join(rig.dir, 'diary'))
+  expect(await rig.eco(['restart', 'a', 'b'])).toMatchObject({ code: 0 })
+  expect(diary(rig)).toEqual(['down b', 'down a', 'up a', 'up b'])
+})

@@ -16,6 +16,8 @@ export interface Waiter {
   readonly spec: AppSpec
   /** The steps of its plan that come first: `roll db`. */
   readonly behind: readonly string[]
+  /** No plan starts it: called once its dependencies are there. */
+  readonly start?: () => void
 }
 
 type Groups = (scope: ScopeId) => ReadonlyMap<string, AppGroup>
@@ -40,6 +42,15 @@ export class Dependencies {
     }
   }
 
+  forget(scope: ScopeId, app: string): void {
+    this.#waiters.get(scopeName(scope))?.delete(app)
+  }
+
+  /** Whether every dependency is as far as the app asks, now. */
+  areMet(scope: ScopeId, spec: AppSpec): boolean {
+    return Object.entries(spec.dependsOn).every(([app, condition]) => !this.#standing(scope, app, condition, 1))
+  }
+
   waiter(scope: ScopeId, app: string): Waiter | null {
     return this.#waiters.get(scopeName(scope))?.get(app) ?? null
   }
@@ -60,7 +71,14 @@ export class Dependencies {
 
   /** An instance of the scope changed. */
   changed(scope: ScopeId): void {
-    for (const look of this.#looks.get(scopeName(scope)) ?? []) look()
+    const name = scopeName(scope)
+    for (const look of this.#looks.get(name) ?? []) look()
+    const waiters = this.#waiters.get(name) ?? []
+    for (const [app, { spec, start }] of waiters) {
+      if (!start || !this.areMet(scope, spec)) continue
+      this.forget(scope, app)
+      start()
+    }
   }
 
   /**

@@ -17,10 +17,18 @@ import { logTail } from './log-tail.ts'
 import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
 import { Runs } from './runs.ts'
 import { stopInOrder } from './stop-in-order.ts'
+import { Successions } from './successions.ts'
 import { SocketsOfPlan } from './sockets-of-plan.ts'
 
 const DONE: StepOutcome = { status: 'done' }
 const CANCELLED: StepOutcome = { status: 'skipped', reason: '' }
+
+export interface EngineListeners {
+  /** The instance is ready in another process than before. */
+  succeeded(runner: InstanceRunner): void
+  /** What kept the app from starting is over. */
+  unblocked(scope: ScopeId, app: string): void
+}
 
 /** The supervisor of this machine behind the Engine interface. */
 export class LocalEngine implements Engine {
@@ -30,6 +38,8 @@ export class LocalEngine implements Engine {
   readonly #socketsOfPlan: SocketsOfPlan
   readonly #runs: Runs
   readonly #dependencies: Dependencies
+  readonly #successions = new Successions()
+  #listeners: EngineListeners = { succeeded: () => {}, unblocked: () => {} }
 
   constructor(host: RunnerHost, sockets: SocketRegister) {
     this.#notify = host.notify
@@ -38,12 +48,19 @@ export class LocalEngine implements Engine {
       ...host,
       changed: (runner) => {
         host.changed(runner)
-        this.#dependencies.changed(runner.id.scope)
+        const { scope, app } = runner.id
+        this.#dependencies.changed(scope)
+        const group = this.#groups.of(scope).get(app)
+        if (group && this.#successions.isSuccession(group, runner)) this.#listeners.succeeded(runner)
       },
     })
     this.#dependencies = new Dependencies((scope) => this.#groups.of(scope))
     this.#socketsOfPlan = new SocketsOfPlan(sockets, this.#groups)
     this.#runs = new Runs(host, this.#groups)
+  }
+
+  listen(listeners: EngineListeners): void {
+    this.#listeners = listeners
   }
 
   groups(scope: ScopeId): ReadonlyMap<string, AppGroup> {
@@ -63,6 +80,19 @@ export class LocalEngine implements Engine {
   waiting(scope: ScopeId, app: string): { readonly spec: AppSpec; readonly reason: string } | null {
     const waiter = this.#dependencies.waiter(scope, app)
     return waiter && { spec: waiter.spec, reason: this.#dependencies.reason(scope, app) ?? '' }
+  }
+
+  /** Nothing of the app runs because of its dependencies: it is told to the listener once they are there. */
+  waitOn(scope: ScopeId, app: string, spec: AppSpec): void {
+    const group = this.#groups.of(scope).get(app)
+    if (spec.kind !== 'service' || Object.keys(spec.dependsOn).length === 0 || (group?.runners.length ?? 0) > 0) return
+    const start = (): void => this.#listeners.unblocked(scope, app)
+    this.#dependencies.queue(scope, app, { spec, behind: [], start })
+    this.#dependencies.changed(scope)
+  }
+
+  areDependenciesMet(scope: ScopeId, spec: AppSpec): boolean {
+    return this.#dependencies.areMet(scope, spec)
   }
 
   nextRun(scope: ScopeId, app: string): number | null {
@@ -187,6 +217,7 @@ export class LocalEngine implements Engine {
       case 'run':
         return failedOr(await this.#runs.run(group, applied(after)))
       case 'stop':
+        this.#dependencies.forget(scope, step.app)
         this.#runs.unschedule(group) // of a cron app: no runs while it is held
         await stopSlots(group, step.slots)
         return DONE
@@ -236,6 +267,7 @@ export class LocalEngine implements Engine {
   }
 
   async #remove(group: AppGroup): Promise<void> {
+    this.#dependencies.forget(group.scope, group.app)
     this.#runs.unschedule(group)
     await Promise.all(group.runners.map((runner) => retire(group, runner)))
     this.#socketsOfPlan.release(group.owner)

@@ -72,19 +72,22 @@ export async function replaceSlots(
   signal: AbortSignal,
 ): Promise<StepOutcome> {
   const replaced: number[] = []
+  // Going back would be the same once more: the supervisor goes on trying, as after any start.
+  const isSame = before.version === after.version
   for (const slot of slots) {
     if (signal.aborted) return CUT_SHORT
     progress(`replacing ${group.app}#${slot} (${replaced.length + 1} of ${slots.length})`)
-    const failure = await replaceOne(group, slot, after, how)
+    const failure = await replaceOne(group, slot, after, how, isSame)
     if (failure === null) {
       replaced.push(slot)
       continue
     }
     if (signal.aborted) return CUT_SHORT
+    if (how === 'exclusive' && isSame) return { status: 'failed', ...failure }
     progress(`${failure.reason}; going back to version ${before.version}`)
     const lost = how === 'exclusive' ? [slot, ...replaced] : replaced
     let second: Failure | null = null
-    for (const back of lost) second = (await replaceOne(group, back, before, how)) ?? second
+    for (const back of lost) second = (await replaceOne(group, back, before, how, false)) ?? second
     return second === null ? { status: 'rolled-back', ...failure } : notBroughtBack(failure, second)
   }
   return { status: 'done' }
@@ -105,6 +108,7 @@ export async function replaceAll(
   const failure = await startSlots(group, after, slots, progress)
   if (failure === null) return { status: 'done' }
   if (signal.aborted) return CUT_SHORT
+  if (before.version === after.version) return { status: 'failed', ...failure }
   progress(`${failure.reason}; going back to version ${before.version}`)
   await stopSlots(group, slots)
   const second = await startSlots(group, before, old, progress)
@@ -122,6 +126,7 @@ async function replaceOne(
   slot: number,
   applied: AppliedApp,
   how: 'surge' | 'exclusive',
+  isSame: boolean,
 ): Promise<Failure | null> {
   const olds = group.runners.filter((runner) => runner.id.slot === slot)
   if (how === 'exclusive') await Promise.all(olds.map((old) => retire(group, old)))
@@ -129,7 +134,7 @@ async function replaceOne(
   successor.start()
   const failure = await readyOrFailure(successor)
   if (failure !== null) {
-    await retire(group, successor)
+    if (how === 'surge' || !isSame) await retire(group, successor)
     return failure
   }
   if (how === 'surge') await Promise.all(olds.map((old) => retire(group, old)))
