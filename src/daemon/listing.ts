@@ -66,6 +66,7 @@ function listInstance(app: string, instance: ObservedInstance, monitor: Monitor)
     memory_bytes: usage?.memoryBytes ?? null,
     last_exit: instance.lastExit,
     reason: instance.reason,
+    notes: instance.notes,
   }
 }
 

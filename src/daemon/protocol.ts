@@ -163,6 +163,8 @@ export interface ListedInstance {
   readonly memory_bytes: number | null
   readonly last_exit: Exit | null
   readonly reason: string | null
+  /** What is not as the file asks for, although it runs; left out when there is nothing. */
+  readonly notes?: readonly string[] | undefined
 }
 
 export interface AppDescription extends ListedApp {

@@ -17,6 +17,7 @@ import {
 import { eventData } from './event-data.ts'
 import type { Group, Nest } from './group.ts'
 import { InstanceLimits } from './instance-limits.ts'
+import { oomKills } from './limits.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import type { OomWatch } from './oom-watch.ts'
 import type { NotifySocket, NotifySockets } from './notify-socket.ts'
@@ -104,6 +105,7 @@ export class InstanceRunner {
   #waitingFor: string | null = null
   #notes: readonly string[] = []
   #limits: InstanceLimits | null = null
+  readonly #told = new Set<string>()
   /** Log files with their sizes when the current run began. */
   logOffsets: readonly { readonly path: string; readonly offset: number }[] = []
   readonly #listeners = new Set<() => void>()
@@ -297,13 +299,25 @@ export class InstanceRunner {
       this.#limits.close()
       this.#limits = null
     }
-    if (pid === null || (this.#limits === null && limits.memoryBytes === null && limits.cpu === null)) return
-    this.#limits ??= new InstanceLimits(pid, this.#host.memory, {
+    if (this.#limits === null && limits.memoryBytes === null && limits.cpu === null) return
+    if (pid === null || this.#group === null) return
+    this.#limits ??= new InstanceLimits(pid, this.#group, {
+      cgroups: this.#host.trees.cgroups,
+      memory: this.#host.memory,
       exceeded: (reason, urgent) => this.#feed({ type: 'fault', incarnation, reason, urgent }),
     })
-    const known = this.#limits.notes
+    if (this.#limits.isApplied(limits)) return
     this.#limits.apply(limits)
-    for (const note of this.#limits.notes) if (!known.includes(note)) this.#record(note)
+    this.#tellNotes(this.#limits.notes)
+  }
+
+  /** Each once, and not again at every restart. */
+  #tellNotes(notes: readonly string[]): void {
+    for (const note of notes) {
+      if (this.#told.has(note)) continue
+      this.#told.add(note)
+      this.#record(note)
+    }
   }
 
   #policy(): LifePolicy {
@@ -470,13 +484,16 @@ export class InstanceRunner {
     const { phase } = this.#instance
     if (exit.kind !== 'signal' || exit.signal !== 'SIGKILL') return exit
     if (phase.name === 'stopping' && phase.killed) return exit
-    return this.#host.oom.hasJustKilled() ? { ...exit, oom: true } : exit
+    const cgroup = this.#group?.cgroup ?? null
+    const kills = cgroup === null ? null : oomKills(cgroup)
+    const isOom = kills === null ? this.#host.oom.hasJustKilled() : kills > 0
+    return isOom ? { ...exit, oom: true } : exit
   }
 
   /** What is not as the spec asks for, although it runs. */
   #note(notes: readonly string[]): void {
     this.#notes = [...this.#notes, ...notes]
-    for (const note of notes) this.#record(note)
+    this.#tellNotes(notes)
     this.#host.changed(this)
   }
 

@@ -9,6 +9,13 @@ export interface Excess {
   readonly urgent: boolean
 }
 
+export interface GuardedTree {
+  /** Pid of the process whose tree it is, alive. */
+  readonly leader: number
+  /** Pids of its processes that are known for certain, whatever their parents; `isComplete`: there are no others. */
+  members(): { readonly pids: readonly number[]; readonly isComplete: boolean }
+}
+
 /** Keeps one tree below its limit for as long as it is not closed. */
 export interface MemoryGuard {
   readonly limitBytes: number
@@ -30,11 +37,10 @@ export class MemoryWatch {
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param leader pid of the process whose tree it is, alive
    * @param exceeded called when the tree is above its limit: once, and once more when that becomes urgent
    */
-  guard(leader: number, limitBytes: number, exceeded: (excess: Excess) => void): MemoryGuard {
-    const guard = new Guard(leader, limitBytes, this.#pageBytes, exceeded, () => {
+  guard(tree: GuardedTree, limitBytes: number, exceeded: (excess: Excess) => void): MemoryGuard {
+    const guard = new Guard(tree, limitBytes, this.#pageBytes, exceeded, () => {
       this.#guards.delete(guard)
       if (this.#guards.size > 0) return
       clearInterval(this.#timer)
@@ -47,21 +53,26 @@ export class MemoryWatch {
   }
 
   #survey(): void {
-    const byLeader = new Map([...this.#guards].map((guard) => [guard.leader, guard]))
-    const trees = treesOf(readAllStats(), new Set(byLeader.keys()))
-    for (const [leader, guard] of byLeader) guard.consider(trees.get(leader) ?? [])
+    const unsure = new Map<number, Guard>()
+    for (const guard of this.#guards) {
+      if (guard.tree.members().isComplete) guard.look()
+      else unsure.set(guard.tree.leader, guard)
+    }
+    if (unsure.size === 0) return
+    const trees = treesOf(readAllStats(), new Set(unsure.keys()))
+    for (const [leader, guard] of unsure) guard.look(trees.get(leader) ?? [])
   }
 }
 
 class Guard implements MemoryGuard {
-  readonly leader: number
+  readonly tree: GuardedTree
   limitBytes: number
   readonly #pageBytes: number
   readonly #exceeded: (excess: Excess) => void
   readonly #closed: () => void
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
-  #tree: readonly ProcStat[]
+  #known: readonly ProcStat[]
   #last: { readonly usedBytes: number; readonly at: number } | null = null
   /** By how much the sum of RSS counts pages more than once, as last counted. */
   #sharedBytes = 0
@@ -70,19 +81,18 @@ class Guard implements MemoryGuard {
   #told: 'nothing' | 'excess' | 'urgent' = 'nothing'
 
   constructor(
-    leader: number,
+    tree: GuardedTree,
     limitBytes: number,
     bytesOfPage: number,
     exceeded: (excess: Excess) => void,
     closed: () => void,
   ) {
-    this.leader = leader
+    this.tree = tree
     this.limitBytes = limitBytes
     this.#pageBytes = bytesOfPage
     this.#exceeded = exceeded
     this.#closed = closed
-    const stat = readStat(leader)
-    this.#tree = stat === null ? [] : [stat]
+    this.#known = statsOf([tree.leader])
   }
 
   setLimit(limitBytes: number): void {
@@ -98,14 +108,18 @@ class Guard implements MemoryGuard {
     this.#closed()
   }
 
-  look(): void {
-    this.consider(refreshed(this.#tree))
+  /** @param found its processes as a survey has found them; left out: those known so far, and their children */
+  look(found?: readonly ProcStat[]): void {
+    const { pids, isComplete } = this.tree.members()
+    if (isComplete) return this.#consider(statsOf(pids))
+    const tree = found ?? refreshed(this.#known)
+    const known = new Set(tree.map(({ pid }) => pid))
+    this.#consider([...tree, ...statsOf(pids.filter((pid) => !known.has(pid)))])
   }
 
-  /** @param tree its processes, as of now */
-  consider(tree: readonly ProcStat[]): void {
-    this.#tree = tree
-    const usedBytes = this.#used(tree)
+  #consider(processes: readonly ProcStat[]): void {
+    this.#known = processes
+    const usedBytes = this.#used(processes)
     const at = performance.now()
     const elapsedMs = this.#last === null ? 0 : at - this.#last.at
     const growth = this.#last === null || elapsedMs < 5 ? 0 : ((usedBytes - this.#last.usedBytes) / elapsedMs) * 1000
@@ -113,7 +127,7 @@ class Guard implements MemoryGuard {
     clearTimeout(this.#timer)
     const pauseMs = nextLookMs(this.limitBytes, usedBytes, growth)
     // A slow one is seen by the next survey.
-    if (pauseMs < SLOWEST_MS && tree.length > 0) this.#timer = setTimeout(() => this.look(), pauseMs).unref()
+    if (pauseMs < SLOWEST_MS && processes.length > 0) this.#timer = setTimeout(() => this.look(), pauseMs).unref()
     if (usedBytes > this.limitBytes) this.#tell(usedBytes)
   }
 
@@ -125,18 +139,22 @@ class Guard implements MemoryGuard {
   }
 
   /** The sum of RSS; where that is above the limit, and pages may be counted twice in it, each page once. */
-  #used(tree: readonly ProcStat[]): number {
-    const sum = tree.reduce((pages, stat) => pages + stat.rssPages, 0) * this.#pageBytes
-    if (tree.length < 2) return sum
+  #used(processes: readonly ProcStat[]): number {
+    const sum = processes.reduce((pages, stat) => pages + stat.rssPages, 0) * this.#pageBytes
+    if (processes.length < 2) return sum
     if (sum <= this.limitBytes) return sum
-    const isDue = performance.now() - this.#countedAt > RECOUNT_MS || tree.length !== this.#countedProcesses
+    const isDue = performance.now() - this.#countedAt > RECOUNT_MS || processes.length !== this.#countedProcesses
     if (!isDue && sum - this.#sharedBytes <= this.limitBytes) return sum - this.#sharedBytes
-    const used = distinctBytes(tree, this.#pageBytes)
+    const used = distinctBytes(processes, this.#pageBytes)
     this.#countedAt = performance.now()
-    this.#countedProcesses = tree.length
+    this.#countedProcesses = processes.length
     this.#sharedBytes = Math.max(0, sum - used)
     return used
   }
+}
+
+function statsOf(pids: readonly number[]): ProcStat[] {
+  return pids.flatMap((pid) => readStat(pid) ?? [])
 }
 
 /** `uses 123M of memory, above its limit of 100M` */

@@ -1,5 +1,6 @@
 import { callOrStart } from '../../daemon/ensure.ts'
 import type { AppDescription, ListedInstance, Selection } from '../../daemon/protocol.ts'
+import { describeAttributes, describeLimits } from '../describe-attributes.ts'
 import { neutralise } from '../../config/diagnostic.ts'
 import { lastLines } from '../../logs/tail.ts'
 import { describeExit } from '../../model/observed.ts'
@@ -83,6 +84,8 @@ function specLines(spec: AppSpec): string[] {
         ]
       : []),
     ...field('stop', `${stop.signal}, SIGKILL after ${formatDuration(stop.timeoutMs)}`),
+    ...field('limits', describeLimits(spec.limits)),
+    ...field('runs as', describeAttributes(spec.attributes)),
     ...field(
       'depends on',
       Object.entries(spec.dependsOn)
@@ -115,6 +118,7 @@ function instanceLines(instance: ListedInstance): string[] {
   return [
     `  ${instance.id}: ${facts.join(', ')}`,
     ...(instance.reason === null ? [] : [`    why: ${instance.reason}`]),
+    ...(instance.notes ?? []).map((note) => `    note: ${note}`),
     ...(exit === null ? [] : [`    last exit: ${describeExit(exit)} at ${new Date(exit.at).toISOString()}`]),
   ]
 }
