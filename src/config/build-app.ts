@@ -1,3 +1,4 @@
+import { forSlot } from '../model/instance-values.ts'
 import type { AppSpec, Endpoint, Listen, Ready } from '../model/spec.ts'
 import type { AppNode } from './app-node.ts'
 import { SPEC_DEFAULTS } from '../model/defaults.ts'
@@ -38,7 +39,7 @@ export async function buildApp(
   const kind = app.data.kind ?? 'service'
   checkKind(app, kind, report)
   const env = await buildEnv(app, listen, context)
-  const pathVariable = env.get('PATH')?.value ?? context.env['PATH']
+  const pathVariable = forSlot(env.get('PATH')?.value ?? context.env['PATH'] ?? '', 0) || undefined
   const program = buildProgram(app, context, pathVariable, report)
   const schedule = await buildSchedule(app, kind, report)
   const attributes = buildAttributes(app, context)

@@ -1,5 +1,6 @@
 import { type Stats, statSync } from 'node:fs'
 import path from 'node:path'
+import { withoutMarkers } from '../model/instance-values.ts'
 import type { AppNode } from './app-node.ts'
 import { errnoOf } from './read-source.ts'
 import type { BuildContext } from './build-context.ts'
@@ -38,6 +39,14 @@ export function buildProgram(
   if (script && command) {
     report(app.keyAt('command'), `${app.label} has both script and command`, 'keep one of them')
     return null
+  }
+  for (const [key, words] of [
+    ['command', command] as const,
+    ['args', args] as const,
+    ['node_args', nodeArgs] as const,
+  ]) {
+    const index = words?.findIndex((word) => withoutMarkers(word).includes('\0')) ?? -1
+    if (index >= 0) report(app.at(key, index), `${app.label}.${key}[${index}] holds a NUL byte`)
   }
   const search: Search = { cwd, programs, pathVariable }
   if (script) return buildScript(app, script, search, report)

@@ -5,7 +5,9 @@ import { buildApp } from './build-app.ts'
 import type { BuildContext } from './build-context.ts'
 import { buildDependencies, checkCycles } from './build-dependencies.ts'
 import { buildListen, checkListenConflicts } from './build-listen.ts'
+import { checkOversubscription } from './oversubscription.ts'
 import type { EffectiveFile } from './prepare-environment.ts'
+import { readCpus } from './read-cpus.ts'
 import { entryAt, mapAt } from './tree.ts'
 import type { MapNode, TreeNode } from './tree.ts'
 
@@ -34,7 +36,10 @@ export async function buildDesired(file: EffectiveFile, context: BuildContext): 
       return [app.name, await buildApp(app, listen, dependencies, context)] as const
     }),
   )
-  return Object.fromEntries(built.filter((entry): entry is [string, AppSpec] => entry[1] !== null))
+  const specs = Object.fromEntries(built.filter((entry): entry is [string, AppSpec] => entry[1] !== null))
+  const apps = drafts.map(({ app }) => app)
+  checkOversubscription(apps, specs, readCpus, context.problems.warning)
+  return specs
 }
 
 /** The `project:` of a file, or its folder's name made to fit. */

@@ -1,3 +1,4 @@
+import { withoutMarkers } from '../model/instance-values.ts'
 import type { EnvValue as SpecValue, Listen } from '../model/spec.ts'
 import type { AppNode } from './app-node.ts'
 import type { BuildContext } from './build-context.ts'
@@ -31,7 +32,8 @@ export async function buildEnv(app: AppNode, listen: readonly Listen[], context:
     else values.delete(name)
   }
   for (const [name, { value }] of values) {
-    if (value.includes('\0')) context.problems.error(app.at('env', name), `${app.label}.env.${name} holds a NUL byte`)
+    if (withoutMarkers(value).includes('\0'))
+      context.problems.error(app.at('env', name), `${app.label}.env.${name} holds a NUL byte`)
   }
   return values
 }

@@ -1,12 +1,13 @@
 import path from 'node:path'
+import { showPerInstance } from '../model/instance-values.ts'
 import type { Diagnostic } from './diagnostic.ts'
 import { normalEnvironment, resolveEnvironment, resolveFile } from './load-ecosystem.ts'
 import type { LoadOptions, Sources } from './load-ecosystem.ts'
 import { maskSecrets } from './mask-secrets.ts'
 import { parseFile } from './parse-file.ts'
 import { projectName } from './build-desired.ts'
-import { EMPTY_MAP, mapAt, scalar, toData, toRecord } from './tree.ts'
-import type { MapEntry, MapNode, TreeNode } from './tree.ts'
+import { EMPTY_MAP, mapAt, mapScalars, scalar, toData, toRecord } from './tree.ts'
+import type { MapEntry, MapNode, ScalarNode, TreeNode } from './tree.ts'
 
 export type EffectiveResult =
   | {
@@ -39,8 +40,13 @@ export async function effectiveConfig(options: Omit<LoadOptions, 'seal'>): Promi
   ])
   const apps = mapAt(effective.root, 'apps') ?? EMPTY_MAP
   const entries = new Map<string, MapEntry>([...project, ...effective.root.entries])
-  entries.set('apps', { keyAt: null, value: mapValues(apps, redactApp) })
+  entries.set('apps', { keyAt: null, value: mapValues(mapScalars(apps, asWritten), redactApp) })
   return { ok: true, file, config: toRecord({ ...effective.root, entries }), warnings: diagnostics, sources }
+}
+
+/** What differs from instance to instance, in the file's words. */
+function asWritten(node: ScalarNode): ScalarNode {
+  return typeof node.value === 'string' ? { ...node, value: showPerInstance(node.value) } : node
 }
 
 function redactApp(app: TreeNode): TreeNode {

@@ -1,8 +1,12 @@
+import { instanceMarker } from '../model/instance-values.ts'
 import type { Report } from './problem.ts'
 import { formatPath, mapScalars } from './tree.ts'
 import type { MapNode, Path, ScalarNode, Span, TreeNode } from './tree.ts'
 
 const EXPRESSION = /\$\$|\$\{([^}]*)\}?/g
+/** The slot of an instance, with a number added or not. */
+const INSTANCE = /^\s*(?:(\d{1,9})\s*\+\s*instance|instance(?:\s*\+\s*(\d{1,9}))?)\s*$/
+const ABOUT_INSTANCE = /^[\s\d+*/%()-]*instance\b/
 const BODY = /^([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^]*))?$/
 
 export interface InterpolateOptions {
@@ -15,6 +19,7 @@ export interface InterpolateOptions {
 
 /**
  * Replaces `${VAR}`, `${VAR:-default}`, `${VAR:?message}` and `$$` in every string of a tree; a lone `$` stays.
+ * `${instance}` and `${instance + 3000}` become markers that each instance resolves for itself.
  *
  * @returns the same tree when there was nothing to replace
  */
@@ -38,7 +43,10 @@ function interpolateScalar(node: ScalarNode, value: string, path: Path, options:
   let isResolved = true
   const result = value.replace(EXPRESSION, (expression: string, body: string | undefined) => {
     if (expression === '$$') return '$'
-    const found = resolve(expression, body ?? '', formatPath(path), spanOf(expression, node, options.text), options)
+    const at = spanOf(expression, node, options.text)
+    const found = ABOUT_INSTANCE.test(body ?? '')
+      ? instanceValue(expression, body ?? '', path, at, options.error)
+      : resolve(expression, body ?? '', formatPath(path), at, options)
     isResolved &&= found !== null
     return found ?? expression
   })
@@ -73,6 +81,39 @@ function resolve(
   if (operator === ':-') return operand
   missing(at, `${where}: the variable ${name} is not set${operand ? `: ${operand}` : ''}`, `set ${name}`)
   return null
+}
+
+function instanceValue(expression: string, body: string, path: Path, at: Span | null, error: Report): string | null {
+  const where = formatPath(path)
+  const [whole, before, after = '0'] = INSTANCE.exec(body) ?? []
+  if (whole === undefined || !expression.endsWith('}')) {
+    error(at, `${where}: ${expression} cannot be worked out`, 'write ${instance} or ${instance + 3000}')
+    return null
+  }
+  if (mayDiffer(path)) return instanceMarker(Number(before ?? after))
+  error(at, `${where} is the same for every instance, so it cannot hold ${expression}`, hintFor(path[2]))
+  return null
+}
+
+const CHECKS = ['ready', 'readiness', 'health']
+
+/** Whether a value can be another for each instance: variables, arguments, and the addresses of checks. */
+function mayDiffer([top, , key, index, inner]: Path): boolean {
+  if (top !== 'apps') return false
+  if (key === 'env') return inner === undefined || inner === 'value'
+  if (key === 'args' || key === 'node_args') return true
+  if (key === 'command') return index !== 0
+  return CHECKS.includes(String(key)) && (index === 'http' || index === 'tcp')
+}
+
+function hintFor(key: string | number | undefined): string {
+  if (key === 'listen') {
+    return "eco opens what is under listen, for all; an app that opens a port itself: env: { PORT: '${instance + 3000}' }"
+  }
+  if (key === 'hooks' || key === 'stop' || CHECKS.includes(String(key))) {
+    return 'a command finds it in the variable ECO_INSTANCE; $${instance} is the text itself'
+  }
+  return 'it may stand in env, in arguments, and as the port of a check; $${instance} is the text itself'
 }
 
 /** The expression itself, where the value is written in one piece. */

@@ -1,3 +1,4 @@
+import { showPerInstance } from '../model/instance-values.ts'
 import type { FieldChange } from '../model/plan.ts'
 import type { ReadyCheck } from '../model/spec.ts'
 import { isMap } from './diff.ts'
@@ -6,7 +7,14 @@ import { address, describeReadyCheck, quoteCommand } from './gate.ts'
 
 /** A value as the file writes it: durations with a unit, all else as it is. */
 export function jsonValue(path: string, value: unknown): unknown {
-  return isDuration(path) && typeof value === 'number' ? formatDuration(value) : value
+  if (isDuration(path) && typeof value === 'number') return formatDuration(value)
+  return withPerInstance(path, value)
+}
+
+/** Variables and arguments may differ from instance to instance. */
+function withPerInstance(path: string, value: unknown): unknown {
+  if (path.startsWith('env.') && typeof value === 'string') return showPerInstance(value)
+  return path === 'command' && Array.isArray(value) ? value.map((word) => showPerInstance(String(word))) : value
 }
 
 /** A value as a person reads it, on one line but neither escaped for a terminal nor shortened. */
@@ -19,12 +27,12 @@ export function textValue(path: string, value: unknown): string {
     return `${JSON.stringify(value['cron'])}${typeof zone === 'string' ? ` ${zone}` : ''}`
   }
   if (Array.isArray(value)) return textList(path, value)
-  return JSON.stringify(value) ?? '(unset)'
+  return JSON.stringify(withPerInstance(path, value)) ?? '(unset)'
 }
 
 function textList(path: string, list: readonly unknown[]): string {
   if (list.length === 0) return '(none)'
-  if (path === 'command') return quoteCommand(list.map(String))
+  if (path === 'command') return quoteCommand(list.map((word) => showPerInstance(String(word))))
   return list.map((item) => (path === 'listen' ? textListen(item) : JSON.stringify(item))).join(', ')
 }
 

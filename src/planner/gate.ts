@@ -42,10 +42,11 @@ export function describeReadyCheck(check: ReadyCheck): string {
   }
 }
 
-/** `:3000`; `:3000+` for a port of its own for each instance, counting up; `unix:/run/api.sock`. */
+/** `:3000`; `:${instance + 3000}` for a port of its own for each instance; `unix:/run/api.sock`. */
 function endpointText(endpoint: Endpoint): string {
   if (endpoint.type === 'unix') return `unix:${endpoint.path}`
-  return `${address(endpoint.host, endpoint.port)}${endpoint.perInstance ? '+' : ''}`
+  const text = address(endpoint.host, endpoint.port)
+  return endpoint.perInstance ? text.replace(/\d+$/, (port) => `\${instance + ${port}}`) : text
 }
 
 /** The usual local host goes without saying. */

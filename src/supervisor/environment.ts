@@ -1,6 +1,7 @@
 /** The environment of an instance: what the spec declares, what eco documents, and nothing else. */
 
 import type { ScopeId } from '../model/ids.ts'
+import { forSlot } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { loginVariables } from './launch.ts'
@@ -25,8 +26,10 @@ export interface InstanceContext {
 /** What every process of the app gets, hooks and checks included: its variables, and who it is. */
 function ownEnvironment(spec: AppSpec, context: InstanceContext): Record<string, string> {
   const env: Record<string, string> = { ...spec.ambient, ...loginVariables(spec.attributes) }
+  // As programs written for PM2 expect it; before the app's own, which win.
+  if (isNodeProgram(spec)) env['NODE_APP_INSTANCE'] = String(context.slot)
   for (const [name, value] of Object.entries(spec.env)) {
-    env[name] = value.type === 'plain' ? value.value : context.open(value.sealed)
+    env[name] = forSlot(value.type === 'plain' ? value.value : context.open(value.sealed), context.slot)
   }
   env['ECO_PROJECT'] = context.scope.project
   env['ECO_ENV'] = context.scope.environment

@@ -2,6 +2,7 @@ import { sizeOf } from '../logs/tail.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId } from '../model/ids.ts'
 import { isOneOf } from '../model/exit.ts'
+import { commandOf } from '../model/instance-values.ts'
 import type { Exit, ObservedInstance } from '../model/observed.ts'
 import type { AppSpec, Hook, HookName } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
@@ -441,7 +442,7 @@ export class InstanceRunner {
     try {
       pid = spawnInstance(
         {
-          command: spec.command,
+          command: commandOf(spec, this.id.slot),
           cwd: spec.cwd,
           env: {
             ...this.#environment(),

@@ -1,4 +1,15 @@
-import { chmodSync, readFileSync, symlinkSync, truncateSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -6,6 +17,7 @@ import { countInstances, parseCfsQuota, parseCpuMax, quotaFiles, usableCpus } fr
 import { formatDiagnostics } from '../../src/config/diagnostic.ts'
 import { formatDuration, parseDuration } from '../../src/config/duration.ts'
 import { locateFile } from '../../src/config/locate.ts'
+import { readCpus } from '../../src/config/read-cpus.ts'
 import { allKeys, explainKey } from '../../src/config/reference.ts'
 import { ECOSYSTEM_SCHEMA } from '../../src/config/schema.ts'
 import type { Schema } from '../../src/config/schema.ts'
@@ -110,6 +122,35 @@ describe('CPUs', () => {
     ])
   })
 
+  test('are limited by the cpu controller of v1 beside a v2 hierarchy without one (hybrid)', () => {
+    const mounts = readFileSync('test/config/fixtures/hybrid-mountinfo.txt', 'utf8')
+    const cgroup = '9:name=systemd:/\n8:pids:/\n4:memory:/m/960d\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/eco\n0::/\n'
+    const v1 = ['/eco', ''].map((own) => ({
+      version: 1,
+      quota: `/sys/fs/cgroup/cpu${own}/cpu.cfs_quota_us`,
+      period: `/sys/fs/cgroup/cpu${own}/cpu.cfs_period_us`,
+    }))
+    expect(quotaFiles(cgroup, mounts)).toEqual([...v1, { version: 2, max: '/sys/fs/cgroup/unified/cpu.max' }])
+  })
+
+  // The real thing, where this may be done: root, and the cpu controller of v1.
+  const v1 = '/sys/fs/cgroup/cpu'
+  test.skipIf(!isWritable(`${v1}/cgroup.procs`))('are what a quota of v1 leaves', () => {
+    const folder = `${v1}/eco-test-${process.pid}`
+    mkdirSync(folder)
+    const own = /^\d+:(?:[^:\n]*,)?cpu(?:,[^:\n]*)?:(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
+    try {
+      writeFileSync(`${folder}/cpu.cfs_quota_us`, '100000')
+      writeFileSync(`${folder}/cgroup.procs`, String(process.pid))
+      expect(readCpus()).toBe(1)
+      writeFileSync(`${folder}/cpu.cfs_quota_us`, '-1')
+      expect(readCpus()).toBe(availableParallelism())
+    } finally {
+      writeFileSync(`${v1}${own}/cgroup.procs`, String(process.pid))
+      rmdirSync(folder)
+    }
+  })
+
   test('quota files are read as numbers; no limit is none', () => {
     expect(parseCpuMax('150000 100000\n')).toEqual({ quotaUs: 150_000, periodUs: 100_000 })
     expect(parseCpuMax('max 100000\n')).toBeNull()
@@ -184,6 +225,15 @@ describe('the file', () => {
     ])
   })
 })
+
+function isWritable(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function catchError(run: () => unknown): unknown {
   try {

@@ -379,6 +379,45 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     ['4:21 apps.api.restart.max must be a whole number of at least 0, but was "many"'],
   ],
   [
+    'what is the same for every instance',
+    `${APP}    listen: "\${3000 + instance}"\n    cwd: "\${instance}"\n    hooks: { pre_stop: "echo \${instance}" }`,
+    [
+      '4:14 apps.api.listen is the same for every instance, so it cannot hold ${3000 + instance}',
+      '5:11 apps.api.cwd is the same for every instance, so it cannot hold ${instance}',
+      '6:30 apps.api.hooks.pre_stop is the same for every instance, so it cannot hold ${instance}',
+    ],
+  ],
+  [
+    'a program that differs',
+    'apps:\n  api:\n    command: ["run-${instance}", "${instance}"]',
+    ['3:20 apps.api.command[0] is the same for every instance, so it cannot hold ${instance}'],
+  ],
+  [
+    'what cannot be worked out for an instance',
+    `${APP}    env: { A: "\${instance * 2}", B: "\${1 + instance + 1}", C: "\${instance:-1}", D: "\${instance" }`,
+    [
+      '4:16 apps.api.env.A: ${instance * 2} cannot be worked out',
+      '4:38 apps.api.env.B: ${1 + instance + 1} cannot be worked out',
+      '4:64 apps.api.env.C: ${instance:-1} cannot be worked out',
+      '4:85 apps.api.env.D: ${instance cannot be worked out',
+    ],
+  ],
+  [
+    'checks that differ in more than the port, or in no possible port',
+    `${APP}    ready: { http: ":3000/\${instance}" }\n    instances: 3\n    health: { tcp: "\${65534 + instance}" }\n    readiness: { http: ":\${instance}/" }`,
+    [
+      '4:20 apps.api.ready.http may say ${instance} as the port only, like ":${3000 + instance}/healthz"',
+      '6:20 apps.api.health.tcp would be port 65536 for the last of 3 instances; the highest is 65535',
+      '7:24 apps.api.readiness.http must be a path like /healthz, ":8080/healthz", a http:// or https:// URL or "unix:/run/app.sock:/healthz", but was ":${instance}/"',
+    ],
+  ],
+  [
+    'a NUL byte among the arguments',
+    `${APP}    args: [a, "b\\0"]\n    env: { A: "\\0" }`,
+    ['4:15 apps.api.args[1] holds a NUL byte', '5:15 apps.api.env.A holds a NUL byte'],
+  ],
+
+  [
     'a PM2 name',
     `${APP}    max_memory_restart: 300M\n    wait_ready: true\n    out_file: x.log`,
     [

@@ -3,11 +3,15 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { effectiveConfig } from '../../src/config/effective-config.ts'
+import { readCpus } from '../../src/config/read-cpus.ts'
 import type { AppSpec } from '../../src/model/spec.ts'
 import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
+import { forSlot, isPerInstance, showPerInstance } from '../../src/model/instance-values.ts'
 import { globPattern } from '../../src/model/glob.ts'
-import { Project } from './project.ts'
+import { Project, headlines } from './project.ts'
 
 const APP = 'script: app.js'
 
@@ -275,4 +279,118 @@ test.each([
   const pattern = globPattern(glob)
   expect(matching.filter((it) => !pattern.test(it))).toEqual([])
   expect(others.filter((it) => pattern.test(it))).toEqual([])
+})
+
+describe('values that differ from instance to instance', () => {
+  test.each<[lines: string, of: (app: AppSpec) => string | undefined, slot2: string, shown: string]>([
+    ['env: { A: "${instance}" }', envA, '2', '${instance}'],
+    ['env: { A: "${ instance+3000 }/x" }', envA, '3002/x', '${instance + 3000}/x'],
+    ['env: { A: "${3000 + instance}-${instance}" }', envA, '3002-2', '${instance + 3000}-${instance}'],
+    ['env: { A: "$${instance}" }', envA, '${instance}', '$${instance}'],
+    ['env: { A: "$${3000 + instance}${instance}" }', envA, '${3000 + instance}2', '$${3000 + instance}${instance}'],
+    ['env: { A: "$$${instance}" }', envA, '$2', '$$${instance}'],
+    ['env: { A: "$$$${instance}" }', envA, '$${instance}', '$$$${instance}'],
+    ['env: { A: "$${instances}" }', envA, '${instances}', '${instances}'],
+    ['env: { A: { value: "${instance}" } }', envA, '2', '${instance}'],
+    ['args: [a, "-p=${instance + 1}"]', (app) => app.command.at(-1), '-p=3', '-p=${instance + 1}'],
+    [
+      'node_args: ["--inspect=${9229 + instance}"]',
+      (app) => app.command[1],
+      '--inspect=9231',
+      '--inspect=${instance + 9229}',
+    ],
+  ])('%s', async (lines, of, slot2, shown) => {
+    const value = of(await spec(lines)) ?? ''
+    expect(forSlot(value, 2)).toBe(slot2)
+    expect(showPerInstance(value)).toBe(shown)
+  })
+
+  test.each<[lines: string, endpoint: object]>([
+    ['{ http: ":${3000 + instance}/h" }', { ...tcp(3000), perInstance: true }],
+    ['{ http: "http://[::1]:${instance+3000}?x" }', { ...tcp(3000, '::1'), perInstance: true }],
+    ['{ tcp: "${instance + 3000}" }', { ...tcp(3000), perInstance: true }],
+    ['{ tcp: "10.0.0.1:${instance + 3000}" }', { ...tcp(3000, '10.0.0.1'), perInstance: true }],
+  ])('the port of %s', async (check, endpoint) => {
+    const app = await spec(`ready: ${check}\nhealth: ${check}`)
+    expect(app.ready.check).toMatchObject({ endpoint })
+    expect(app.health?.check).toMatchObject({ endpoint })
+    expect(app.rollout.exclusive).toBe(true)
+  })
+
+  test('are shown as the file has them by eco config', async () => {
+    const file = 'apps: { api: { script: app.js, args: ["${1 + instance}"], ready: { tcp: "${instance + 3000}" } } }'
+    using project = new Project({ 'ecosystem.yaml': file })
+    const result = await effectiveConfig({ file: null, cwd: project.folder, environment: null, env: {} })
+    expect(JSON.parse(JSON.stringify(result.ok && result.config)).apps.api).toEqual({
+      script: 'app.js',
+      args: ['${instance + 1}'],
+      ready: { tcp: '${instance + 3000}' },
+    })
+  })
+
+  test('come from defaults and overlays, too, and .env cannot make one', async () => {
+    const file =
+      'defaults: { env: { A: "${instance}", B: "${instance}", C: "${X}" } }\napps: { api: { script: app.js } }\n'
+    const overlay = 'environments: { prod: { apps: { api: { env: { B: "${instance + 5}" } } } } }'
+    using project = new Project({ 'ecosystem.yaml': file + overlay })
+    const { env } = await project.app('api', { environment: 'prod', env: { X: '${instance}', instance: '9' } })
+    const values = Object.values(env).map((one) => (one.type === 'plain' ? forSlot(one.value, 1) : null))
+    expect(values).toEqual(['1', '6', '${instance}'])
+  })
+
+  test('what is shown tells any two values apart', () => {
+    const text = fc.array(fc.constantFrom('$', '{', '}', 'instance', ' + ', '3', '\0instance+0\0', '\0instance+3\0'), {
+      maxLength: 8,
+    })
+    fc.assert(
+      fc.property(text, text, (a, b) => {
+        const [one, other] = [a.join(''), b.join('')]
+        fc.pre(one !== other)
+        expect(showPerInstance(one)).not.toBe(showPerInstance(other))
+      }),
+      {
+        numRuns: 3000,
+        examples: [
+          [
+            ['$', '\0instance+0\0'],
+            ['$', '{', 'instance', '}'],
+          ],
+        ],
+      },
+    )
+  })
+
+  test('anything else is the same in every slot', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.nat({ max: 100 }), (text, slot) => {
+        fc.pre(!isPerInstance(text))
+        expect(forSlot(text, slot)).toBe(text)
+      }),
+    )
+  })
+})
+
+function envA(app: AppSpec): string | undefined {
+  const value = app.env['A']
+  return value?.type === 'plain' ? value.value : undefined
+}
+
+describe('more instances than CPUs', () => {
+  const two = (instances: string): string =>
+    `apps:\n  a: { script: app.js, instances: ${instances} }\n  b: { script: app.js, instances: max }\n`
+
+  test('are a warning where the file tells them by the CPUs', async () => {
+    using project = new Project({ 'ecosystem.yaml': two('max') })
+    const cpus = readCpus()
+    const machine = cpus === 1 ? 'the one CPU' : `the ${cpus} CPUs`
+    expect(headlines(await project.complaints())).toEqual([
+      `ecosystem.yaml:2:35 warning: ${cpus * 2} instances would share ${machine} eco may use: a ${cpus} (max), b ${cpus} (max)`,
+    ])
+    expect((await project.load()).ok).toBe(true)
+  })
+
+  test.each(['1', '100', '"100"'])('are nobody’s business where somebody wrote the number %s', async (instances) => {
+    using project = new Project({ 'ecosystem.yaml': two(instances) })
+    expect(await project.complaints()).toBe('')
+  })
 })

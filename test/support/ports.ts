@@ -17,6 +17,19 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** The first of several ports in a row that nobody listens on. */
+export async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const first = FIRST + Math.floor(Math.random() * (LAST - FIRST - count))
+    const ports = Array.from({ length: count }, (_, index) => first + index)
+    if (ports.some((port) => handedOut.has(port))) continue
+    const free = await Promise.all(ports.map(isFree))
+    if (!free.every(Boolean)) continue
+    for (const port of ports) handedOut.add(port)
+    return first
+  }
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = net.createServer()

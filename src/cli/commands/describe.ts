@@ -3,6 +3,7 @@ import type { AppDescription, ListedInstance, Selection } from '../../daemon/pro
 import { describeAttributes, describeLimits } from '../describe-attributes.ts'
 import { neutralise } from '../../config/diagnostic.ts'
 import { lastLines } from '../../logs/tail.ts'
+import { showSpec } from '../../model/instance-values.ts'
 import { describeExit } from '../../model/observed.ts'
 import type { AppSpec, EnvValue } from '../../model/spec.ts'
 import { formatDuration } from '../../planner/duration.ts'
@@ -20,7 +21,11 @@ const EVENTS = 10
 export async function describe(selection: Selection, json: boolean): Promise<void> {
   const home = ecoHome()
   const { apps: known } = await callOrStart('describe', selection, { home })
-  const apps = known.map((app): DescribedApp => ({ ...app, events: eventsOf(app, home) }))
+  const apps = known.map((app): DescribedApp => ({
+    ...app,
+    spec: showSpec(app.spec),
+    events: eventsOf(app, home),
+  }))
   if (json) process.stdout.write(`${JSON.stringify({ format_version: '1.0', apps })}\n`)
   else process.stdout.write(`${apps.map(describeApp).join('\n')}`)
 }
