@@ -1,4 +1,5 @@
 import type { LocalEngine } from '../engine/local/local-engine.ts'
+import { describeExit, type Exit } from '../model/observed.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
@@ -31,8 +32,9 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
   for (const record of records) {
     const { process, nest } = record
     if (process !== null && !trees.ofAdopted(process, nest).isLeft(pass)) {
-      store.remove(record)
-      // A run that ended unseen has no known result: the job runs again. A service is started again.
+      // A service is started again, a cron app runs again when it is due; a job waits for an operator.
+      if (record.spec.kind === 'job') restoreUnseen(record, engine)
+      else store.remove(record)
       continue
     }
     if (nest !== null) known.add(nest.run)
@@ -67,7 +69,21 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): void {
       logOffsets,
       nest,
     })
+    if (record.spec.kind !== 'service') engine.adoptRun(runner)
   } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
+}
+
+/** Whether a job that ended while no daemon watched has done its work is not known: it counts as failed until it runs again. */
+function restoreUnseen(
+  { scope, app, slot, uid, version, spec, incarnation, restarts }: RuntimeRecord,
+  engine: LocalEngine,
+): void {
+  const lastExit: Exit = { kind: 'unknown', at: Date.now() }
+  const reason = `${describeExit(lastExit)}; whether it succeeded is not known`
+  engine
+    .group(scope, app)
+    .add(slot, { version, spec }, uid)
+    .restore({ restarts, lastExit, incarnation }, 'failed', reason)
 }
 
 /**

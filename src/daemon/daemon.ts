@@ -6,6 +6,7 @@ import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
 import { scopeDir } from '../state/paths.ts'
 import { RevisionStore } from '../state/revision-store.ts'
+import { RunHistoryStore } from '../state/run-history.ts'
 import { RuntimeStore } from '../state/runtime-store.ts'
 import { usesSystemdProtocol } from '../supervisor/environment.ts'
 import type { InstanceRunner, RunnerHost } from '../supervisor/instance-runner.ts'
@@ -42,7 +43,7 @@ export class Daemon {
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
     this.trees = new ProcessTrees(home)
-    this.engine = new LocalEngine(this.#host(preload), this.#sockets)
+    this.engine = new LocalEngine(this.#host(preload), this.#sockets, new RunHistoryStore(home))
     this.engine.listen({
       succeeded: (runner) => this.#cascade(runner),
       unblocked: (scope, app) => {
@@ -135,7 +136,7 @@ export class Daemon {
       const healed = keeper.heal()
       const { apps, holds } = keeper.applied
       for (const [app, applied] of Object.entries(apps)) {
-        if (!holds[app]) await this.engine.schedule(keeper.scope, app, applied)
+        if (!Object.hasOwn(holds, app)) await this.engine.resumeSchedule(keeper.scope, app, applied)
       }
       await healed
     } catch (error) {

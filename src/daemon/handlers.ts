@@ -7,7 +7,7 @@ import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
 import { renderListing } from './listing-text.ts'
 import type { Daemon } from './daemon.ts'
-import { appNames, listApp } from './listing.ts'
+import { appNames, listApp, listRun } from './listing.ts'
 import { resetInstances } from './reset.ts'
 import {
   type ApplyIntent,
@@ -104,6 +104,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
             source_file: keeper.applied.source?.file ?? null,
             spec: withoutSealed(spec),
             logs: logFiles(daemon, keeper, app),
+            runs: spec.kind === 'service' ? [] : daemon.engine.history(keeper.scope, app).runs.map(listRun),
             unwritten_events: daemon.events.unwritten(keeper.scope).filter((event) => event.app === app),
           }
         }),
@@ -203,7 +204,13 @@ function verbWork(daemon: Daemon, params: VerbParams): VerbWork[] {
       hint: `eco ${params.verb} ${partial.app}, or restart one instance with eco restart ${partial.app}#${partial.slots?.[0] ?? 0}`,
     })
   }
-  return [...groupByKeeper(cancels ? found : apps)].map(([keeper, targets]) => ({
+  const meant = apps.filter(({ keeper, app }) => isMeant(keeper, app, params))
+  if (meant.length === 0 && apps[0]) {
+    throw new EcoError('USAGE', `eco restart runs a job or cron app only when it is named.`, {
+      hint: `eco restart ${apps[0].app} runs it now`,
+    })
+  }
+  return [...groupByKeeper(cancels ? found : meant)].map(([keeper, targets]) => ({
     keeper,
     named: targets.map(({ app }) => app),
     intent: {
@@ -215,6 +222,12 @@ function verbWork(daemon: Daemon, params: VerbParams): VerbWork[] {
       allowEmpty: true,
     },
   }))
+}
+
+/** `eco restart all` is about what runs all the time: it does not run the migrations and the nightly report. */
+function isMeant(keeper: ScopeKeeper, app: string, { verb, selectors }: VerbParams): boolean {
+  if (verb !== 'restart' || keeper.applied.apps[app]?.spec.kind === 'service') return true
+  return selectors.some((selector) => selector === app || selector.startsWith(`${app}#`))
 }
 
 function groupByKeeper(apps: readonly Selected[]): Map<ScopeKeeper, Selected[]> {

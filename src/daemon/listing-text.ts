@@ -1,5 +1,6 @@
 /** The table of `eco ls`: laid out in the daemon, whose code is warm; a cold client would take longer. */
 
+import { outcomeText } from '../model/runs.ts'
 import type { ListedApp, ListedInstance, Listing } from './protocol.ts'
 
 export interface TableOptions {
@@ -73,8 +74,8 @@ function appRows(app: ListedApp, now: number): Row[] {
     [
       { text: app.app },
       { text: readyText(app) },
-      { text: stateText(app), style: stateStyle(app.state) },
-      ...(only && app.state !== 'scheduled' ? instanceCells(only, now) : sumCells(app)),
+      { text: stateText(app), style: app.state === 'scheduled' && app.reason ? 'yellow' : stateStyle(app.state) },
+      ...(only && (app.kind !== 'cron' || only.pid !== null) ? instanceCells(only, now) : sumCells(app, now)),
       { text: app.listen.join(' ') },
       { text: app.revision > 0 ? String(app.revision) : '', style: 'dim' },
     ],
@@ -106,11 +107,11 @@ function instanceCells(instance: ListedInstance, now: number): Cell[] {
   ]
 }
 
-function sumCells(app: ListedApp): Cell[] {
+function sumCells(app: ListedApp, now: number): Cell[] {
   const total = (of: (instance: ListedInstance) => number | null): number =>
     app.instances.reduce((sum, instance) => sum + (of(instance) ?? 0), 0)
   if (app.instances.every((it) => it.pid === null))
-    return [{ text: '' }, { text: nextRun(app) }, { text: '' }, { text: '' }, { text: '' }]
+    return [{ text: '' }, { text: runsText(app, now) }, { text: '' }, { text: '' }, { text: '' }]
   return [
     { text: '' },
     { text: '' },
@@ -129,8 +130,14 @@ function stateText(app: ListedApp): string {
   return app.state
 }
 
-function nextRun(app: ListedApp): string {
-  return app.next_run_at === null ? '' : `next ${app.next_run_at.slice(11, 16)}Z`
+/** `last failed, next 03:00Z`; the day where it is not within one. */
+function runsText({ kind, last_run: last, next_run_at: next }: ListedApp, now: number): string {
+  if (kind !== 'cron') return ''
+  const soon = next !== null && Date.parse(next) - now < 86_400_000
+  return [
+    ...(last ? [`last ${outcomeText(last.outcome)}`] : []),
+    ...(next === null ? [] : [`next ${soon ? `${next.slice(11, 16)}Z` : next.slice(0, 10)}`]),
+  ].join(', ')
 }
 
 function stateStyle(state: string): Style {
@@ -147,7 +154,8 @@ function notes(listing: Listing, { color }: TableOptions): string {
       return [`${app.app}: ${what} by ${app.hold.by}; the next apply ends this (eco start ${app.app})`]
     }
     if (app.reason === null || app.state === 'running') return []
-    const next = app.state === 'failed' ? `  next: eco logs ${app.app}` : ''
+    const failed = app.state === 'failed' || app.state === 'scheduled'
+    const next = failed ? `  next: eco logs ${app.app}` : ''
     return [`${app.app}: ${app.reason}${next}`]
   })
   return lines.length === 0 ? '' : `\n${lines.map((line) => paint(line, 'yellow', color)).join('\n')}\n`

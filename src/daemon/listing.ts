@@ -6,7 +6,8 @@ import type { AppliedApp, Hold } from '../model/applied.ts'
 import type { AppSpec, Listen } from '../model/spec.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import type { Monitor } from './monitor.ts'
-import { isoTime, type ListedApp, type ListedInstance } from './protocol.ts'
+import { lastRun, outcomeText, type Run, type RunOutcome } from '../model/runs.ts'
+import { isoTime, type ListedApp, type ListedInstance, type ListedRun } from './protocol.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 
 export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, monitor: Monitor): ListedApp {
@@ -18,6 +19,7 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
   const wanted = wantedCount(spec, hold)
   const runs = observed.some(({ pid }) => pid !== null)
   const nextRun = engine.nextRun(keeper.scope, app)
+  const last = spec && spec.kind !== 'service' ? lastRun(engine.history(keeper.scope, app)) : null
   const { project, environment } = keeper.scope
   // Spelled out: a literal that begins with a spread takes ten times as long, and this is every app of every `eco ls`.
   return {
@@ -27,14 +29,15 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     kind: spec?.kind ?? 'service',
     wanted,
     ready: observed.filter((instance) => instance.ready).length,
-    state: waiting && !runs ? 'starting' : appState(applied, observed, keeper.isDown ? 0 : wanted),
-    reason: (runs ? null : waiting?.reason) ?? observed.find(({ reason }) => reason !== null)?.reason ?? null,
+    state: waiting && !runs ? 'starting' : appState(applied, observed, keeper.isDown ? 0 : wanted, hold),
+    reason: (runs ? null : waiting?.reason) ?? reasonOf(spec, observed, last),
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
     hold: hold && { verb: hold.verb, instances: hold.instances, by: hold.by, at: isoTime(hold.at) },
     listen: spec?.listen.map(listenText) ?? [],
     schedule: spec?.schedule?.cron ?? null,
     next_run_at: nextRun === null ? null : isoTime(nextRun),
+    last_run: last && listRun(last),
     instances: observed.map((instance) => listInstance(app, instance, monitor)),
   }
 }
@@ -92,16 +95,47 @@ export function appState(
   applied: AppliedApp | undefined,
   observed: readonly ObservedInstance[],
   wanted: number,
+  hold: Hold | null = null,
 ): AppStateName {
   const worst = observed.reduce<InstanceStateName | null>(
     (so, { state }) => (so === null || BY_BADNESS.indexOf(state) > BY_BADNESS.indexOf(so) ? state : so),
     null,
   )
   const kind = applied?.spec.kind ?? 'service'
-  if (kind !== 'service' && worst === 'exited') return kind === 'cron' ? 'scheduled' : 'completed'
+  if (kind === 'cron' && (worst === null || ENDED.has(worst))) return hold === null ? 'scheduled' : 'stopped'
+  if (kind === 'job' && worst === 'exited') return 'completed'
   if (worst !== null) return worst
-  if (kind === 'cron') return 'scheduled'
   return wanted > 0 ? 'failed' : 'stopped'
+}
+
+const ENDED: ReadonlySet<InstanceStateName> = new Set(['exited', 'failed', 'stopped'])
+
+/** Why an app is as it is. A cron app whose last run went wrong says so until one goes well. */
+function reasonOf(spec: AppSpec | undefined, observed: readonly ObservedInstance[], last: Run | null): string | null {
+  const going = observed.find(({ state, reason }) => reason !== null && (spec?.kind !== 'cron' || !ENDED.has(state)))
+  if (going) return going.reason
+  if (spec?.kind !== 'cron' || last === null || !WENT_WRONG.has(last.outcome)) return null
+  const attempts = last.attempts > 1 ? ` (${last.attempts} attempts)` : ''
+  return `last run ${outcomeText(last.outcome)}: ${last.reason ?? 'nobody knows why'}${attempts}`
+}
+
+const WENT_WRONG: ReadonlySet<RunOutcome | null> = new Set(['failed', 'timed-out', 'unknown'])
+
+export function listRun(run: Run): ListedRun {
+  const { trigger, version, scheduledAt, startedAt, endedAt, outcome, reason, exit, attempts, count } = run
+  return {
+    trigger,
+    version,
+    scheduled_at: scheduledAt === null ? null : isoTime(scheduledAt),
+    started_at: startedAt === null ? null : isoTime(startedAt),
+    ended_at: endedAt === null ? null : isoTime(endedAt),
+    duration_ms: startedAt === null || endedAt === null ? null : Math.max(0, endedAt - startedAt),
+    outcome,
+    reason,
+    exit,
+    attempts,
+    count,
+  }
 }
 
 function listenText(listen: Listen): number | string {

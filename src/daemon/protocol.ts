@@ -11,6 +11,7 @@
 import type { EcoEvent, StoredEvent } from '../model/events.ts'
 import type { EpochMs, ScopeId } from '../model/ids.ts'
 import type { Exit, InstanceStateName, AppStateName } from '../model/observed.ts'
+import type { RunOutcome, RunTrigger } from '../model/runs.ts'
 import type { Plan } from '../model/plan.ts'
 import type { DesiredState, AppSpec, AppKind } from '../model/spec.ts'
 import type { ExitCode } from '../errors.ts'
@@ -145,7 +146,27 @@ export interface ListedApp {
   readonly listen: readonly (number | string)[]
   readonly schedule: string | null
   readonly next_run_at: string | null
+  /** Of a job or cron app: the last run that started and ended; null: there was none. */
+  readonly last_run: ListedRun | null
   readonly instances: readonly ListedInstance[]
+}
+
+/** A run of a job or cron app; skipped and missed ones too, of which those in a row are one entry with a `count`. */
+export interface ListedRun {
+  readonly trigger: RunTrigger
+  readonly version: number
+  /** null: it was not on a schedule. */
+  readonly scheduled_at: string | null
+  /** null: it never started. */
+  readonly started_at: string | null
+  readonly ended_at: string | null
+  readonly duration_ms: number | null
+  /** null: it goes on. */
+  readonly outcome: RunOutcome | null
+  readonly reason: string | null
+  readonly exit: Exit | null
+  readonly attempts: number
+  readonly count: number
 }
 
 export interface ListedInstance {
@@ -172,6 +193,8 @@ export interface AppDescription extends ListedApp {
   /** Sealed values are left out. */
   readonly spec: AppSpec
   readonly logs: readonly LogFile[]
+  /** Of a job or cron app, oldest first. */
+  readonly runs: readonly ListedRun[]
   /** Events that are not in the file of the scope yet; the others are read there. */
   readonly unwritten_events: readonly StoredEvent[]
 }

@@ -63,6 +63,7 @@ export function adoptStray(stray: Stray, keeper: ScopeKeeper, engine: LocalEngin
     logOffsets: [],
     nest: { run: stray.name, cgroup: trees.cgroups?.find(stray.name)?.path ?? null, isEnclosed: false },
   })
+  if (spec.kind !== 'service') engine.adoptRun(runner)
   const what = `${instanceName(app, slot)} runs with pid ${leader.pid}, and no runtime file tells of it`
   if (!isSurplus) return `${what}; taken over`
   void retire(group, runner)

@@ -29,6 +29,7 @@ export type InstanceEventName =
   | 'adopted'
   | 'run_started'
   | 'run_skipped'
+  | 'run_ended'
   /** Anything else worth knowing. */
   | 'note'
 

@@ -53,8 +53,8 @@ export interface AppChange {
  */
 export type StepAction = 'start' | 'run' | 'schedule' | 'update' | 'scale' | 'roll' | 'restart' | 'stop' | 'remove'
 
-/** What a step goes back to: the file, reality, or the operator. */
-export type StepTrigger = 'change' | 'drift' | 'verb'
+/** What a step goes back to: the file, reality, the operator, or a job with `run: always`. */
+export type StepTrigger = 'change' | 'drift' | 'verb' | 'always'
 
 /** What an operator can ask for besides an apply. */
 export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'scale' | 'delete'

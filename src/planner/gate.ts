@@ -9,8 +9,15 @@ export function describeGate(action: Action, spec: AppSpec): string | null {
   if (action.action === 'update' || action.action === 'schedule' || slots.length === 0) return null
   const starts = action.action !== 'stop' && action.action !== 'remove' && slots.some((slot) => slot < to)
   if (!starts) return `exit: ${spec.stop.signal}, then SIGKILL after ${formatDuration(spec.stop.timeoutMs)}`
-  if (spec.kind === 'job') return 'completion: exit code 0'
+  if (spec.kind === 'cron') return null
+  if (spec.kind === 'job') return `completion: ${successText(spec)}`
   return `ready: ${describeReadyCheck(spec.ready.check)} within ${formatDuration(spec.ready.timeoutMs)}`
+}
+
+/** `exit code 0`, `exit code 0 or 75`, `exit code 0 or SIGTERM` */
+function successText({ restart: { successExitCodes } }: AppSpec): string {
+  const [first, ...others] = successExitCodes
+  return `${typeof first === 'number' ? 'exit code ' : ''}${[first, ...others].join(' or ')}`
 }
 
 /** `http :3000/healthz`, `tcp :6390`, `log /listening/i`; status ranges only where they are not the usual 200-399. */

@@ -1,4 +1,5 @@
 import { unreachable } from '../errors.ts'
+import { SPEC_DEFAULTS } from '../model/defaults.ts'
 import { worstImpact } from '../model/impact.ts'
 import type { Impact } from '../model/impact.ts'
 import type { AppliedApp, Hold } from '../model/applied.ts'
@@ -48,8 +49,9 @@ export interface AppOutcome {
 export function planApp(input: AppInput): AppOutcome {
   const { app, applied, edit } = input
   const wanted = applied === null ? 0 : wantedInstances(applied.spec, input.hold)
-  const seen = survey(input.instances, wanted)
   const { after } = edit
+  const { successExitCodes } = (applied?.spec ?? after)?.restart ?? SPEC_DEFAULTS.restart
+  const seen = survey(input.instances, wanted, successExitCodes)
   if (after === null) return removal(input, seen)
 
   const fields = applied === null ? createdFields(after) : diffSpecs(applied.spec, after)

@@ -1,7 +1,7 @@
 import type { AppliedApp, AppliedState, Hold } from '../model/applied.ts'
 import type { EpochMs } from '../model/ids.ts'
 import type { ObservedState } from '../model/observed.ts'
-import type { Guard, Plan, PlannedChange, Step, Verb } from '../model/plan.ts'
+import type { Guard, Plan, PlannedChange, Step, StepTrigger, Verb } from '../model/plan.ts'
 import type { AppSpec, DesiredState } from '../model/spec.ts'
 import { ACTION_IMPACT, leavesNothing } from './action.ts'
 import { cascade } from './cascade.ts'
@@ -150,12 +150,16 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
     const { change, drift, next, restartsWith } = outcome
     const spec = next?.spec ?? get(applied.apps, app)?.spec
     if (spec === undefined) throw new Error(`Internal error: a step for the unknown app ${app}`)
+    const trigger = triggerOf(verb, outcome)
     return {
       id: index + 1,
       app,
       action: action.action,
-      cause: describeCause(verb, change, drift, instances, restartsWith, causes.get(app) ?? null),
-      trigger: verb !== null ? 'verb' : change !== null || restartsWith.length > 0 ? 'change' : 'drift',
+      cause:
+        trigger === 'always'
+          ? 'run: always'
+          : describeCause(verb, change, drift, instances, restartsWith, causes.get(app) ?? null),
+      trigger,
       impact: ACTION_IMPACT[action.action],
       after: after.map((position) => position + 1),
       gate: describeGate(action, spec),
@@ -173,6 +177,12 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
       }),
     }
   })
+}
+
+function triggerOf(verb: Verb | null, { change, drift, restartsWith }: AppOutcome): StepTrigger {
+  if (verb !== null) return 'verb'
+  if (change !== null || restartsWith.length > 0) return 'change'
+  return drift.some(({ heal }) => heal === 'step') ? 'drift' : 'always'
 }
 
 function isUnchanged(outcome: AppOutcome): boolean {

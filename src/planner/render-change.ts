@@ -58,10 +58,17 @@ export function changeLines(
   return [`${style.paint(COLOR_OF[kind], title)}  ${versions.join(' -> ')}`, ...lines]
 }
 
+/** What happened to a file a job reads; its digests say nothing to a person. */
+function inputText({ before, after }: FieldChange): string {
+  if (before === null) return 'new'
+  return after === null ? 'gone' : 'changed'
+}
+
 function fieldText(style: Style, field: FieldChange, isNew: boolean, room: number, options: ValueOptions): string {
   const [before, after] = field.sensitive
     ? secretSides(field, options.fingerprints)
     : [textValue(field.path, field.before), textValue(field.path, field.after)]
+  if (field.path.startsWith('inputs.')) return inputText(field)
   const clean = (value: string) => style.clean(value.replaceAll('…', style.ellipsis))
   if (isNew) return shortenPair('', clean(after), Math.max(NARROWEST, room), style.ellipsis)[1]
   const width = Math.max(NARROWEST, Math.floor((room - ' -> '.length) / 2))

@@ -15,7 +15,7 @@ export function runStatus(survey: Survey, version: number): RunStatus {
   return survey.finished.has(0) ? 'completed' : 'failed'
 }
 
-/** Decides what happens to a job: it runs when it is new, changed, failed or asked for. */
+/** Decides what happens to a job: it runs when it is new, changed, failed, asked for, or at every apply when it says so. */
 export function jobAction(now: Situation): Action | null {
   const status = runStatus(now.survey, now.version)
   const from = now.survey.running.size
@@ -24,7 +24,9 @@ export function jobAction(now: Situation): Action | null {
     case 'stop':
       return stopRuns(now)
     case 'start':
-      return status === 'running' ? null : run
+      // What has completed is as started as it gets; `eco restart` runs it again.
+      if (status === 'failed' || status === 'missing') return run
+      return now.holdChanges ? { action: 'update', from, to: from, slots: [] } : null
     case 'restart':
       return run
     case 'reload':
@@ -34,7 +36,7 @@ export function jobAction(now: Situation): Action | null {
     case null:
       if (now.edit.hold !== null) return now.impact === 'none' ? null : { action: 'update', from, to: from, slots: [] }
       if (now.before === null || replacesInstances(now.impact)) return run
-      if (status === 'failed' || status === 'missing') return run
+      if (status === 'failed' || status === 'missing' || now.after.job.run === 'always') return run
       return now.impact !== 'none' || now.holdChanges ? { action: 'update', from, to: from, slots: [] } : null
     default:
       return unreachable(now.edit.verb)
@@ -45,6 +47,8 @@ export function jobAction(now: Situation): Action | null {
 export function cronAction(now: Situation): Action | null {
   const from = now.survey.running.size
   if (now.edit.verb === 'stop') return stopRuns(now)
+  // Run now, whatever the schedule says; it is armed too.
+  if (now.edit.verb === 'restart') return { action: 'run', from, to: 1, slots: [0] }
   if (now.before === null || now.holdChanges) return { action: 'schedule', from, to: from, slots: [] }
   return now.impact === 'none' ? null : { action: 'update', from, to: from, slots: [] }
 }

@@ -1,11 +1,13 @@
 import { unreachable } from '../errors.ts'
+import { isOneOf } from '../model/exit.ts'
+import type { ExitStatus } from '../model/spec.ts'
 import type { InstanceStateName, ObservedInstance } from '../model/observed.ts'
 
 /** The observed instances of an app, sorted by what a plan asks about them. */
 export interface Survey {
   /** Version of each slot that is up, or on its way up by the supervisor's own doing. */
   readonly running: ReadonlyMap<number, number>
-  /** Slots that ended with code 0 and were left so. */
+  /** Slots that ended with success and were left so. */
   readonly finished: ReadonlySet<number>
   /** The one instance that speaks for a slot: the one that is up, else the newest. */
   readonly bySlot: ReadonlyMap<number, ObservedInstance>
@@ -18,8 +20,9 @@ const NOTHING: Survey = { running: new Map(), finished: new Set(), bySlot: new M
 /**
  * @param wanted instances wanted up to now: a slot below it that is being stopped comes back (a liveness restart, say),
  *   one above it does not
+ * @param success exit codes and signals that are success
  */
-export function survey(instances: readonly ObservedInstance[], wanted: number): Survey {
+export function survey(instances: readonly ObservedInstance[], wanted: number, success: readonly ExitStatus[]): Survey {
   if (instances.length === 0) return NOTHING
   const running = new Map<number, number>()
   const finished = new Set<number>()
@@ -32,7 +35,7 @@ export function survey(instances: readonly ObservedInstance[], wanted: number): 
   }
   for (const [slot, instance] of bySlot) {
     if (isUp(instance, wanted)) running.set(slot, instance.version)
-    else if (instance.state === 'exited' && instance.lastExit?.kind === 'code' && instance.lastExit.code === 0) {
+    else if (instance.state === 'exited' && isOneOf(instance.lastExit, success)) {
       finished.add(slot)
     }
   }

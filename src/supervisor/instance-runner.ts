@@ -22,6 +22,7 @@ import { oomKills } from './limits.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import type { OomWatch } from './oom-watch.ts'
 import type { NotifySocket, NotifySockets } from './notify-socket.ts'
+import { retryPolicy } from './restart-policy.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { launchBeside } from './launch.ts'
 import { watchLife } from './life-watch.ts'
@@ -86,6 +87,9 @@ export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'in
 }
 
 const HOOK_NAMES: readonly HookName[] = ['pre_start', 'post_start', 'pre_stop', 'post_stop']
+
+/** A longer one would fire at once; a run may take a month. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Carries one instance through its life: feeds events to the pure transition, carries out its effects. */
 export class InstanceRunner {
@@ -323,15 +327,9 @@ export class InstanceRunner {
 
   #policy(): LifePolicy {
     const { spec } = this
-    const { policy, max, windowMs } = spec.restart
-    // A job and a cron run end by design: what restarts them is a retry.
-    const restart =
-      spec.kind === 'service'
-        ? { policy, max, windowMs }
-        : { policy: 'on_failure' as const, max: spec.job.retries, windowMs: Number.POSITIVE_INFINITY }
     return {
       stop: spec.stop,
-      restart: { ...spec.restart, ...restart },
+      restart: spec.kind === 'service' ? spec.restart : retryPolicy(spec.restart, spec.job.retries),
       readyTimeoutMs: spec.ready.timeoutMs,
       runTimeoutMs: spec.kind === 'service' ? null : spec.job.timeoutMs,
       hasReadiness: spec.readiness !== null,
@@ -364,7 +362,9 @@ export class InstanceRunner {
       case 'set-deadline':
         clearTimeout(this.#timer)
         if (effect.at !== null) {
-          this.#timer = setTimeout(() => this.#feed({ type: 'deadline' }), Math.max(0, effect.at - steadyNow()))
+          // One that comes too early is set again.
+          const pauseMs = Math.min(Math.max(0, effect.at - steadyNow()), LONGEST_TIMER_MS)
+          this.#timer = setTimeout(() => this.#feed({ type: 'deadline' }), pauseMs)
         }
         return
       case 'record':

@@ -6,7 +6,7 @@ import { isOneOf } from '../model/exit.ts'
 import type { EpochMs } from '../model/ids.ts'
 import { describeExit, type Exit } from '../model/observed.ts'
 import type { Effect, Fault, Instance, LifePolicy, Phase, Running, Stopping, Transition } from './instance-state.ts'
-import { decideRestart, NO_RESTARTS } from './restart-policy.ts'
+import { decideRestart, isRun, NO_RESTARTS } from './restart-policy.ts'
 
 /** Pause between one SIGKILL and the next, for a group that keeps forking or sits in the kernel. Milliseconds. */
 const KILL_AGAIN_MS = 1000
@@ -153,7 +153,9 @@ export function settle(
   if (fault === null) return start(forgiven(instance), policy, now)
   // Up from ready until it ended: what the rest of its group took to end does not count.
   const upMs = readyAt === null ? 0 : (endedAt ?? now) - readyAt
-  const decision = decideRestart(policy.restart, instance.history, fault, upMs, policy.dice)
+  const decision = isUnknown(exit, fault, policy)
+    ? ({ type: 'give-up', history: instance.history, reason: 'whether it succeeded is not known' } as const)
+    : decideRestart(policy.restart, instance.history, fault, upMs, policy.dice)
   const next = { ...instance, history: decision.history }
   const what = fault.reason
   switch (decision.type) {
@@ -177,6 +179,11 @@ export function settle(
     default:
       return unreachable(decision)
   }
+}
+
+/** A run that nobody saw end may have done its work: it is not for eco to do it again. */
+function isUnknown(exit: Exit | null, fault: Fault, { restart }: LifePolicy): boolean {
+  return exit?.kind === 'unknown' && fault.reason === describeExit(exit) && isRun(restart)
 }
 
 export const NO_DEADLINE: Effect = { type: 'set-deadline', at: null }

@@ -39,6 +39,7 @@ export function decideRestart(
   upMs: number,
   dice: number,
 ): RestartDecision {
+  if (isRun(policy)) return decideRetry(policy, history, clean, dice)
   const upClock = history.upClock + Math.max(0, upMs)
   const marks = history.marks.filter((mark) => mark > upClock - policy.windowMs)
   const inARow = upMs >= STABLE_MS ? 0 : history.inARow
@@ -50,10 +51,7 @@ export function decideRestart(
     return { type: clean ? 'leave' : 'give-up', history: { upClock, marks, inARow }, reason }
   }
   if (marks.length >= policy.max) {
-    const reason =
-      policy.windowMs === Number.POSITIVE_INFINITY
-        ? `${marks.length + 1} attempt${marks.length > 0 ? 's' : ''}`
-        : `${marks.length} restarts within ${policy.windowMs / 1000}s of running`
+    const reason = `${marks.length} restarts within ${policy.windowMs / 1000}s of running`
     return { type: 'give-up', history: { upClock, marks, inARow }, reason }
   }
   const attempt = marks.length + 1
@@ -62,6 +60,32 @@ export function decideRestart(
     delayMs: withJitter(backoffDelay(policy.backoff, inARow), policy.backoff.jitter, dice),
     history: { upClock, marks: [...marks, upClock], inARow: inARow + 1 },
     reason: `restart ${attempt} of ${policy.max}`,
+  }
+}
+
+/** The policy of a job or a cron run: it ends by design, and what restarts it is a retry. */
+export function retryPolicy(policy: RestartPolicy, retries: number): RestartPolicy {
+  return { ...policy, policy: 'on_failure', max: retries, windowMs: Number.POSITIVE_INFINITY, stopExitCodes: [] }
+}
+
+/** Whether the policy is one of runs. */
+export function isRun({ windowMs }: RestartPolicy): boolean {
+  return windowMs === Number.POSITIVE_INFINITY
+}
+
+/** There is a pause before every retry, however long the attempt before it took. */
+function decideRetry(policy: RestartPolicy, history: RestartHistory, clean: boolean, dice: number): RestartDecision {
+  const { max, backoff } = policy
+  const retry = history.inARow + 1
+  if (clean) return { type: 'leave', history, reason: 'its run is over' }
+  if (retry > max) {
+    return { type: 'give-up', history, reason: max === 0 ? 'it has no retries' : `all ${max + 1} attempts failed` }
+  }
+  return {
+    type: 'restart',
+    delayMs: withJitter(backoffDelay(backoff, retry), backoff.jitter, dice),
+    history: { ...history, inARow: retry },
+    reason: `retry ${retry} of ${max}`,
   }
 }
 

@@ -41,6 +41,7 @@ function app(name: string, instances: readonly ListedInstance[], fields: Partial
     listen: [],
     schedule: null,
     next_run_at: null,
+    last_run: null,
     instances,
     ...fields,
   }

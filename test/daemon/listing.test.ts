@@ -17,7 +17,7 @@ test.each<[AppKind | null, InstanceStateName[], number, string]>([
   ['job', ['failed'], 1, 'failed'],
   ['cron', [], 0, 'scheduled'],
   ['cron', ['exited'], 0, 'scheduled'],
-  ['cron', ['failed'], 0, 'failed'],
+  ['cron', ['failed'], 0, 'scheduled'],
   [null, ['exited'], 0, 'exited'],
   [null, ['starting'], 0, 'starting'],
 ])('%s with %j, %i wanted: %s', (kind, states, wanted, expected) => {

@@ -14,6 +14,7 @@ import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { AppliedApp } from '../../src/model/applied.ts'
 import type { PlannedChange, Step } from '../../src/model/plan.ts'
 import type { AppSpec, Listen } from '../../src/model/spec.ts'
+import { RunHistoryStore } from '../../src/state/run-history.ts'
 import { isAlive, sessionMembers } from '../../src/supervisor/proc.ts'
 import { ProcessTrees } from '../../src/supervisor/process-trees.ts'
 import { MemoryWatch } from '../../src/supervisor/memory-watch.ts'
@@ -64,6 +65,7 @@ beforeEach(() => {
       removed: () => {},
     },
     sockets,
+    new RunHistoryStore(root),
   )
 })
 
@@ -228,7 +230,7 @@ describe('schedules', () => {
   test('scheduled twice at once, it runs once', async () => {
     const scheduler = new Scheduler()
     let runs = 0
-    const set = (): Promise<void> => scheduler.set('shop/default/report', cron('* * * * * *'), () => runs++)
+    const set = () => scheduler.set('shop/default/report', cron('* * * * * *'), null, () => runs++)
     await Promise.all([set(), set(), set()])
     await eventually(() => runs > 0)
     scheduler.clear('shop/default/report')

@@ -784,14 +784,12 @@ describe('verbs', () => {
       Steps
       #1  start api        starts api#1
           eco start; api#1 failed: 16 restarts in 60 s · ready: http :3000/healthz within 30s
-      #2  run migrate      runs once
-          eco start · completion: exit code 0
-      #3  schedule report  arms the schedule
+      #2  schedule report  arms the schedule
           eco start; ends eco stop report by deploy@tty1 at 2026-01-02T03:04:05.000Z
-      #4  start worker     starts worker#0, worker#1
+      #3  start worker     starts worker#0, worker#1
           eco start; ends eco stop worker by deploy@tty1 at 2026-01-02T03:04:05.000Z · ready: settled within 30s
 
-      Plan p-41-…: 3 drift items, 4 steps
+      Plan p-41-…: 3 drift items, 3 steps, 1 unchanged
       Apply exactly this: eco apply
       "
     `)

@@ -2,7 +2,13 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { RestartPolicy } from '../../src/model/spec.ts'
-import { backoffDelay, decideRestart, NO_RESTARTS, type RestartHistory } from '../../src/supervisor/restart-policy.ts'
+import {
+  backoffDelay,
+  decideRestart,
+  NO_RESTARTS,
+  retryPolicy,
+  type RestartHistory,
+} from '../../src/supervisor/restart-policy.ts'
 
 const DEFAULT: RestartPolicy = {
   ...SPEC_DEFAULTS.restart,
@@ -39,14 +45,14 @@ test('an exit code of stop_exit_codes is the end, whatever the policy', () => {
 })
 
 test('the retries of a job end by their number alone, however long its attempts take', () => {
-  const retries: RestartPolicy = { ...DEFAULT, policy: 'on_failure', max: 2, windowMs: Number.POSITIVE_INFINITY }
+  const retries = retryPolicy(DEFAULT, 2)
   let history = NO_RESTARTS
   const reasons = [1, 2, 3].map(() => {
     const decision = decideRestart(retries, history, CRASH, 3_600_000, 0.5)
     history = decision.history
     return `${decision.type}: ${decision.reason}`
   })
-  expect(reasons).toEqual(['restart: restart 1 of 2', 'restart: restart 2 of 2', 'give-up: 3 attempts'])
+  expect(reasons).toEqual(['restart: retry 1 of 2', 'restart: retry 2 of 2', 'give-up: all 3 attempts failed'])
 })
 
 test('jitter makes a pause longer or shorter by its share at most', () => {

@@ -1,9 +1,10 @@
 import { callOrStart } from '../../daemon/ensure.ts'
-import type { AppDescription, ListedInstance, Selection } from '../../daemon/protocol.ts'
+import type { AppDescription, ListedInstance, ListedRun, Selection } from '../../daemon/protocol.ts'
 import { describeAttributes, describeLimits } from '../describe-attributes.ts'
 import { neutralise } from '../../config/diagnostic.ts'
 import { lastLines } from '../../logs/tail.ts'
 import { showSpec } from '../../model/instance-values.ts'
+import { outcomeText } from '../../model/runs.ts'
 import { describeExit } from '../../model/observed.ts'
 import type { AppSpec, EnvValue } from '../../model/spec.ts'
 import { formatDuration } from '../../planner/duration.ts'
@@ -16,6 +17,7 @@ import { bytes, duration } from '../../daemon/listing-text.ts'
 
 const LOG_LINES = 5
 const EVENTS = 10
+const RUNS = 10
 
 /** `eco describe`: what an app is, what its instances do, and what happened to them. */
 export async function describe(selection: Selection, json: boolean): Promise<void> {
@@ -58,6 +60,7 @@ function describeApp(app: DescribedApp): string {
     ...field('schedule', app.schedule && `${app.schedule}, next ${app.next_run_at ?? 'never'}`),
     ...specLines(app.spec),
     ...app.instances.flatMap(instanceLines),
+    ...runLines(app.runs),
     ...eventLines(app),
     ...app.logs.flatMap(({ path, stream, instance }) => {
       const last = lastLines(path, LOG_LINES)
@@ -126,6 +129,23 @@ function instanceLines(instance: ListedInstance): string[] {
     ...(instance.notes ?? []).map((note) => `    note: ${note}`),
     ...(exit === null ? [] : [`    last exit: ${describeExit(exit)} at ${new Date(exit.at).toISOString()}`]),
   ]
+}
+
+/** The latest runs of a job or cron app, as a table. */
+function runLines(runs: readonly ListedRun[]): string[] {
+  if (runs.length === 0) return []
+  const rows = runs
+    .slice(-RUNS)
+    .map((run) => [
+      run.started_at ?? run.scheduled_at ?? '',
+      run.duration_ms === null ? '' : duration(run.duration_ms),
+      run.trigger,
+      run.attempts > 1 ? `${run.attempts} attempts` : '',
+      `${outcomeText(run.outcome)}${run.count > 1 ? ` ${run.count} times` : ''}${run.reason === null ? '' : `: ${run.reason}`}`,
+    ])
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+  return ['  runs', ...lines.map((line) => `    ${line.trimEnd()}`)]
 }
 
 function eventLines(app: DescribedApp): string[] {

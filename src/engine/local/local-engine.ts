@@ -2,6 +2,7 @@ import { unreachable } from '../../errors.ts'
 import type { AppliedApp } from '../../model/applied.ts'
 import type { ScopeId } from '../../model/ids.ts'
 import type { ObservedApp, ObservedState } from '../../model/observed.ts'
+import type { RunHistory } from '../../model/runs.ts'
 import type { PlannedChange, Step } from '../../model/plan.ts'
 import type { AppSpec, DesiredState } from '../../model/spec.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
@@ -15,6 +16,7 @@ import { foreignPorts } from './foreign-ports.ts'
 import { GroupRegister, ownerName } from './group-register.ts'
 import { logTail } from './log-tail.ts'
 import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
+import type { RunHistories } from './run-journal.ts'
 import { Runs } from './runs.ts'
 import { stopInOrder } from './stop-in-order.ts'
 import { Successions } from './successions.ts'
@@ -41,7 +43,7 @@ export class LocalEngine implements Engine {
   readonly #successions = new Successions()
   #listeners: EngineListeners = { succeeded: () => {}, unblocked: () => {} }
 
-  constructor(host: RunnerHost, sockets: SocketRegister) {
+  constructor(host: RunnerHost, sockets: SocketRegister, histories: RunHistories) {
     this.#notify = host.notify
     this.#sockets = sockets
     this.#groups = new GroupRegister({
@@ -56,7 +58,7 @@ export class LocalEngine implements Engine {
     })
     this.#dependencies = new Dependencies((scope) => this.#groups.of(scope))
     this.#socketsOfPlan = new SocketsOfPlan(sockets, this.#groups)
-    this.#runs = new Runs(host, this.#groups)
+    this.#runs = new Runs(host, histories)
   }
 
   listen(listeners: EngineListeners): void {
@@ -96,12 +98,22 @@ export class LocalEngine implements Engine {
   }
 
   nextRun(scope: ScopeId, app: string): number | null {
-    return this.#runs.nextRun(scope, app)
+    return this.#runs.nextRun(ownerName(scope, app))
   }
 
-  /** Arms the schedule of a cron app; its instances are runs. */
-  async schedule(scope: ScopeId, app: string, applied: AppliedApp): Promise<void> {
-    await this.#runs.schedule(scope, app, applied)
+  /** The runs of a job or cron app that are remembered. */
+  history(scope: ScopeId, app: string): RunHistory {
+    return this.#runs.history(this.group(scope, app))
+  }
+
+  /** Arms the schedule of a cron app again, in a new daemon: what was due since one looked last was missed. */
+  async resumeSchedule(scope: ScopeId, app: string, applied: AppliedApp): Promise<void> {
+    await this.#runs.schedule(this.group(scope, app), applied, 'stored')
+  }
+
+  /** A run that an earlier daemon started goes on under this one. */
+  adoptRun(runner: InstanceRunner): void {
+    this.#runs.adopted(this.group(runner.id.scope, runner.id.app), runner)
   }
 
   /** A replacement that was cut short left two instances in a slot: the one of the applied version stays. */
@@ -209,13 +221,11 @@ export class LocalEngine implements Engine {
         await stopSlots(group, surplus(step))
         return failedOr(await startSlots(group, applied(after), kept(step), progress))
       case 'update':
-        if (after?.spec.kind === 'cron') await this.schedule(scope, step.app, after)
-        return DONE
       case 'schedule':
-        await this.schedule(scope, step.app, applied(after))
+        if (after?.spec.kind === 'cron') await this.#runs.schedule(group, after, 'now')
         return DONE
       case 'run':
-        return failedOr(await this.#runs.run(group, applied(after)))
+        return this.#run(step, group, applied(after))
       case 'stop':
         this.#dependencies.forget(scope, step.app)
         this.#runs.unschedule(group) // of a cron app: no runs while it is held
@@ -233,14 +243,14 @@ export class LocalEngine implements Engine {
   }
 
   async #replace(
-    { scope, step }: StepOrder,
+    { step }: StepOrder,
     group: AppGroup,
     before: AppliedApp,
     after: AppliedApp,
     progress: Progress,
     signal: AbortSignal,
   ): Promise<StepOutcome> {
-    if (before.spec.kind !== after.spec.kind) return this.#changeKind(scope, group, after, progress)
+    if (before.spec.kind !== after.spec.kind) return this.#changeKind(group, after, progress)
     if (group.socketsLost) return replaceAll(group, before, after, step.to, progress, signal)
     const live = new Set(group.runners.map((runner) => runner.id.slot))
     const how = step.action === 'roll' ? 'surge' : 'exclusive'
@@ -254,16 +264,25 @@ export class LocalEngine implements Engine {
     return DONE
   }
 
-  async #changeKind(scope: ScopeId, group: AppGroup, after: AppliedApp, progress: Progress): Promise<StepOutcome> {
+  async #changeKind(group: AppGroup, after: AppliedApp, progress: Progress): Promise<StepOutcome> {
     this.#runs.unschedule(group)
     await Promise.all(group.runners.map((runner) => retire(group, runner)))
-    if (after.spec.kind === 'job') return failedOr(await this.#runs.run(group, after))
+    if (after.spec.kind === 'job') return failedOr(await this.#runs.run(group, after, 'apply'))
     if (after.spec.kind === 'cron') {
-      await this.schedule(scope, group.app, after)
+      await this.#runs.schedule(group, after, 'now')
       return DONE
     }
     const slots = Array.from({ length: after.spec.instances }, (_, slot) => slot)
     return failedOr(await startSlots(group, after, slots, progress))
+  }
+
+  async #run(step: Step, group: AppGroup, after: AppliedApp): Promise<StepOutcome> {
+    if (after.spec.kind === 'job') {
+      return failedOr(await this.#runs.run(group, after, step.trigger === 'verb' ? 'operator' : 'apply'))
+    }
+    await this.#runs.schedule(group, after, 'now')
+    await this.#runs.runNow(group, after)
+    return DONE
   }
 
   async #remove(group: AppGroup): Promise<void> {
@@ -271,6 +290,7 @@ export class LocalEngine implements Engine {
     this.#runs.unschedule(group)
     await Promise.all(group.runners.map((runner) => retire(group, runner)))
     this.#socketsOfPlan.release(group.owner)
+    this.#runs.forget(group)
     this.#groups.forget(group)
   }
 

@@ -1,4 +1,5 @@
 import type { AppGroup } from '../../supervisor/app-group.ts'
+import { isGoingOn } from './run-watch.ts'
 import { whenStopped } from './await.ts'
 
 /** Stops the instances of these apps: each app once all that depend on it have stopped, everything else at the same time. */
@@ -25,7 +26,9 @@ export async function stopInOrder(groups: readonly AppGroup[]): Promise<void> {
   await Promise.all(groups.map((group) => stop(group, [])))
 }
 
-async function stopRunners({ runners }: AppGroup): Promise<void> {
+async function stopRunners(group: AppGroup): Promise<void> {
+  // How a run ended stays known: a completed job has not to run again.
+  const runners = group.runners.filter((runner) => runner.spec.kind === 'service' || isGoingOn(runner))
   for (const runner of runners) runner.stop()
   await Promise.all(runners.map(whenStopped))
 }
