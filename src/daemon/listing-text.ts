@@ -168,14 +168,14 @@ function plainRows(listing: Listing, now: number): string {
     const head = `${app.project}/${app.environment}/${app.app}`
     const tail = [app.listen.join(',') || '-', String(app.revision)]
     if (app.instances.length === 0)
-      lines.push([head, readyText(app), app.state, '-', '-', '-', '-', '-', ...tail].join(' '))
+      lines.push([head, readyText(app), plainState(app), '-', '-', '-', '-', '-', ...tail].join(' '))
     for (const instance of app.instances) {
       const cells = instanceCells(instance, now).map((cell) => cell.text || '-')
       lines.push(
         [
           `${head}#${instance.slot}`,
           readyText(app),
-          app.kind === 'service' ? instance.state : app.state,
+          app.kind === 'service' ? instance.state : plainState(app),
           ...cells,
           ...tail,
         ].join(' '),
@@ -183,6 +183,11 @@ function plainRows(listing: Listing, now: number): string {
     }
   }
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
+}
+
+/** One word; a failed run must not hide behind `scheduled`. */
+function plainState({ state, reason, last_run: last }: ListedApp): string {
+  return state === 'scheduled' && reason !== null && last?.outcome ? `${state}(${last.outcome})` : state
 }
 
 interface FittedColumn {

@@ -163,3 +163,48 @@ test.each([
   [48_100_000, '45.9M'],
   [2 ** 30, '1.0G'],
 ])('%i bytes are %s', (count, text) => expect(bytes(count)).toBe(text))
+
+describe('a cron app whose last run failed', () => {
+  const backup = listing(
+    app('backup', [], {
+      kind: 'cron',
+      state: 'scheduled',
+      reason: 'last run failed: exited with code 4',
+      wanted: 0,
+      ready: 0,
+      next_run_at: '2027-01-01T00:00:00.000Z',
+      last_run: {
+        trigger: 'schedule',
+        version: 1,
+        scheduled_at: '2026-01-01T00:00:00.000Z',
+        started_at: '2026-01-01T00:00:00.000Z',
+        ended_at: '2026-01-01T00:00:02.000Z',
+        duration_ms: 2000,
+        outcome: 'failed',
+        reason: 'exited with code 4',
+        exit: null,
+        attempts: 1,
+        count: 1,
+      },
+    }),
+  )
+
+  test('does not pass for a healthy one', () => {
+    expect(table(backup)).toMatchInlineSnapshot(`
+      "
+      shop/production
+      app     ready  state      pid                        uptime  restarts  cpu  memory  port  rev
+      backup      -  scheduled       last failed, next 2027-01-01                                41
+
+      backup: last run failed: exited with code 4  next: eco logs backup
+      "
+    `)
+  })
+
+  test('nor in rows for scripts', () => {
+    expect(renderListing(backup, { color: false, width: null, now: NOW })).toMatchInlineSnapshot(`
+      "shop/production/backup - scheduled(failed) - - - - - - 41
+      "
+    `)
+  })
+})

@@ -1,9 +1,11 @@
-/** Jobs, cron apps, and what waits for what. */
+/** Jobs, and what waits for what. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { AppDescription, ListedRun } from '../../src/daemon/protocol.ts'
 import { eventually } from '../support/eventually.ts'
+import { isRunning } from '../support/processes.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
 
 const sleeper = { command: ['sleep', '1000'] }
@@ -101,57 +103,193 @@ test('a dependent of "started" does not wait for readiness', async () => {
   }, 2500)
 })
 
-test('a cron app runs every second when its schedule has six fields, and shows when it is next', async () => {
-  await using rig = await createRig()
-  const apps = {
-    tick: {
-      kind: 'cron',
-      schedule: '* * * * * *',
-      script: fixture('exits-zero.mjs'),
-      env: { RUNS: join(rig.dir, 'runs') },
-    },
+/** A job that fails as often as it is told to: a line in `attempts` for each attempt. */
+function failing(times: number, fields: object = {}): object {
+  const script = `echo "$ECO_APP" >> attempts; test $(wc -l < attempts) -gt ${times} || { echo broken >&2; exit 3; }`
+  return {
+    kind: 'job',
+    command: ['sh', '-c', script],
+    restart: { backoff: { initial: '50ms', jitter: '0%' } },
+    ...fields,
   }
+}
+
+function attempts(rig: Rig): number {
+  const path = join(rig.dir, 'attempts')
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean).length : 0
+}
+
+async function runsOf(rig: Rig, app: string): Promise<readonly ListedRun[]> {
+  const [description] = (await rig.eco(['describe', app, '--json'])).json().apps as AppDescription[]
+  return description?.runs ?? []
+}
+
+test('a failed attempt is retried after a pause, and who depends on the job waits for that', async () => {
+  await using rig = await createRig()
+  const apps = { migrate: failing(2, { retries: 3 }), api: { ...sleeper, depends_on: { migrate: 'completed' } } }
   expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
-  await eventually(() => expect(runs(rig).length).toBeGreaterThanOrEqual(2))
-  const tick = await rig.app('tick')
-  expect(tick).toMatchObject({
-    kind: 'cron',
-    schedule: '* * * * * *',
-    state: expect.stringMatching(/scheduled|running|starting/),
-  })
-  expect(Date.parse(tick.next_run_at ?? '') - Date.now()).toBeLessThan(1500)
-  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
-  // Removed, it does not run any more.
-  expect(await rig.eco(['delete', 'tick', '--yes'])).toMatchObject({ code: 0 })
-  const { length } = runs(rig)
-  await new Promise((resolve) => setTimeout(resolve, 2100)) // two more would have been due
-  expect(runs(rig)).toHaveLength(length)
+  expect(attempts(rig)).toBe(3)
+  expect(await rig.app('migrate')).toMatchObject({ state: 'completed' })
+  expect((await rig.app('api')).ready).toBe(1)
+  expect(await runsOf(rig, 'migrate')).toMatchObject([{ outcome: 'completed', attempts: 3, trigger: 'apply' }])
+  const text = (await rig.eco(['describe', 'migrate'])).stdout
+  expect(text).toMatch(/runs\n.*apply +3 attempts +completed/)
+  expect(text).toContain('restarting in 50 ms (retry 1 of 3)')
+  expect(text).toContain('restarting in 100 ms (retry 2 of 3)')
 })
 
-test('a cron app goes on in the next daemon', async () => {
+test('a job without retries left ends the apply with 7 and its last words, and runs again with the next apply', async () => {
   await using rig = await createRig()
-  const apps = {
-    tick: {
-      kind: 'cron',
-      schedule: '* * * * * *',
-      script: fixture('exits-zero.mjs'),
-      env: { RUNS: join(rig.dir, 'runs') },
-    },
-  }
-  await rig.apply({ apps })
+  const file = { apps: { migrate: failing(2, { retries: 1 }) } }
+  const failed = await rig.apply(file)
+  expect(failed).toMatchObject({ code: 7 })
+  expect(failed.stderr).toContain('run migrate failed: migrate exited with code 3: all 2 attempts failed')
+  expect(failed.stderr).toContain('broken')
+  expect(attempts(rig)).toBe(2)
+  expect(await rig.app('migrate')).toMatchObject({
+    state: 'failed',
+    reason: 'exited with code 3: all 2 attempts failed',
+    last_run: { outcome: 'failed', attempts: 2, reason: 'exited with code 3' },
+  })
+  // Neither a daemon's start nor a verb about others runs it again.
   await rig.eco(['daemon', 'stop'])
-  const { length } = runs(rig)
   await rig.eco(['daemon', 'start'])
-  await eventually(() => expect(runs(rig).length).toBeGreaterThan(length))
+  expect(await rig.app('migrate')).toMatchObject({ state: 'failed' })
+  expect(attempts(rig)).toBe(2)
+  expect(await rig.apply(file)).toMatchObject({ code: 0 })
+  expect(attempts(rig)).toBe(3)
+  expect(await runsOf(rig, 'migrate')).toMatchObject([{ outcome: 'failed' }, { outcome: 'completed', attempts: 1 }])
 })
 
-test('a cron app whose run fails stays scheduled, and its last exit is told', async () => {
+test('success is what success_exit_codes say', async () => {
   await using rig = await createRig()
-  const apps = { tick: { kind: 'cron', schedule: '* * * * * *', script: fixture('crash-at-start.mjs') } }
+  const job = { kind: 'job', command: ['sh', '-c', 'echo run >> runs; exit 75'] }
+  expect(await rig.apply({ apps: { sync: job } })).toMatchObject({ code: 7 })
+  const lenient = { ...job, restart: { success_exit_codes: [0, 75] } }
+  const applied = await rig.apply({ apps: { sync: lenient, api: { ...sleeper, depends_on: { sync: 'completed' } } } })
+  expect(applied).toMatchObject({ code: 0 })
+  expect(applied.stdout).toContain('completion: exit code 0 or 75')
+  expect(await rig.app('sync')).toMatchObject({ state: 'completed' })
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(2)
+})
+
+test('a job that takes too long is stopped, and has failed for that reason', async () => {
+  await using rig = await createRig()
+  const apps = { slow: { kind: 'job', command: ['sleep', '1000'], timeout: '300ms' } }
+  const result = await rig.apply({ apps })
+  expect(result).toMatchObject({ code: 7 })
+  expect(result.stderr).toContain('run slow failed: slow did not end within 0.3s')
+  expect(await runsOf(rig, 'slow')).toMatchObject([{ outcome: 'timed-out', reason: 'did not end within 0.3s' }])
+  expect((await rig.app('slow')).instances).toMatchObject([{ pid: null }])
+})
+
+test('a job runs again when one of its input files changed, which the plan names', async () => {
+  await using rig = await createRig()
+  rig.write('migrations/001.sql', 'create table a')
+  const apps = { migrate: { ...job(rig), cwd: rig.dir, inputs: ['migrations/*.sql'] }, app: sleeper }
   expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
-  await eventually(async () => {
-    const { instances } = await rig.app('tick')
-    expect(instances[0]?.last_exit).toMatchObject({ kind: 'code', code: 3 })
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(1)
+  rig.write('migrations/001.sql', 'create table b')
+  rig.write('migrations/002.sql', 'create table c')
+  const { stdout } = await rig.eco(['diff'])
+  expect(stdout).toMatch(/inputs\.migrations\/001\.sql +changed/)
+  expect(stdout).toMatch(/inputs\.migrations\/002\.sql +new/)
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(2)
+})
+
+test('run: always runs a job at every apply, and at nothing else', async () => {
+  await using rig = await createRig()
+  const apps = { warm: { ...job(rig), run: 'always' }, app: sleeper }
+  await rig.apply({ apps })
+  const { stdout } = await rig.eco(['diff'])
+  expect(stdout).toMatch(/run warm +runs once\n +run: always/)
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(2)
+  await rig.eco(['daemon', 'stop'])
+  await rig.eco(['daemon', 'start'])
+  for (const verb of [
+    ['start', 'all'],
+    ['restart', 'all'],
+    ['stop', 'app'],
+    ['start', 'app'],
+  ]) {
+    expect(await rig.eco(verb)).toMatchObject({ code: 0 })
+  }
+  expect(await rig.apply({ apps }, '--only', 'app')).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(2)
+  // But when it is named.
+  expect(await rig.eco(['restart', 'warm'])).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(3)
+})
+
+test('a completed job stays completed when everything is stopped and started again', async () => {
+  await using rig = await createRig()
+  const apps = { migrate: job(rig), api: { ...sleeper, depends_on: { migrate: 'completed' } } }
+  await rig.apply({ apps })
+  await rig.eco(['daemon', 'stop', '--apps'])
+  await rig.eco(['daemon', 'start'])
+  await eventually(async () => expect((await rig.app('api')).ready).toBe(1))
+  expect(await rig.app('migrate')).toMatchObject({ state: 'completed' })
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(1)
+})
+
+/** Runs until a file `go` is there. */
+const slow = {
+  kind: 'job',
+  command: ['sh', '-c', 'echo run >> runs; while [ ! -e go ]; do sleep 0.02; done'],
+  retries: 5,
+}
+
+/** Applies a slow job, which completes, and runs it again. @returns its pid */
+async function runAgain(rig: Rig, apps: object): Promise<number> {
+  rig.write('go', '')
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  rmSync(join(rig.dir, 'go'))
+  void rig.eco(['restart', 'slow'])
+  await eventually(() => expect(runs(rig)).toHaveLength(2))
+  return eventually(async () => {
+    const [pid] = await rig.pids('slow')
+    expect(pid).toBeTypeOf('number')
+    return pid ?? 0
   })
-  expect(await rig.eco(['apply', '--yes'])).toMatchObject({ code: 0 })
+}
+
+test('a job that ended while no daemon watched has not completed, says so, and runs again with the next apply', async () => {
+  await using rig = await createRig()
+  const apps = { slow, api: { ...sleeper, depends_on: { slow: 'completed' } } }
+  const pid = await runAgain(rig, apps)
+  process.kill(await rig.daemonPid(), 'SIGKILL')
+  rig.write('go', '')
+  await eventually(() => expect(isRunning(pid)).toBe(false))
+  const reason = 'ended while no daemon was watching; whether it succeeded is not known'
+  expect(await rig.app('slow')).toMatchObject({ state: 'failed', reason, last_run: { outcome: 'unknown' } })
+  // Nor does yet another daemon run it.
+  await rig.eco(['daemon', 'stop'])
+  expect((await rig.eco(['diff'])).stdout).toContain(`last run: ${reason}`)
+  expect(runs(rig)).toHaveLength(2)
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  expect(runs(rig)).toHaveLength(3)
+  expect(await runsOf(rig, 'slow')).toMatchObject([
+    { outcome: 'completed', trigger: 'apply' },
+    { outcome: 'unknown', trigger: 'operator', ended_at: null },
+    { outcome: 'completed', trigger: 'apply' },
+  ])
+})
+
+test('a job that goes on under the next daemon ends there, with a result nobody knows, and is not retried', async () => {
+  await using rig = await createRig()
+  await runAgain(rig, { slow })
+  process.kill(await rig.daemonPid(), 'SIGKILL')
+  await rig.eco(['daemon', 'start'])
+  expect(await rig.app('slow')).toMatchObject({ state: 'running' })
+  rig.write('go', '')
+  await eventually(async () => expect(await rig.app('slow')).toMatchObject({ state: 'failed' }))
+  expect(await runsOf(rig, 'slow')).toMatchObject([{ outcome: 'completed' }, { outcome: 'unknown', attempts: 1 }])
+  expect(runs(rig)).toHaveLength(2)
 })
