@@ -15,12 +15,15 @@ import { MemoryWatch } from '../supervisor/memory-watch.ts'
 import { OomWatch } from '../supervisor/oom-watch.ts'
 import { NotifySockets } from '../supervisor/notify-socket.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
+import { TurnQueue } from '../supervisor/turn-queue.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
 import { Monitor } from './monitor.ts'
 import { Renewals } from './renewals.ts'
 import { RuntimeRecorder } from './runtime-recorder.ts'
 import { ScopeKeeper } from './scope-keeper.ts'
+
+const SPAWN_SHARE_MS = 5
 
 /** Everything the daemon keeps: one engine, one keeper for each scope. */
 export class Daemon {
@@ -32,6 +35,7 @@ export class Daemon {
   readonly trees: ProcessTrees
   readonly #sockets = new SocketRegister()
   readonly #runtime: RuntimeStore
+  readonly #recorder: RuntimeRecorder
   readonly #keepers = new Map<string, ScopeKeeper>()
   readonly #renewalsByScope = new Map<string, Renewals>()
   /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
@@ -42,6 +46,7 @@ export class Daemon {
     this.home = home
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
+    this.#recorder = new RuntimeRecorder(this.#runtime)
     this.trees = new ProcessTrees(home)
     this.engine = new LocalEngine(this.#host(preload), this.#sockets, new RunHistoryStore(home))
     this.engine.listen({
@@ -185,6 +190,18 @@ export class Daemon {
     this.#record(scope, app, first?.name ?? instanceName(app, 0), message)
   }
 
+  /** What cannot be written at the moment. */
+  unwritable(): string[] {
+    const state = this.#recorder.problem
+    return [...this.events.problems(), ...(state === null ? [] : [state])]
+  }
+
+  /** Writes what waits to be written. */
+  async flush(): Promise<void> {
+    this.#recorder.flush()
+    await this.events.flushed()
+  }
+
   /** An event about the daemon, in the stream of every scope. */
   tellScopes(event: 'daemon_started' | 'daemon_stopped', message: string): void {
     const data = { pid: process.pid }
@@ -217,9 +234,10 @@ export class Daemon {
   }
 
   #host(preload: string): RunnerHost {
-    const recorder = new RuntimeRecorder(this.#runtime)
+    const recorder = this.#recorder
     return {
       preload,
+      spawns: new TurnQueue(SPAWN_SHARE_MS),
       trees: this.trees,
       memory: new MemoryWatch(),
       oom: new OomWatch(),

@@ -28,8 +28,8 @@ export class EventLog {
   }
 
   /** Scopes whose events cannot be written at the moment. */
-  problems(): [scope: string, message: string][] {
-    return [...this.#writers].flatMap(([scope, { problem }]) => (problem === null ? [] : [[scope, problem]]))
+  problems(): string[] {
+    return [...this.#writers.values()].flatMap(({ problem }) => problem ?? [])
   }
 
   /** Resolves once all events so far are in the files, or cannot be written now. */

@@ -136,7 +136,7 @@ function problems(daemon: Daemon): [scope: string, message: string][] {
   const damaged = daemon.damage().map(([scope, { message, hint }]): [string, string] => {
     return [scope, hint === null ? message : `${message}\n  hint: ${hint}`]
   })
-  const full = daemon.events.problems()
+  const full = daemon.unwritable().map((message): [string, string] => ['', message])
   const down = daemon.keepers().filter((keeper) => keeper.isDown)
   return [
     ...damaged,

@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     daemon.tellScopes('daemon_stopped', `eco daemon ended, pid ${process.pid}`)
     // Still the one daemon while the last events are written: the next must not begin beside it.
     setTimeout(end, FLUSH_MS)
-    void daemon.events.flushed().then(end)
+    void daemon.flush().then(end)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(0))
   process.on('SIGHUP', () => {}) // the terminal it was started from is closed

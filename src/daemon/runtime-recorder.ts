@@ -1,41 +1,114 @@
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import { toWall } from '../supervisor/clock.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
+import { TurnQueue } from '../supervisor/turn-queue.ts'
 
-/** Keeps the runtime file of every instance as the next daemon would need it; writes only when that changed. */
+const SHARE_MS = 3
+const RETRY_MS = 1000
+
+/**
+ * Keeps the runtime file of every instance as the next daemon would need it. Only the latest state is written, when it
+ * differs: at once, or a few turns of the loop later while many change. A process of which no file tells yet is found by
+ * the name of its run.
+ */
 export class RuntimeRecorder {
   readonly #store: RuntimeStore
+  readonly #queue = new TurnQueue(SHARE_MS)
   readonly #written = new WeakMap<InstanceRunner, string>()
+  /** Waits for its turn. */
+  readonly #changed = new Set<InstanceRunner>()
+  /** Could not be written or removed; tried again until it can. */
+  readonly #failed = new Map<InstanceRunner, 'save' | 'remove'>()
+  #failure: string | null = null
+  #isRetrying = false
 
   constructor(store: RuntimeStore) {
     this.#store = store
   }
 
   changed(runner: InstanceRunner): void {
-    const record = recordOf(runner)
-    // Between the decision to spawn and the pid there is nothing to take over.
-    if (record.phase === 'alive' && record.process === null) return
-    const key = [
-      record.phase,
-      record.process?.pid,
-      record.isReady,
-      record.unready !== undefined,
-      record.version,
-      record.restarts,
-    ].join(':')
-    if (this.#written.get(runner) === key) return
-    this.#written.set(runner, key)
-    try {
-      this.#store.save(record)
-    } catch (error) {
-      // Supervision goes on; the next daemon may not know this instance.
-      console.error(`cannot write the runtime file of ${runner.name}: ${(error as Error).message}`)
-    }
+    if (this.#changed.has(runner) || keyOf(runner) === this.#written.get(runner)) return
+    this.#changed.add(runner)
+    this.#queue.add(() => {
+      if (this.#changed.delete(runner)) this.#save(runner)
+    })
   }
 
   removed(runner: InstanceRunner): void {
-    this.#store.remove(runner.id)
+    this.#changed.delete(runner)
+    this.#remove(runner)
   }
+
+  /** Writes what waits: the daemon ends. */
+  flush(): void {
+    for (const runner of this.#changed) this.#save(runner)
+    this.#changed.clear()
+  }
+
+  /** What a next daemon would not know; null: nothing. */
+  get problem(): string | null {
+    if (this.#failure === null) return null
+    const names = [...this.#failed.keys()].map(({ name }) => name)
+    const what = names.length > 3 ? `${names.length} instances` : names.join(', ')
+    return `The state of ${what} cannot be written: ${this.#failure}. Supervision goes on; it is tried again every second.\n  hint: free space on the disk`
+  }
+
+  #save(runner: InstanceRunner): void {
+    const key = keyOf(runner)
+    const record = recordOf(runner)
+    // Between the decision to spawn and the pid there is nothing to take over.
+    if (key === this.#written.get(runner) || (record.phase === 'alive' && record.process === null)) return
+    this.#attempt(runner, 'save', () => {
+      this.#store.save(record)
+      this.#written.set(runner, key)
+    })
+  }
+
+  #remove(runner: InstanceRunner): void {
+    this.#attempt(runner, 'remove', () => this.#store.remove(runner.id))
+  }
+
+  #attempt(runner: InstanceRunner, what: 'save' | 'remove', work: () => void): void {
+    try {
+      work()
+      this.#failed.delete(runner)
+      if (this.#failed.size > 0 || this.#failure === null) return
+      console.error('the state of all instances is written again')
+      this.#failure = null
+    } catch (error) {
+      this.#failed.set(runner, what)
+      const { message } = error as Error
+      if (this.#failure === null) {
+        console.error(
+          `cannot write the state of ${runner.name}: ${message}; supervision goes on, and it is tried again`,
+        )
+      }
+      this.#failure = message
+      if (this.#isRetrying) return
+      this.#isRetrying = true
+      setTimeout(() => this.#again(), RETRY_MS).unref()
+    }
+  }
+
+  #again(): void {
+    this.#isRetrying = false
+    for (const [runner, what] of this.#failed) {
+      this.#queue.add(() => {
+        if (this.#failed.get(runner) !== what) return
+        if (what === 'remove') return this.#remove(runner)
+        // It may need no file any more.
+        this.#failed.delete(runner)
+        this.#save(runner)
+        if (this.#failed.size === 0) this.#failure = null
+      })
+    }
+  }
+}
+
+/** Changes with whatever the next daemon needs. */
+function keyOf(runner: InstanceRunner): string {
+  const { isReady, version, restarts, phase, process, unready } = recordOf(runner)
+  return [phase, process?.pid, isReady, version, restarts, unready !== undefined].join(':')
 }
 
 function recordOf(runner: InstanceRunner): RuntimeRecord {

@@ -33,6 +33,8 @@ export class Group {
   /** Members of other sessions. */
   #strays: readonly ProcIdentity[] = []
   #sent: NodeJS.Signals | null = null
+  /** `#sent` goes out with the next look at what is left. */
+  #isUnsent = false
   #endWait: () => void = () => {}
   #endWatch: () => void = () => {}
 
@@ -59,10 +61,13 @@ export class Group {
    * on until nothing is left.
    */
   signal(signal: NodeJS.Signals): void {
-    const pass = this.#sweep.pass()
     this.#sent = signal
     if (signal === 'SIGKILL') this.cgroup?.kill()
     else this.cgroup?.thaw()
+    // Of a thousand that crash at once, not every one looks around: the wait for the end of the group does, for all.
+    this.#isUnsent = this.#leaderEnded && !this.isEnclosed
+    if (this.#isUnsent) return
+    const pass = this.#sweep.pass()
     if (!this.isEnclosed) {
       // Only now: once their parents have ended, nothing but their environment tells whose children they were.
       if (this.#isLeaderLeft()) this.#addStrays(this.#escaped())
@@ -131,11 +136,16 @@ export class Group {
 
   /** Also gets signals to those that were found only now, out of reach of the ones before. */
   #isEmpty(pass: Pass): boolean {
-    if (this.cgroup?.isPopulated()) return false
+    const isUnsent = this.#isUnsent
+    this.#isUnsent = false
+    if (this.cgroup?.isPopulated()) {
+      if (isUnsent && this.#sent !== null) this.#send(this.#sent, this.#members(pass))
+      return false
+    }
     if (this.isEnclosed) return true
     const left = [...this.#inSession(pass), ...this.#strays.filter(isAlive).map(({ pid }) => pid)]
     if (left.length > 0) {
-      if (this.#sent === 'SIGKILL') this.#send('SIGKILL', new Set(left))
+      if (this.#sent !== null && (isUnsent || this.#sent === 'SIGKILL')) this.#send(this.#sent, new Set(left))
       return false
     }
     const found = (pass.carriers.get(this.run) ?? []).filter(isAlive)

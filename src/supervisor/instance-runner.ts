@@ -40,10 +40,13 @@ import {
 } from './instance-state.ts'
 import { deliverStopMessage } from './stop-message.ts'
 import { transition } from './transition.ts'
+import type { TurnQueue } from './turn-queue.ts'
 
 /** What the supervisor gives every instance: the outside world. */
 export interface RunnerHost {
   readonly trees: ProcessTrees
+  /** A spawn blocks for a millisecond and more: those of a storm take turns with everything else. */
+  readonly spawns: TurnQueue
   readonly memory: MemoryWatch
   readonly oom: OomWatch
   readonly preload: string
@@ -432,6 +435,14 @@ export class InstanceRunner {
   }
 
   #spawn(incarnation: number): void {
+    this.#host.spawns.add(() => {
+      const { phase } = this.#instance
+      const isAwaited = phase.name === 'starting' && phase.step === 'spawn'
+      if (isAwaited && this.#instance.incarnation === incarnation) this.#spawnNow(incarnation)
+    })
+  }
+
+  #spawnNow(incarnation: number): void {
     const { spec } = this
     this.#notes = []
     const nest = this.#host.trees.begin({ ...this.id, version: this.version })

@@ -34,6 +34,8 @@ export class SessionSweep {
   readonly #checks = new Set<(pass: Pass) => boolean>()
   readonly #adopted = new Set<{ readonly process: ProcIdentity; readonly ended: () => void }>()
   #timer: NodeJS.Timeout | undefined
+  /** When the next look may begin: looks leave two thirds of the time to others. On the clock of performance.now(). */
+  #nextLookAt = 0
   #soon: NodeJS.Immediate | undefined
   #round: NodeJS.Timeout | undefined
 
@@ -55,7 +57,9 @@ export class SessionSweep {
   until(check: (pass: Pass) => boolean): () => void {
     this.#checks.add(check)
     // All that ask in one turn of the loop share the first pass.
-    this.#soon ??= setImmediate(() => this.#look())
+    const restMs = this.#nextLookAt - performance.now()
+    if (restMs <= 0) this.#soon ??= setImmediate(() => this.#look())
+    else this.#lookIn(restMs)
     return () => this.#checks.delete(check)
   }
 
@@ -79,8 +83,15 @@ export class SessionSweep {
     const before = performance.now()
     const pass = this.pass()
     for (const check of this.#checks) if (check(pass)) this.#checks.delete(check)
-    const pauseMs = Math.max(POLL_MS, 2 * (performance.now() - before))
-    if (this.#checks.size > 0) this.#timer = setTimeout(() => this.#look(), pauseMs)
+    const after = performance.now()
+    const pauseMs = 2 * (after - before)
+    this.#nextLookAt = after + pauseMs
+    if (this.#checks.size > 0) this.#lookIn(Math.max(POLL_MS, pauseMs))
+  }
+
+  #lookIn(ms: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#look(), ms)
   }
 
   #lookForEnds(): void {

@@ -16,6 +16,7 @@ import type { PlannedChange, Step } from '../../src/model/plan.ts'
 import type { AppSpec, Listen } from '../../src/model/spec.ts'
 import { RunHistoryStore } from '../../src/state/run-history.ts'
 import { isAlive, sessionMembers } from '../../src/supervisor/proc.ts'
+import { TurnQueue } from '../../src/supervisor/turn-queue.ts'
 import { ProcessTrees } from '../../src/supervisor/process-trees.ts'
 import { MemoryWatch } from '../../src/supervisor/memory-watch.ts'
 import { OomWatch } from '../../src/supervisor/oom-watch.ts'
@@ -53,6 +54,7 @@ beforeEach(() => {
     {
       preload,
       trees,
+      spawns: new TurnQueue(5),
       memory: new MemoryWatch(),
       oom: new OomWatch(),
       notify: new NotifySockets(root, import.meta.filename),
