@@ -512,7 +512,7 @@ export class InstanceRunner {
   #watchReady(incarnation: number, pid: number): void {
     if (this.spec.kind !== 'service') return this.#feed({ type: 'ready', incarnation })
     this.#waitingFor = null
-    const subject = { ...this.#probed(pid), logs: this.logOffsets }
+    const subject = { ...this.#probed(pid), isStarting: true, logs: this.logOffsets }
     this.#stopReadyWatch = watchReady(this.spec.ready, subject, {
       ready: () => this.#feed({ type: 'ready', incarnation }),
       waiting: (reason) => {
@@ -528,7 +528,7 @@ export class InstanceRunner {
     const isReady = phase.name === 'running' && phase.unready === null
     this.#stopLifeWatch = watchLife(
       this.spec,
-      { ...this.#probed(pid), isReady },
+      { ...this.#probed(pid), isStarting: false, isReady },
       {
         readiness: (reason) => this.#feed({ type: 'readiness', incarnation, reason }),
         fault: (reason) => this.#feed({ type: 'fault', incarnation, reason, urgent: false }),
@@ -539,7 +539,7 @@ export class InstanceRunner {
     )
   }
 
-  #probed(pid: number): ProbeSubject {
+  #probed(pid: number): Omit<ProbeSubject, 'isStarting'> {
     const { cwd, attributes } = this.spec
     const environment = () => commandEnvironment(this.spec, this.#context(), pid, null)
     return { pid, slot: this.id.slot, cwd, attributes, environment }

@@ -56,7 +56,7 @@ function watch(spec: { readiness?: Probe; health?: Probe }, pid: number, isReady
   const seen: Seen = { readiness: [], faults: [], notes: [] }
   end = watchLife(
     { readiness: null, health: null, ...spec },
-    { ...subjectOf(pid), isReady },
+    { ...subjectOf(pid), isStarting: false, isReady },
     {
       readiness: (reason) => seen.readiness.push(reason),
       fault: (reason) => seen.faults.push(reason),

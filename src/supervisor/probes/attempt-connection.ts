@@ -28,36 +28,58 @@ export async function attemptConnection(
 ): Promise<AttemptResult> {
   const startedAt = performance.now()
   const endpoint = endpointOf(check.endpoint, subject.slot)
+  let others: string | null = null
   for (let tries = 1; ; tries++) {
-    const leftMs = timeoutMs - (performance.now() - startedAt)
-    const outcome = await tryOnce(check, endpoint, subject, Math.max(1, leftMs), timeoutMs, signal)
-    if (outcome.type !== 'shared') return outcome
-    if (tries < MAX_TRIES && performance.now() - startedAt < timeoutMs && !signal.aborted) continue
-    const { reason } = outcome
-    return { type: 'inconclusive', reason: `${describe(check, endpoint)}: ${tries} times ${reason}` }
+    const spentMs = performance.now() - startedAt
+    // The last try gets what is left, and that must be enough for an answer.
+    const isLast = tries === MAX_TRIES || spentMs > timeoutMs / 2
+    const leftMs = Math.max(1, timeoutMs - spentMs)
+    const outcome = await tryOnce(check, endpoint, subject, { leftMs, timeoutMs, isLast, signal })
+    if (outcome.type === 'shared') others = outcome.by ?? others
+    else if (outcome.type !== 'unaccepted') return outcome
+    // Where nobody at all accepts, the instance does not either. Where others do, its turn may just not have come.
+    else if (others === null) return { type: 'failure', reason: outcome.reason }
+    if (outcome.type === 'shared' && !isLast && !signal.aborted) continue
+    const last = others === null ? '' : `, last by ${others}`
+    const reason = `${describe(check, endpoint)}: accepted ${tries} times by others who listen there too${last}`
+    return { type: 'inconclusive', reason }
   }
 }
 
-/** `shared`: somebody else took the connection, on a port the instance listens on too. */
-type Try = AttemptResult | { readonly type: 'shared'; readonly reason: string }
+interface TryOptions {
+  readonly leftMs: number
+  /** Of the whole attempt, for the reason. */
+  readonly timeoutMs: number
+  readonly isLast: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * `shared`: somebody else took the connection, on a port the instance listens on too. `unaccepted`: its time was over
+ * before anybody was seen to take it.
+ */
+type Try =
+  | AttemptResult
+  | { readonly type: 'shared'; readonly by: string | null }
+  | { readonly type: 'unaccepted'; readonly reason: string }
 
 function tryOnce(
   check: HttpCheck | TcpCheck,
   endpoint: Endpoint,
   subject: ProbeSubject,
-  leftMs: number,
-  timeoutMs: number,
-  signal: AbortSignal,
+  { leftMs, timeoutMs, isLast, signal }: TryOptions,
 ): Promise<Try> {
   const what = describe(check, endpoint)
   return new Promise((resolve) => {
-    const acceptorOf = watchAcceptor(endpoint, subject.pid, subject.cwd)
+    const acceptorOf = watchAcceptor(endpoint, subject)
     const socket = net.connect(
       endpoint.type === 'unix'
         ? { path: endpoint.path }
         : { host: endpoint.host.replace(/^\[|\]$/g, ''), port: endpoint.port, lookup: sharedLookup },
     )
     let isOver = false
+    /** Whether the instance was seen to have accepted it. */
+    let isVerified = false
     let timer: NodeJS.Timeout | undefined
     let request: HttpRequest | undefined
     const finish = (outcome: Try): void => {
@@ -80,25 +102,28 @@ function tryOnce(
       const late = isLate(lateMs)
       if (late) return finish(late)
       if (socket.connecting) return fail(`: no connection within ${seconds(timeoutMs)}`)
-      if (!request?.judgeNow()) fail(` gave no answer within ${seconds(timeoutMs)}`)
+      if (request?.judgeNow()) return
+      const reason = `${what} gave no answer within ${seconds(timeoutMs)}`
+      finish({ type: isVerified ? 'failure' : 'unaccepted', reason })
     })
     signal.addEventListener('abort', aborted)
     socket.on('error', broke) // stays: an error may come after the end
 
     /** Whether it was accepted by the instance; ends the try when by somebody else. */
     const isOwn = (): boolean => {
-      const acceptor = acceptorOf(socket)
+      const acceptor = acceptorOf(socket, isLast)
       if (acceptor.type === 'shared' || acceptor.type === 'stranger') finish(foreign(what, acceptor))
-      return acceptor.type === 'own'
+      isVerified = acceptor.type === 'own'
+      return isVerified
     }
-    const ask = (verified: boolean): void => {
+    const ask = (): void => {
       if (check.type === 'tcp') return finish({ type: 'success' })
       request = askHttp(check, endpoint, socket, {
         // The head of the answer is there: the last moment to see who sends it.
         answered: () => {
-          if (verified || isOver) return
+          if (isVerified || isOver) return
           if (isOwn() || isOver) return
-          if (isOnlyListener(endpoint, subject.pid, subject.cwd)) return
+          if (isOnlyListener(endpoint, subject)) return
           finish({ type: 'inconclusive', reason: `${what} was answered, but it cannot be told by whom` })
         },
         judged: (failure) => (failure === null ? finish({ type: 'success' }) : fail(failure)),
@@ -110,9 +135,9 @@ function tryOnce(
       let pauseMs = LOOK_MS.first
       const look = (): void => {
         if (isOver) return
-        if (isOwn()) return ask(true)
+        if (isOwn()) return ask()
         if (isOver) return
-        if (check.type === 'http' && performance.now() - connectedAt >= SILENT_MS) return ask(false)
+        if (check.type === 'http' && performance.now() - connectedAt >= SILENT_MS) return ask()
         timer = setTimeout(look, pauseMs)
         pauseMs = Math.min(pauseMs * LOOK_MS.factor, LOOK_MS.max)
       }
@@ -121,10 +146,9 @@ function tryOnce(
   })
 }
 
-function foreign(what: string, { type, pid, command }: Extract<Acceptor, { pid: number }>): Try {
-  const who = `pid ${pid} (${command})`
-  if (type === 'shared') return { type, reason: `answered by others who share its socket, last by ${who}` }
-  return { type: 'failure', reason: `${what} is answered by ${who}, which is not this instance` }
+function foreign(what: string, { type, by }: Extract<Acceptor, { by: string | null }>): Try {
+  if (type === 'shared') return { type, by }
+  return { type: 'failure', reason: `${what} is answered by ${by}, which is not this instance` }
 }
 
 /** `http 127.0.0.1:3000/healthz`, `tcp unix:/run/app.sock`. A query may hold a token, and is left out. */

@@ -16,6 +16,8 @@ export type AttemptResult =
 export interface ProbeSubject {
   readonly pid: number
   readonly slot: number
+  /** Others may still serve its port: an old version, a sibling. */
+  readonly isStarting: boolean
   readonly cwd: string
   /** As whom its commands run, and with which limits. */
   readonly attributes: ProcessAttributes

@@ -229,7 +229,9 @@ describe('an endpoint that does not behave', () => {
     for (let round = 0; round < 10; round++) {
       await Promise.all(
         ['/hang', '/loop', '/die', '/stream'].flatMap((path) =>
-          Array.from({ length: 25 }, () => ask(httpCheck(tcp(port), { path, body }), subjectOf(child.pid), 150)),
+          Array.from({ length: 25 }, () =>
+            ask(httpCheck(tcp(port), { path, body }), subjectOf(child.pid, { isStarting: false }), 150),
+          ),
         ),
       )
     }

@@ -10,6 +10,7 @@ export function subjectOf(pid: number, fields: Partial<ProbeSubject> = {}): Prob
   return {
     pid,
     slot: 0,
+    isStarting: true,
     cwd: process.cwd(),
     attributes: SPEC_DEFAULTS.attributes,
     environment: () => ({ PATH: process.env['PATH'] ?? '' }),
