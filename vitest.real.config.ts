@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * Real applications under eco: `npm run test:real`. Not part of `npm test`: the first run installs half a gigabyte.
+ * Real applications under eco: `npm run test:real`. Not part of `npm test`: the first run installs 700 MB.
  * Nothing else runs meanwhile, and two files at a time at most: what is measured is the app, not the machine.
  */
 export default defineConfig({
