@@ -1,8 +1,8 @@
 /** PostgreSQL and Redis, from the packages of the system. */
 
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { spawnSync } from 'node:child_process'
 import { execa } from 'execa'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -12,6 +12,7 @@ import { createRig, type Rig } from '../support/rig.ts'
 import { converse } from './ask.ts'
 import { events, expectBackAfterKill, expectGone, expectLifecycle, expectServing, type Lifecycle } from './lifecycle.ts'
 import { applyApp, ecoIn, workingIn } from './real-app.ts'
+import { isOnPath, skip } from './skip.ts'
 
 const PG_BIN = ['15', '16', '17', '18'].map((version) => `/usr/lib/postgresql/${version}/bin`).find(existsSync)
 const noPostgres = skip(
@@ -20,17 +21,6 @@ const noPostgres = skip(
   process.getuid?.() !== 0 && 'it does not run as root, and only root can become another user',
 )
 const noRedis = skip('Redis', !isOnPath('redis-server') && 'not installed (apt-get install redis-server)')
-
-/** Says loudly what is missing. @returns whether something is */
-function skip(what: string, ...reasons: readonly (string | false)[]): boolean {
-  const reason = reasons.find((it) => it !== false)
-  if (reason !== undefined) process.stderr.write(`SKIPPED ${what}: ${reason}\n`)
-  return reason !== undefined
-}
-
-function isOnPath(program: string): boolean {
-  return spawnSync(program, ['--version']).error === undefined
-}
 
 interface Postgres extends Lifecycle {
   query(sql: string): Promise<string>
@@ -45,10 +35,10 @@ async function postgres(rig: Rig): Promise<Postgres> {
   spawnSync('chown', ['postgres:', data])
   // The rig knows its processes by their environment, and PostgreSQL overwrites it.
   onTestFinished(() => workingIn([data]).forEach((pid) => kill(pid)))
-  const connection = ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres']
+  const psql = [join(PG_BIN ?? '', 'psql'), '-h', data, '-p', String(port), '-XAtqc']
   const query = async (sql: string): Promise<string> => {
-    const result = await execa(join(PG_BIN ?? '', 'psql'), [...connection, '-XAtqc', sql], { stdin: 'ignore' })
-    return result.stdout
+    const asPostgres = ['--reuid=postgres', '--regid=postgres', '--init-groups', ...psql, sql]
+    return (await execa('setpriv', asPostgres, { stdin: 'ignore' })).stdout
   }
   return {
     folder: 'postgres',

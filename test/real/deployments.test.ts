@@ -1,4 +1,4 @@
-/** Web frameworks as they are deployed: Next.js directly and through npx, Nest with an answer under way. */
+/** Web frameworks as they are deployed, with an answer under way: Next.js, directly and through npx, Nest, gunicorn. */
 
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -8,6 +8,7 @@ import { processesWith } from '../support/processes.ts'
 import { createRig, type Rig } from '../support/rig.ts'
 import { expectGone, expectLifecycle, expectServing, type Lifecycle } from './lifecycle.ts'
 import { applyApp, ecoIn, missing } from './real-app.ts'
+import { isOnPath, skip } from './skip.ts'
 
 async function expectPage(port: number, text: RegExp): Promise<void> {
   const { status, body } = await get(port, '/')
@@ -85,3 +86,21 @@ test.skipIf(missing('nest'))('nest: answers what it was asked before it ends', a
   expect(await applyApp(rig, app)).toMatchObject({ code: 0 })
   await expectAnswerDuringRollout(rig, app, { pid: expect.any(Number) as number })
 })
+
+test.skipIf(skip('gunicorn', !isOnPath('gunicorn') && 'not installed (apt-get install gunicorn)'))(
+  'gunicorn: takes its port from eco, forks its own workers, and answers what they were asked',
+  async (context) => {
+    await using rig = await createRig()
+    const port = await freePort()
+    const app: Lifecycle = {
+      folder: 'gunicorn',
+      service: 'web',
+      ports: [port],
+      env: { PORT: String(port) },
+      ask: () => expectPage(port, /"release":"1"/),
+    }
+    await expectLifecycle(rig, context, app)
+    expect(await applyApp(rig, app)).toMatchObject({ code: 0 })
+    await expectAnswerDuringRollout(rig, app, { pid: expect.any(Number) as number })
+  },
+)
