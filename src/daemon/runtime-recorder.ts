@@ -1,5 +1,6 @@
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import { toWall } from '../supervisor/clock.ts'
+import type { Phase } from '../supervisor/instance-state.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import { TurnQueue } from '../supervisor/turn-queue.ts'
 
@@ -114,6 +115,8 @@ function keyOf(runner: InstanceRunner): string {
 function recordOf(runner: InstanceRunner): RuntimeRecord {
   const { instance, process } = runner
   const { phase } = instance
+  // Between two attempts of a run there is no process, and the next daemon does not go on with it.
+  const cutShort = phase.name === 'backoff' && runner.spec.kind !== 'service'
   return {
     format: 1,
     ...runner.id,
@@ -121,8 +124,8 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     spec: runner.spec,
     process,
     nest: process === null ? null : (runner.group?.nest ?? null),
-    phase: phase.name === 'stopped' || phase.name === 'exited' || phase.name === 'failed' ? phase.name : 'alive',
-    reason: phase.name === 'failed' ? phase.reason : '',
+    phase: cutShort ? 'failed' : ENDED.has(phase.name) ? (phase.name as RuntimeRecord['phase']) : 'alive',
+    reason: cutShort ? `${phase.reason}; the daemon ended before its next attempt` : reasonOf(phase),
     startedAt: 'since' in phase ? toWall(phase.since) : null,
     isReady: phase.name === 'running',
     ...(phase.name === 'running' && phase.unready !== null ? { unready: phase.unready } : {}),
@@ -131,4 +134,10 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     restarts: instance.restarts,
     lastExit: instance.lastExit,
   }
+}
+
+const ENDED: ReadonlySet<Phase['name']> = new Set(['stopped', 'exited', 'failed'])
+
+function reasonOf(phase: Phase): string {
+  return phase.name === 'failed' ? phase.reason : ''
 }

@@ -109,7 +109,7 @@ test('a run that fails leaves the app scheduled: ls says what went wrong until a
     { outcome: 'completed', trigger: 'operator' },
   ])
   const { stdout } = await rig.eco(['describe', 'report'])
-  expect(stdout).toMatch(/runs\n.*operator.*failed: exited with code 4\n.*operator.*completed\n/)
+  expect(stdout).toMatch(/history of runs\n.*operator.*failed: exited with code 4\n.*operator.*completed\n/)
   // By name only: `all` means what runs all the time.
   const all = await rig.eco(['restart', 'all'])
   expect(all).toMatchObject({ code: 4 })

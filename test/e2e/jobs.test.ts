@@ -133,7 +133,7 @@ test('a failed attempt is retried after a pause, and who depends on the job wait
   expect((await rig.app('api')).ready).toBe(1)
   expect(await runsOf(rig, 'migrate')).toMatchObject([{ outcome: 'completed', attempts: 3, trigger: 'apply' }])
   const text = (await rig.eco(['describe', 'migrate'])).stdout
-  expect(text).toMatch(/runs\n.*apply +3 attempts +completed/)
+  expect(text).toMatch(/history of runs\n.*apply +3 attempts +completed/)
   expect(text).toContain('restarting in 50 ms (retry 1 of 3)')
   expect(text).toContain('restarting in 100 ms (retry 2 of 3)')
 })
@@ -292,4 +292,23 @@ test('a job that goes on under the next daemon ends there, with a result nobody 
   await eventually(async () => expect(await rig.app('slow')).toMatchObject({ state: 'failed' }))
   expect(await runsOf(rig, 'slow')).toMatchObject([{ outcome: 'completed' }, { outcome: 'unknown', attempts: 1 }])
   expect(runs(rig)).toHaveLength(2)
+})
+
+test('a job whose daemon ended between two attempts has failed for what its last attempt did', async () => {
+  await using rig = await createRig()
+  const fields = { retries: 3, restart: { backoff: { initial: '60s' } } }
+  const file = { apps: { migrate: failing(1, fields) } }
+  rig.write('attempts', 'one\ntwo\n')
+  expect(await rig.apply(file)).toMatchObject({ code: 0 })
+  rig.write('attempts', '')
+  void rig.eco(['restart', 'migrate'])
+  await eventually(async () => expect(await rig.app('migrate')).toMatchObject({ state: 'backoff' }))
+  await rig.eco(['daemon', 'stop'])
+  expect(await rig.app('migrate')).toMatchObject({
+    state: 'failed',
+    reason: 'exited with code 3; the daemon ended before its next attempt',
+    last_run: { outcome: 'failed', reason: 'exited with code 3' },
+  })
+  expect(await rig.apply(file)).toMatchObject({ code: 0 })
+  expect(attempts(rig)).toBe(2)
 })

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { Hold } from '../../src/model/applied.ts'
 import { NOTHING_APPLIED } from '../../src/model/applied.ts'
+import { diffExitCode } from '../../src/planner/exit-code.ts'
 import {
+  planOf,
   APPLY,
   applied,
   cron,
@@ -729,6 +731,66 @@ describe('guards', () => {
       No changes. 1 app, 1 instance match ecosystem.yaml (serial 41).
       "
     `)
+  })
+})
+
+describe('jobs and schedules', () => {
+  const digest = (letter: string): string => letter.repeat(64)
+
+  test('name the input file that changed', () => {
+    const inputs = { 'migrations/001.sql': digest('a'), 'migrations/002.sql': digest('b') }
+    const before = applied({ migrate: { ...migrate, inputs } })
+    const now = { 'migrations/001.sql': digest('c'), 'migrations/003_Users.sql': digest('d') }
+    expect(textOf({ file: { migrate: { ...migrate, inputs: now } }, applied: before })).toMatchInlineSnapshot(`
+      "
+      shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
+
+      Changes
+      > migrate  roll  v7 -> v8
+          inputs.migrations/001.sql        changed   roll
+          inputs.migrations/002.sql        gone      roll
+          inputs.migrations/003_Users.sql  new       roll
+
+      Steps
+      #1  run migrate  runs once
+          inputs.migrations/001.sql, inputs.migrations/002.sql, inputs.migrations/003_Users.sql changed · completion: exit code 0
+
+      Plan p-41-…: 1 roll, 1 step
+      Apply exactly this: eco apply
+      "
+    `)
+  })
+
+  test('run: always is neither a change nor drift', () => {
+    const always = { ...migrate, job: { ...migrate.job, run: 'always' as const } }
+    const before = applied({ migrate: always, worker })
+    const planned = planOf({ file: { migrate: always, worker }, applied: before })
+    expect(planned.plan.steps).toMatchObject([
+      { app: 'migrate', action: 'run', trigger: 'always', cause: 'run: always' },
+    ])
+    expect(diffExitCode(planned.plan)).toBe(0)
+    // Failed or held, it says that instead.
+    const failedRun = observed(before, { migrate: [instance(0, { ...failed, reason: 'exited with code 3' })] })
+    const again = planOf({ file: { migrate: always, worker }, applied: before, observed: failedRun })
+    expect(again.plan.steps).toMatchObject([
+      { cause: 'migrate failed: last run: exited with code 3', trigger: 'drift' },
+    ])
+    expect(diffExitCode(again.plan)).toBe(3)
+    for (const name of ['start', 'reload', 'stop'] as const) {
+      const steps = planOf({ applied: before, intent: verb(name, ['worker']) }).plan.steps
+      expect(steps.filter(({ app }) => app === 'migrate')).toEqual([])
+    }
+  })
+
+  test('restart runs them now, and start only what has not completed', () => {
+    const before = applied({ migrate, report }, { holds: { report: stopped } })
+    const restarted = planOf({ applied: before, intent: verb('restart', ['migrate', 'report']) })
+    expect(restarted.plan.steps).toMatchObject([
+      { app: 'migrate', action: 'run', gate: 'completion: exit code 0' },
+      { app: 'report', action: 'run', gate: null },
+    ])
+    expect(restarted.nextHolds).toEqual({})
+    expect(planOf({ applied: before, intent: verb('start', ['migrate']) }).plan.steps).toEqual([])
   })
 })
 

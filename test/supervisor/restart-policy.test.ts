@@ -55,6 +55,21 @@ test('the retries of a job end by their number alone, however long its attempts 
   expect(reasons).toEqual(['restart: retry 1 of 2', 'restart: retry 2 of 2', 'give-up: all 3 attempts failed'])
 })
 
+test('there is a pause before every retry, longer each time, although an attempt was up for long', () => {
+  const retries = retryPolicy(DEFAULT, 3)
+  let history = NO_RESTARTS
+  const delays = [1, 2, 3].map(() => {
+    const decision = decideRestart(retries, history, CRASH, 60_000, 0.5)
+    history = decision.history
+    return decision.type === 'restart' ? decision.delayMs : null
+  })
+  expect(delays).toEqual([100, 200, 400])
+  expect(decideRestart(retryPolicy(DEFAULT, 0), NO_RESTARTS, CRASH, 5, 0.5)).toMatchObject({
+    type: 'give-up',
+    reason: 'it has no retries',
+  })
+})
+
 test('jitter makes a pause longer or shorter by its share at most', () => {
   const policy: RestartPolicy = { ...DEFAULT, backoff: { ...DEFAULT.backoff, jitter: 0.1 } }
   const history = { upClock: 0, marks: [0], inARow: 1 }

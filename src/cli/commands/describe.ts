@@ -58,6 +58,7 @@ function describeApp(app: DescribedApp): string {
       app.hold && `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${app.hold.at}`,
     ),
     ...field('schedule', app.schedule && `${app.schedule}, next ${app.next_run_at ?? 'never'}`),
+    ...field('runs', runPolicy(app.spec)),
     ...specLines(app.spec),
     ...app.instances.flatMap(instanceLines),
     ...runLines(app.runs),
@@ -109,6 +110,19 @@ function specLines(spec: AppSpec): string[] {
   ]
 }
 
+/** `retries 3, timeout 10m, overlap skip, missed run_once` */
+function runPolicy({ kind, job, schedule }: AppSpec): string | null {
+  if (kind === 'service') return null
+  const { retries, timeoutMs } = job
+  return [
+    ...(schedule?.timezone ? [`time zone ${schedule.timezone}`] : []),
+    ...(kind === 'job' ? [job.run === 'always' ? 'at every apply' : 'when something about it changed'] : []),
+    ...(schedule ? [`overlap ${schedule.overlap}`, `missed ${schedule.missed}`] : []),
+    `retries ${retries}`,
+    ...(timeoutMs === null ? [] : [`timeout ${formatDuration(timeoutMs)}`]),
+  ].join(', ')
+}
+
 function envText(value: EnvValue): string {
   return value.type === 'plain' ? neutralise(value.value) : `(secret ${value.source})`
 }
@@ -145,7 +159,7 @@ function runLines(runs: readonly ListedRun[]): string[] {
     ])
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
-  return ['  runs', ...lines.map((line) => `    ${line.trimEnd()}`)]
+  return ['  history of runs', ...lines.map((line) => `    ${line.trimEnd()}`)]
 }
 
 function eventLines(app: DescribedApp): string[] {

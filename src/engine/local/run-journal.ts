@@ -1,5 +1,5 @@
 import type { EpochMs, ScopeId } from '../../model/ids.ts'
-import type { Exit } from '../../model/observed.ts'
+import { describeExit, type Exit } from '../../model/observed.ts'
 import {
   openRun,
   type Run,
@@ -42,7 +42,7 @@ export class RunJournal {
     const loaded = this.#store.load(group.scope, group.app, (reason) => console.error(reason))
     this.#histories.set(group.owner, loaded)
     if (openRun(loaded) && !group.runners.some((runner) => runner.process !== null)) {
-      this.end(group, { outcome: 'unknown', reason: UNSEEN, exit: null }, null)
+      this.end(group, endOf(group), null)
     }
     return this.#histories.get(group.owner) ?? loaded
   }
@@ -103,4 +103,9 @@ export class RunJournal {
   }
 }
 
-export const UNSEEN = 'ended while no daemon was watching'
+/** How a run ended that an earlier daemon began. */
+function endOf({ runners }: AppGroup): RunEnd {
+  const exit = runners.find(({ instance }) => instance.phase.name === 'failed')?.instance.lastExit ?? null
+  if (exit !== null && exit.kind !== 'unknown') return { outcome: 'failed', reason: describeExit(exit), exit }
+  return { outcome: 'unknown', reason: 'ended while no daemon was watching', exit: null }
+}
