@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, fchownSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, constants, fchownSync, mkdirSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { delimiter, dirname, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import type { Exit } from '../model/observed.ts'
 import type { ProcessAttributes } from '../model/spec.ts'
 import { FIRST_LISTEN_FD, SYSTEMD_FIRST_FD } from './environment.ts'
+import { closedTo, findProgram, isDirectory } from './find-program.ts'
 import { isPlain, type Launch, launchOf } from './launch.ts'
 import { launchNotes } from './launch-notes.ts'
 
@@ -13,8 +14,8 @@ export interface SpawnRequest {
   readonly cwd: string
   readonly env: Record<string, string>
   readonly attributes: ProcessAttributes
-  /** The cgroup.procs file of the cgroup it joins before anything else; null: none. */
-  readonly cgroupProcs: string | null
+  /** What Node is told to load first; null: nothing. */
+  readonly preload: string | null
   readonly stdout: string
   readonly stderr: string
   readonly listenFds: readonly number[]
@@ -83,12 +84,12 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
  * @throws Error with a reason for people
  */
 function launchFor(request: SpawnRequest, reportFd: number | null): Launch {
-  const { command, attributes, cgroupProcs, systemdFds } = request
-  const asked = { attributes, cgroupProcs, listenPid: systemdFds }
+  const { command, attributes, systemdFds } = request
+  const asked = { attributes, listenPid: systemdFds }
   if (isPlain(asked)) return { command, owner: null, reports: false, notes: [] }
   const launch = launchOf({ ...asked, command, reportFd })
   // A shell stands between: of a missing program it would only say "exited with code 127".
-  if (launch.command !== command) refuseMissing(request)
+  if (launch.command !== command || launch.owner !== null) refuseMissing(request, launch.owner)
   return launch
 }
 
@@ -134,24 +135,23 @@ function giveLog(fd: number, owner: number | null): void {
   }
 }
 
-/** @throws Error when the program or its working directory is not there */
-function refuseMissing({ command, cwd, env }: SpawnRequest): void {
-  const program = command[0] ?? ''
-  const folders = program.includes('/') ? [cwd] : (env['PATH'] ?? '/usr/bin:/bin').split(delimiter)
-  let code = 'ENOENT'
-  if (isDirectory(cwd)) {
-    for (const folder of folders) {
-      try {
-        const path = resolve(cwd, folder, program)
-        accessSync(path, constants.X_OK)
-        if (!isDirectory(path)) return
-        code = 'EACCES'
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EACCES') code = 'EACCES'
-      }
-    }
+/** @throws Error when the program is not there, or not for the user that is to run it */
+function refuseMissing(request: SpawnRequest, owner: number | null): void {
+  const found = findProgram(request)
+  if ('code' in found) throw new Error(spawnMessage({ name: '', message: '', code: found.code }, request))
+  if (owner === null) return
+  const { user } = request.attributes
+  const program = closedTo(owner, found.path, 1)
+  if (program !== null) {
+    const where = program === found.path ? 'it' : program
+    throw new Error(`user ${user} may not execute ${found.path}: ${where} is closed to it`)
   }
-  throw new Error(spawnMessage({ name: '', message: '', code }, { command, cwd }))
+  if (request.preload === null) return
+  const preload = closedTo(owner, request.preload, 4)
+  if (preload === null) return
+  throw new Error(
+    `user ${user} cannot read eco's ${request.preload}: ${preload} is closed to it; install eco where all users can read it`,
+  )
 }
 
 /** spawn reports ENOENT for a missing program and for a missing working directory alike. */
@@ -163,14 +163,6 @@ export function spawnMessage(error: NodeJS.ErrnoException, request: Pick<SpawnRe
   }
   if (error.code === 'EACCES') return `${program} may not be executed (EACCES)`
   return `${program}: ${error.code ?? error.message}`
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
-  }
 }
 
 function watchReadyPipe(child: ChildProcess, fd: number, events: ChildEvents): void {

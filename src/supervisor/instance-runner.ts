@@ -11,6 +11,7 @@ import { type CommandRun, runCommand } from './command-run.ts'
 import {
   commandEnvironment,
   instanceEnvironment,
+  needsPreload,
   readyFd,
   type InstanceContext,
   usesSystemdProtocol,
@@ -461,7 +462,7 @@ export class InstanceRunner {
             ...this.#openNotifySocket(incarnation),
           },
           attributes: spec.attributes,
-          cgroupProcs: null,
+          preload: needsPreload(spec) ? this.#host.preload : null,
           stdout: logs.out,
           stderr: logs.err,
           listenFds: this.#host.listenFds(this.id.scope, this.id.app, spec),

@@ -17,8 +17,6 @@ export function launchNotes(report: string, attributes: ProcessAttributes): stri
 
 function noteOf(item: string, rest: string, { nice, oomScoreAdj, rlimits }: ProcessAttributes): string | null {
   switch (item) {
-    case 'cgroup':
-      return 'it could not join its cgroup: limits that the kernel enforces do not hold for it'
     case 'oom_score_adj':
       return `oom_score_adj is not ${oomScoreAdj}: the system does not allow it (lowering it needs CAP_SYS_RESOURCE)`
     case 'nice':

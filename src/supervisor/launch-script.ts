@@ -6,8 +6,6 @@ export interface Preparation {
   readonly attributes: Pick<ProcessAttributes, 'umask' | 'nice' | 'oomScoreAdj' | 'rlimits'>
   /** LISTEN_PID must be the pid of the program itself, which only the process that becomes it can know. */
   readonly listenPid: boolean
-  /** The cgroup.procs file of the cgroup to join; null: it stays where the daemon is. */
-  readonly cgroupProcs: string | null
   /** Where to say what could not be done, one item a line; one digit, or null: nowhere. */
   readonly reportFd: number | null
 }
@@ -34,17 +32,15 @@ export function prepared(command: readonly string[], preparation: Preparation): 
   return ['/bin/sh', '-c', [...steps, become].join('\n'), 'sh', ...command]
 }
 
-/** Whether a preparation has steps that may be refused, and so something to report. */
-export function mayReport({ attributes, cgroupProcs }: Omit<Preparation, 'reportFd'>): boolean {
-  const { nice, oomScoreAdj, rlimits } = attributes
-  return nice !== null || oomScoreAdj !== null || cgroupProcs !== null || Object.keys(rlimits).length > 0
+/** Whether there are steps that the system may refuse, and so something to report. */
+export function mayReport({ nice, oomScoreAdj, rlimits }: Preparation['attributes']): boolean {
+  return nice !== null || oomScoreAdj !== null || Object.keys(rlimits).length > 0
 }
 
-function stepsOf({ attributes, cgroupProcs, reportFd }: Preparation): string[] {
+function stepsOf({ attributes, reportFd }: Preparation): string[] {
   const { umask, nice, oomScoreAdj, rlimits } = attributes
   const report = (text: string): string => (reportFd === null ? ':' : `echo "${text}" >&${reportFd}`)
   const steps: string[] = []
-  if (cgroupProcs !== null) steps.push(`echo $$ 2>/dev/null >${quote(cgroupProcs)} || ${report('cgroup')}`)
   if (oomScoreAdj !== null) {
     steps.push(`echo ${oomScoreAdj} 2>/dev/null >/proc/self/oom_score_adj || ${report('oom_score_adj')}`)
   }
@@ -73,8 +69,4 @@ export function fromUlimit(name: RlimitName, text: string): number | 'unlimited'
   if (text === 'unlimited') return text
   const value = Number(text)
   return text === '' || Number.isNaN(value) ? null : value * ULIMIT[name].unit
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -31,7 +31,7 @@ export interface Launch {
 export function launchOf(request: LaunchRequest): Launch {
   const { command, attributes } = request
   const identity = identityOf(attributes)
-  const reports = mayReport(request) && request.reportFd !== null
+  const reports = mayReport(attributes) && request.reportFd !== null
   if (identity === null) return { command: prepared(command, request), owner: null, reports, notes: [] }
   const { account, gid } = identity
   const owner = account?.uid ?? null
@@ -53,7 +53,7 @@ export function launchOf(request: LaunchRequest): Launch {
  * @throws Error like launchOf
  */
 export function launchBeside(command: readonly string[], attributes: ProcessAttributes): Launch {
-  const asked = { attributes, listenPid: false, cgroupProcs: null }
+  const asked = { attributes, listenPid: false }
   if (isPlain(asked)) return { command, owner: null, reports: false, notes: [] }
   return launchOf({ ...asked, command, reportFd: null })
 }
@@ -116,8 +116,8 @@ function isUtilLinux(path: string): boolean {
 }
 
 /** Whether starting it takes nothing but a plain spawn. */
-export function isPlain({ attributes, listenPid, cgroupProcs }: Omit<LaunchRequest, 'command' | 'reportFd'>): boolean {
+export function isPlain({ attributes, listenPid }: Omit<LaunchRequest, 'command' | 'reportFd'>): boolean {
   const { user, group, umask } = attributes
   if (user !== null || group !== null || umask !== SPEC_DEFAULTS.attributes.umask) return false
-  return !listenPid && !mayReport({ attributes, listenPid, cgroupProcs })
+  return !listenPid && !mayReport(attributes)
 }

@@ -1,7 +1,7 @@
 /** As whom and with which attributes a process runs: the kernel is asked, not eco. */
 
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, constants, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import type { ProcessAttributes } from '../../src/model/spec.ts'
 import { spawnInstance } from '../../src/supervisor/child.ts'
 import { lookUpUser } from '../../src/supervisor/account.ts'
 import { prepared } from '../../src/supervisor/launch-script.ts'
-import { loginVariables } from '../../src/supervisor/launch.ts'
+import { launchBeside, loginVariables } from '../../src/supervisor/launch.ts'
 import { kill } from '../support/processes.ts'
 import { eventually } from './children.ts'
 
@@ -35,7 +35,7 @@ interface Started {
 
 function start(
   attributes: Partial<ProcessAttributes>,
-  options: { command?: string[]; listenPid?: boolean } = {},
+  options: { command?: string[]; preload?: string } = {},
 ): Started {
   const dir = mkdtempSync(join(tmpdir(), 'eco-launch-'))
   const log = join(dir, 'out.log')
@@ -47,11 +47,11 @@ function start(
       cwd: '/',
       env: { PATH: process.env['PATH'] ?? '', ...loginVariables({ ...DEFAULTS, ...attributes }) },
       attributes: { ...DEFAULTS, ...attributes },
-      cgroupProcs: null,
+      preload: options.preload ?? null,
       stdout: log,
       stderr: log,
       listenFds: [],
-      systemdFds: options.listenPid ?? false,
+      systemdFds: false,
       readyFd: null,
     },
     { exited: (exit) => exits.push(exit), ready: () => {}, noted: (more) => notes.push(...more) },
@@ -81,7 +81,7 @@ function statusLine(started: Started, key: string): string[] {
 }
 
 test('an app that asks for nothing is spawned as it is', () => {
-  const preparation = { attributes: DEFAULTS, listenPid: false, cgroupProcs: null, reportFd: 3 }
+  const preparation = { attributes: DEFAULTS, listenPid: false, reportFd: 3 }
   const command = ['node', 'server.js']
   expect(prepared(command, preparation)).toBe(command)
 })
@@ -202,6 +202,40 @@ test.runIf(isRoot)('an app of another user writes to its log, and may open it ag
   const started = start({ user: 'nobody' }, { command })
   await eventually(() => readFileSync(started.log, 'utf8') === 'one\ntwo\n')
   expect(statSync(started.log).mode & 0o777).toBe(0o600)
+})
+
+test.runIf(isRoot)(
+  'a program or a preload that only root can reach is a start that failed, and names what is closed',
+  async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'eco-closed-'))
+    ended.push(() => rmSync(dir, { recursive: true, force: true }))
+    const program = join(dir, 'program')
+    copyFileSync('/bin/sleep', program)
+    const closed = start({ user: 'nobody' }, { command: [program, '1000'] })
+    const preload = start({ user: 'nobody' }, { preload: program })
+    const own = start({ umask: 0o077 }, { command: [program, '1000'], preload: program })
+    await eventually(() => closed.exits.length > 0 && preload.exits.length > 0)
+    expect(closed.exits[0]).toMatchObject({ message: `user nobody may not execute ${program}: ${dir} is closed to it` })
+    expect(preload.exits[0]).toMatchObject({ message: expect.stringContaining(`${dir} is closed to it; install eco`) })
+    await isProgram(own, 'program')
+    chmodSync(dir, 0o755)
+    await isProgram(start({ user: 'nobody' }, { command: [program, '1000'], preload: program }), 'program')
+  },
+)
+
+test.runIf(isRoot && isLinux)('who is not root becomes nobody else', async () => {
+  process.seteuid?.(lookUpUser('nobody')?.uid ?? 0)
+  try {
+    const launch = (attributes: Partial<ProcessAttributes>): unknown =>
+      launchBeside(['true'], { ...DEFAULTS, ...attributes })
+    expect(() => launch({ user: 'daemon' })).toThrow(
+      'to run as user daemon, the daemon must run as root; this one runs',
+    )
+    expect(() => launch({ group: 'daemon' })).toThrow('to run with group daemon, the daemon must run as root')
+    expect(launch({ user: 'nobody', group: String(process.getegid?.()) })).toMatchObject({ command: ['true'] })
+  } finally {
+    process.seteuid?.(0)
+  }
 })
 
 const useradd = isRoot && isExecutable('/usr/sbin/useradd')
