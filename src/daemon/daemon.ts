@@ -22,6 +22,7 @@ import { Monitor } from './monitor.ts'
 import { Renewals } from './renewals.ts'
 import { RuntimeRecorder } from './runtime-recorder.ts'
 import { ScopeKeeper } from './scope-keeper.ts'
+import { Watches } from './watches.ts'
 
 const SPAWN_SHARE_MS = 5
 
@@ -37,6 +38,7 @@ export class Daemon {
   readonly #runtime: RuntimeStore
   readonly #recorder: RuntimeRecorder
   readonly #keepers = new Map<string, ScopeKeeper>()
+  readonly #watches: Watches
   readonly #renewalsByScope = new Map<string, Renewals>()
   /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
   readonly #damaged = new Map<string, EcoError>()
@@ -49,6 +51,11 @@ export class Daemon {
     this.#recorder = new RuntimeRecorder(this.#runtime)
     this.trees = new ProcessTrees(home)
     this.engine = new LocalEngine(this.#host(preload), this.#sockets, new RunHistoryStore(home))
+    this.#watches = new Watches({
+      home,
+      renewals: (scope) => this.#renewals(scope),
+      note: (scope, app, message) => this.#note(scope, app, message),
+    })
     this.engine.listen({
       succeeded: (runner) => this.#cascade(runner),
       unblocked: (scope, app) => {
@@ -91,6 +98,15 @@ export class Daemon {
     try {
       const keeper = new ScopeKeeper(scope, new RevisionStore(this.home, scope), this.engine, this.events)
       this.#keepers.set(name, keeper)
+      keeper.onCarriedOut = ({ steps }, isOwn) => {
+        this.#watches.sync(keeper)
+        if (!isOwn)
+          this.#watches.trust(
+            scope,
+            steps.map(({ app }) => app),
+          )
+      }
+      this.#watches.sync(keeper)
       return keeper
     } catch (error) {
       if (error instanceof EcoError) this.#damaged.set(name, error)

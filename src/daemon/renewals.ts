@@ -24,6 +24,7 @@ export class Renewals {
   readonly #pending = new Map<string, Renewal>()
   /** When an app was renewed last, and how often in a row. */
   readonly #history = new Map<string, { readonly at: number; readonly inARow: number }>()
+  readonly #underWay = new Set<string>()
   readonly #paused = new Map<string, NodeJS.Timeout>()
   #working = false
 
@@ -55,6 +56,12 @@ export class Renewals {
     return last.at + backoffDelay(backoff, last.inARow) - Date.now()
   }
 
+  /** When the app was renewed last, epoch ms: now while it still is; null: never. */
+  renewedAt(app: string): number | null {
+    if (this.#pending.has(app) || this.#underWay.has(app)) return Date.now()
+    return this.#history.get(app)?.at ?? null
+  }
+
   async #work(): Promise<void> {
     this.#working = true
     while (this.#pending.size > 0) {
@@ -76,7 +83,10 @@ export class Renewals {
 
   async #carryOut(verb: Renewal['verb'], due: readonly [app: string, renewal: Renewal][]): Promise<void> {
     if (due.length === 0) return
-    for (const [app, { cause }] of due) this.#tell(app, `${verb}: ${cause}`)
+    for (const [app, { cause }] of due) {
+      this.#underWay.add(app)
+      this.#tell(app, `${verb}: ${cause}`)
+    }
     try {
       await this.#keeper.renew(
         verb,
@@ -87,6 +97,7 @@ export class Renewals {
     }
     const at = Date.now()
     for (const [app, { backoff }] of due) {
+      this.#underWay.delete(app)
       const last = this.#history.get(app)
       const isClose =
         last !== undefined && at - last.at < STABLE_MS + (backoff ? backoffDelay(backoff, last.inARow) : 0)

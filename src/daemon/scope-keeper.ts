@@ -57,6 +57,8 @@ export class ScopeKeeper {
   #applied: AppliedState
   readonly #works = new Set<Work>()
   #isDown: boolean
+  /** Told when a plan was carried out and recorded. */
+  onCarriedOut: (plan: Plan, isOwn: boolean) => void = () => {}
   /** How many of the works make a revision when they are over. */
   #revisionsToCome = 0
   #healing: Promise<unknown> = Promise.resolve()
@@ -264,7 +266,7 @@ export class ScopeKeeper {
   async #carryOut(
     change: PlannedChange,
     { desired, by }: ApplyRequest,
-    { cancellation, overruled }: Omit<Work, 'over'>,
+    { cancellation, overruled, isOwn }: Omit<Work, 'over'>,
   ): Promise<ApplyResult> {
     const { plan: done } = change
     const what = done.verb ?? 'apply'
@@ -281,6 +283,7 @@ export class ScopeKeeper {
     }
     const problem = this.#record(change, results, by, overruled)
     this.#leaveWaiting(results)
+    this.onCarriedOut(done, isOwn)
     const worst = exitCodeOf(results)
     const apps = done.only ?? Object.keys(change.next)
     const late = desired !== null && worst === EXIT.ok ? await this.#engine.whenSettled(this.scope, apps) : []
