@@ -2,6 +2,7 @@ import { unreachable } from '../errors.ts'
 import { readNewLines, type TailPosition } from '../logs/tail.ts'
 import type { ProbeCheck, Ready, ReadyCheck } from '../model/spec.ts'
 import { attempt, type ProbeSubject } from './probes/attempt.ts'
+import { matches } from './probes/matching.ts'
 import { SettleWatch } from './settle.ts'
 
 export interface ReadySubject extends ProbeSubject {
@@ -16,6 +17,10 @@ export interface ReadyEvents {
 }
 
 const LOG_POLL_MS = 50
+/** After a pattern has run away: it must not hold up the daemon again and again. */
+const SLOW_POLL_MS = 2000
+/** A pattern sees this much of a line. */
+const MAX_LINE = 8 * 1024
 
 /**
  * Watches one incarnation of an instance until it is ready.
@@ -52,11 +57,15 @@ function after(ms: number, events: ReadyEvents): () => void {
 }
 
 function watchSettle(pid: number, events: ReadyEvents): () => void {
-  const watch = new SettleWatch(pid, Date.now())
+  const watch = new SettleWatch(pid, performance.now())
   let timer: NodeJS.Timeout
   const look = (): void => {
-    if (watch.poll(Date.now())) events.ready()
-    else timer = setTimeout(look, watch.pauseMs)
+    const found = watch.poll(performance.now())
+    if (found === 'over') return events.ready()
+    if (found === 'stopped') {
+      events.waiting(`it is stopped, by SIGSTOP or a debugger; kill -CONT ${pid} lets it go on`)
+    }
+    timer = setTimeout(look, watch.pauseMs)
   }
   timer = setTimeout(look, watch.pauseMs)
   return () => clearTimeout(timer)
@@ -88,17 +97,27 @@ function repeat(check: ProbeCheck, ready: Ready, subject: ProbeSubject, events: 
 }
 
 function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySubject, events: ReadyEvents): () => void {
-  const pattern = new RegExp(check.pattern, check.flags.replace(/[gy]/g, ''))
   const tails: TailPosition[] = subject.logs.map(({ path, offset }) => ({ path, offset, rest: '' }))
-  events.waiting(`waiting for a log line like /${check.pattern}/`)
-  const timer = setInterval(() => {
+  const what = `a log line like /${check.pattern}/${check.flags}`
+  events.waiting(`waiting for ${what}`)
+  const look = (): void => {
+    let pauseMs = LOG_POLL_MS
     for (const tail of tails) {
+      const { offset } = tail
       const lines = readNewLines(tail)
+      if (tail.offset === offset) continue
       // The last line counts before its newline comes: prompts have none.
-      if (![...lines, tail.rest].some((line) => pattern.test(line))) continue
-      clearInterval(timer)
-      return events.ready()
+      const found = matches(
+        check,
+        [...lines, tail.rest].map((line) => line.slice(0, MAX_LINE)),
+      )
+      if (found === true) return events.ready()
+      if (found === false) continue
+      events.waiting(`waiting for ${what}, which takes too long to match with what it logs`)
+      pauseMs = SLOW_POLL_MS
     }
-  }, LOG_POLL_MS)
-  return () => clearInterval(timer)
+    timer = setTimeout(look, pauseMs)
+  }
+  let timer = setTimeout(look, LOG_POLL_MS)
+  return () => clearTimeout(timer)
 }
