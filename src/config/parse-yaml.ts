@@ -22,9 +22,14 @@ export function parseYaml(text: string, report: Report): TreeNode | null {
   for (const error of [...document.errors, ...document.warnings]) {
     if (error.code === 'TAG_RESOLVE_FAILED') continue
     const at = { start: Math.min(error.pos[0], text.length), length: Math.max(1, error.pos[1] - error.pos[0]) }
+    broken = true
+    if (text.startsWith('${', at.start - 1)) {
+      const span = { start: at.start - 1, length: 2 }
+      report(span, '${…} needs quotes inside { } and [ ]: YAML takes its { for a map', "write '${…}'")
+      break // all that follows comes of this
+    }
     const [message, hint] = explain(error.code, error.message)
     report(firstLine(text, at), message, hint)
-    broken = true
   }
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
     report(null, `the file asks for YAML ${document.directives.yaml.version}, but eco reads YAML 1.2`)

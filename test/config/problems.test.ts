@@ -108,6 +108,16 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     'apps:\n  api:\n    command: [node, app.js\n',
     ['4:1 invalid YAML: flow sequence in block collection must be sufficiently indented and end with a ]'],
   ],
+  [
+    'a variable without quotes in a map on one line',
+    `${APP}    ready: { tcp: \${PORT:-3000} }\n    cwd: .`,
+    ['4:19 ${…} needs quotes inside { } and [ ]: YAML takes its { for a map'],
+  ],
+  [
+    'a variable without quotes in a list on one line',
+    `${APP}    args: [--port, \${PORT}, -v]`,
+    ['4:20 ${…} needs quotes inside { } and [ ]: YAML takes its { for a map'],
+  ],
   ['a version directive', '%YAML 1.1\n---\napps: {}', [' the file asks for YAML 1.1, but eco reads YAML 1.2']],
 
   ['neither script nor command', 'apps:\n  api:\n    instances: 2', ['2:3 apps.api has neither script nor command']],
