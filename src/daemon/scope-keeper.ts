@@ -59,6 +59,8 @@ export class ScopeKeeper {
   #isDown: boolean
   /** Told when a plan was carried out and recorded. */
   onCarriedOut: (plan: Plan, isOwn: boolean) => void = () => {}
+  /** The latest revision is in force, and not on disk: the next apply writes it. */
+  #isUnsaved = false
   /** How many of the works make a revision when they are over. */
   #revisionsToCome = 0
   #healing: Promise<unknown> = Promise.resolve()
@@ -225,9 +227,14 @@ export class ScopeKeeper {
     if (expectedPlan !== null && change.plan.id !== expectedPlan) throw staleError(expectedPlan, change)
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)
-    // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
-    this.#saveHolds(change)
-    this.#liftDown(change.plan)
+    try {
+      // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
+      this.#saveHolds(change)
+      this.#liftDown(change.plan)
+    } catch (error) {
+      for (const { app } of change.plan.steps) this.#engine.releaseUnused(this.scope, app)
+      throw error
+    }
     const what = intent.kind === 'apply' ? 'apply' : intent.verb
     const finished = this.#working({ by, what, isOwn }, (work) => this.#carryOut(change, request, work))
     return { plan: change.plan, finished }
@@ -327,15 +334,17 @@ export class ScopeKeeper {
         exit_code: exitCodeOf(results),
         apps,
       })
+      this.#isUnsaved = false
       return null
     } catch (error) {
+      this.#isUnsaved = true
       return `Revision ${serial} could not be written (${(error as Error).message}): the next daemon would not know it. Free space, then apply again.`
     }
   }
 
   /** A verb that only holds or heals leaves no revision: what is applied is the same. */
   #isNew({ plan: { changes, source } }: PlannedChange): boolean {
-    return changes.length > 0 || this.#applied.source?.file !== source.file
+    return changes.length > 0 || this.#applied.source?.file !== source.file || this.#isUnsaved
   }
 
   #saveHolds(change: PlannedChange): void {

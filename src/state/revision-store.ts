@@ -52,10 +52,13 @@ export class RevisionStore {
     writeFileAtomic(this.#path(revision.serial), `${JSON.stringify(revision)}\n`, true)
   }
 
+  /** @throws EcoError STATE_UNWRITABLE */
   saveHolds(holds: Readonly<Record<string, Hold>>): void {
     const path = join(this.#dir, 'holds.json')
-    if (Object.keys(holds).length === 0) removeFile(path)
-    else writeFileAtomic(path, `${JSON.stringify({ format: 1, holds })}\n`, true)
+    this.#orRefuse(path, () => {
+      if (Object.keys(holds).length === 0) removeFile(path)
+      else writeFileAtomic(path, `${JSON.stringify({ format: 1, holds })}\n`, true)
+    })
   }
 
   /** Whether the scope was stopped as a whole, by `eco daemon stop --apps`, and nobody started it again. */
@@ -63,9 +66,28 @@ export class RevisionStore {
     return existsSync(this.#downPath)
   }
 
+  /** @throws EcoError STATE_UNWRITABLE */
   saveDown(isDown: boolean): void {
-    if (isDown) writeFileAtomic(this.#downPath, `${JSON.stringify({ format: 1, down: true })}\n`, true)
-    else removeFile(this.#downPath)
+    this.#orRefuse(this.#downPath, () => {
+      if (isDown) writeFileAtomic(this.#downPath, `${JSON.stringify({ format: 1, down: true })}\n`, true)
+      else removeFile(this.#downPath)
+    })
+  }
+
+  /** What cannot be remembered must not be done: the next daemon would undo it. */
+  #orRefuse(path: string, write: () => void): void {
+    try {
+      write()
+    } catch (cause) {
+      throw new EcoError(
+        'STATE_UNWRITABLE',
+        `${path} cannot be written: ${(cause as Error).message}. Nothing was done.`,
+        {
+          hint: 'free space on the disk (or mend the folder), then try again',
+          cause,
+        },
+      )
+    }
   }
 
   get #downPath(): string {
