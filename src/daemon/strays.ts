@@ -26,7 +26,7 @@ export function findStrays(
   pass: Pass,
   known: ReadonlySet<string>,
 ): readonly Stray[] {
-  const found = new Map<string, readonly ProcIdentity[]>(pass.carriers)
+  const found = new Map<string, readonly ProcIdentity[]>(pass.runs)
   for (const cgroup of trees.cgroups?.list() ?? []) {
     const members = cgroup.members().flatMap((pid) => identify(pid) ?? [])
     if (members.length > 0) found.set(cgroup.name, members)

@@ -16,7 +16,8 @@ export type AppStateName = InstanceStateName | 'completed' | 'scheduled'
 
 /** How a process ended. `at` is when the supervisor learnt of it. */
 export type Exit =
-  | { readonly kind: 'code'; readonly code: number; readonly at: EpochMs }
+  /** `left`: what it left running in the background when it ended, `nginx (pid 12)`; not there when there was nothing. */
+  | { readonly kind: 'code'; readonly code: number; readonly left?: string; readonly at: EpochMs }
   /** `oom`: the kernel killed it for want of memory. */
   | { readonly kind: 'signal'; readonly signal: string; readonly at: EpochMs; readonly oom?: true }
   | { readonly kind: 'spawn-error'; readonly message: string; readonly at: EpochMs }
@@ -65,7 +66,8 @@ export interface ObservedState {
 export function describeExit(exit: Exit): string {
   switch (exit.kind) {
     case 'code':
-      return `exited with code ${exit.code}`
+      // Stopped since: it could not be supervised.
+      return `exited with code ${exit.code}${exit.left ? ` and left ${exit.left} in the background; run it in the foreground` : ''}`
     case 'signal':
       return `was killed by ${exit.signal}${exit.oom ? ': out of memory' : ''}`
     case 'spawn-error':

@@ -267,8 +267,9 @@ function makeRoom(base: string): void {
 }
 
 function moveToLeaf(base: string): void {
+  // The root of all may have processes beside cgroups, and is always there.
+  const leaf = isRoot(base) ? base : join(base, LEAF)
   try {
-    const leaf = join(base, LEAF)
     mkdirSync(leaf, { recursive: true })
     writeFileSync(join(leaf, 'cgroup.procs'), String(process.pid))
   } catch {

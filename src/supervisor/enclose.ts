@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { runOf } from './carriers.ts'
-import type { Cgroup } from './cgroup.ts'
+import { lastPid, runOf } from './carriers.ts'
 import type { Group } from './group.ts'
 import { readStat } from './proc.ts'
 
@@ -13,10 +11,10 @@ const MOST_ROUNDS = 5
  * when every process of the run is there for certain: then all later ones will be. Asynchronous, because the kernel lets
  * the first writer wait for 5 to 20 ms.
  *
- * @param mark the entry in the environment of its processes
+ * @param mark what stands before the name of its run in the environment of its processes
  */
 export async function enclose(group: Group, leader: number, mark: string): Promise<void> {
-  const { cgroup } = group
+  const { cgroup, run } = group
   if (!cgroup) return
   try {
     await cgroup.join(leader)
@@ -27,7 +25,11 @@ export async function enclose(group: Group, leader: number, mark: string): Promi
     const last = lastPid()
     if (last === null || last < leader || last - leader > MOST_PIDS) return
     const outside: number[] = []
-    for (let pid = leader + 1; pid <= last; pid++) if (isOutside(pid, leader, cgroup, mark)) outside.push(pid)
+    for (let pid = leader + 1; pid <= last; pid++) {
+      const carried = carriedBy(pid, leader, run, mark)
+      if (carried === '') return // not known at this moment
+      if (carried === run && !cgroup.holds(pid)) outside.push(pid)
+    }
     if (outside.length === 0 && lastPid() === last) {
       // Nobody was forked while we looked, so nobody by an early one that has ended since.
       group.isEnclosed = true
@@ -37,21 +39,11 @@ export async function enclose(group: Group, leader: number, mark: string): Promi
   }
 }
 
-/** A process of the run that was forked before its parent was moved. */
-function isOutside(pid: number, leader: number, cgroup: Cgroup, mark: string): boolean {
+/** The run that a process belongs to; `''`: it cannot be told; null: not one of ours. */
+function carriedBy(pid: number, leader: number, run: string, mark: string): string | null {
   const stat = readStat(pid)
-  if (stat === null || stat.state === 'Z') return false
+  if (stat === null || stat.state === 'Z') return null
   const isInstance = stat.ppid === process.pid && stat.session === pid
-  if (isInstance) return false
-  const isOurs = stat.session === leader || stat.pgrp === leader || stat.ppid === leader || runOf(pid, mark) !== null
-  return isOurs && !cgroup.holds(pid)
-}
-
-/** The pid given out last, to a process or to a thread. */
-function lastPid(): number | null {
-  try {
-    return Number(readFileSync('/proc/loadavg', 'utf8').trim().split(' ').at(-1))
-  } catch {
-    return null
-  }
+  if (isInstance) return null
+  return stat.session === leader || stat.pgrp === leader || stat.ppid === leader ? run : runOf(pid, mark)
 }

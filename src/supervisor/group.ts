@@ -2,6 +2,9 @@ import { Cgroup } from './cgroup.ts'
 import { descendants, identify, isAlive, type ProcIdentity, readStat, sessionMembers } from './proc.ts'
 import type { Pass, SessionSweep } from './session-sweep.ts'
 
+/** Looks after which a process that never shows what it is counts as a stranger: about a second. */
+const MOST_UNSURE = 40
+
 /** By what the processes of one run are told from all others; also what the next daemon must know of it. */
 export interface Nest {
   /** Name of the run, which its processes carry in their environment. */
@@ -35,6 +38,7 @@ export class Group {
   #sent: NodeJS.Signals | null = null
   /** `#sent` goes out with the next look at what is left. */
   #isUnsent = false
+  #unsure = 0
   #endWait: () => void = () => {}
   #endWatch: () => void = () => {}
 
@@ -62,6 +66,7 @@ export class Group {
    */
   signal(signal: NodeJS.Signals): void {
     this.#sent = signal
+    if (signal === 'SIGKILL' && !this.isEnclosed) this.#sweep.doomed.add(this.run)
     if (signal === 'SIGKILL') this.cgroup?.kill()
     else this.cgroup?.thaw()
     // Of a thousand that crash at once, not every one looks around: the wait for the end of the group does, for all.
@@ -71,7 +76,7 @@ export class Group {
     if (!this.isEnclosed) {
       // Only now: once their parents have ended, nothing but their environment tells whose children they were.
       if (this.#isLeaderLeft()) this.#addStrays(this.#escaped())
-      if (signal === 'SIGKILL') this.#addStrays(pass.carriers.get(this.run) ?? [])
+      if (signal === 'SIGKILL') this.#addStrays(pass.carriersOf(this.run))
     }
     this.#send(signal, this.#members(pass))
   }
@@ -81,6 +86,7 @@ export class Group {
     this.#endWait()
     this.#endWait = this.#sweep.until((pass) => {
       if (!this.#leaderEnded || !this.#isEmpty(pass)) return false
+      this.#sweep.doomed.delete(this.run)
       void this.enclosing.then(() => this.cgroup?.remove())
       callback()
       return true
@@ -100,17 +106,18 @@ export class Group {
   /** Whether anything of a run that an earlier daemon started lives. */
   isLeft(pass: Pass): boolean {
     if (isAlive(this.#leader) || this.cgroup?.isPopulated()) return true
-    return !this.isEnclosed && pass.carriers.has(this.run)
+    return !this.isEnclosed && pass.runs.has(this.run)
   }
 
   /** Live members but the leader. For a leader that has ended: what it left behind. */
   others(): number[] {
     const pass = this.#sweep.pass()
-    if (!this.isEnclosed) this.#addStrays(pass.carriers.get(this.run) ?? [])
+    if (!this.isEnclosed) this.#addStrays(pass.carriersOf(this.run))
     return [...this.#members(pass)].filter((pid) => pid !== this.#leader.pid)
   }
 
   close(): void {
+    this.#sweep.doomed.delete(this.run)
     this.#endWait()
     this.#endWatch()
   }
@@ -143,16 +150,24 @@ export class Group {
       return false
     }
     if (this.isEnclosed) return true
-    const left = [...this.#inSession(pass), ...this.#strays.filter(isAlive).map(({ pid }) => pid)]
-    if (left.length > 0) {
-      if (this.#sent !== null && (isUnsent || this.#sent === 'SIGKILL')) this.#send(this.#sent, new Set(left))
+    const inSession = this.#inSession(pass)
+    const isKilling = this.#sent === 'SIGKILL'
+    // Costs more than the rest together, so it comes last; but what is killed may fork as fast as we look.
+    if (!isKilling && (inSession.length > 0 || this.#strays.some(isAlive))) {
+      if (isUnsent && this.#sent !== null) this.#send(this.#sent, this.#members(pass))
       return false
     }
-    const found = (pass.carriers.get(this.run) ?? []).filter(isAlive)
-    if (found.length === 0) return true
+    const found = pass.carriersOf(this.run)
     this.#addStrays(found)
-    if (this.#sent !== null) this.#send(this.#sent, new Set(found.map(({ pid }) => pid)))
-    return false
+    if (isKilling) this.#send('SIGKILL', this.#members(pass))
+    else if (this.#sent !== null) this.#send(this.#sent, new Set(found.map(({ pid }) => pid)))
+    // Even if all of them have ended by now: their children may have come after our look.
+    return inSession.length === 0 && found.length === 0 && this.#isSure(pass)
+  }
+
+  /** A look that could not tell whose some process is counts only when they all were so. */
+  #isSure(pass: Pass): boolean {
+    return pass.isSure || ++this.#unsure > MOST_UNSURE
   }
 
   #send(signal: NodeJS.Signals, members: ReadonlySet<number>): void {
@@ -190,10 +205,7 @@ export class Group {
    * when none is, none can be told from a stranger.
    */
   #isSessionOurs(pass: Pass): boolean {
-    const ours = new Set([
-      ...(this.cgroup?.members() ?? []),
-      ...(pass.carriers.get(this.run) ?? []).map(({ pid }) => pid),
-    ])
+    const ours = new Set([...(this.cgroup?.members() ?? []), ...pass.carriersOf(this.run).map(({ pid }) => pid)])
     return sessionMembers(this.#leader.pid, true, pass.stats).some((pid) => ours.has(pid))
   }
 }

@@ -26,6 +26,7 @@ import type { NotifySocket, NotifySockets } from './notify-socket.ts'
 import { retryPolicy } from './restart-policy.ts'
 import { identify, type ProcIdentity } from './proc.ts'
 import { launchBeside } from './launch.ts'
+import { leftBehind } from './left-behind.ts'
 import { watchLife } from './life-watch.ts'
 import type { ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
@@ -472,7 +473,11 @@ export class InstanceRunner {
         {
           exited: (exit) => {
             this.#group?.leaderEnded()
-            this.#feed({ type: 'exited', incarnation, exit: this.#attributed(exit) })
+            this.#feed({
+              type: 'exited',
+              incarnation,
+              exit: this.#attributed(leftBehind(exit, this.#instance, this.spec, this.#group)),
+            })
           },
           ready: () => this.#feed({ type: 'ready', incarnation }),
           noted: (notes) => this.#note(notes),

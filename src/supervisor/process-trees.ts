@@ -40,7 +40,7 @@ export class ProcessTrees {
   /** The group of a child that was just spawned. */
   ofChild(pid: number, nest: Nest): Group {
     const group = new Group(identify(pid) ?? { pid, startTime: 0, bootId: '' }, nest, this.sweep)
-    if (group.cgroup) group.enclosing = enclose(group, pid, `${RUN_VARIABLE}=${this.#digest}/${nest.run}`)
+    if (group.cgroup) group.enclosing = enclose(group, pid, `${RUN_VARIABLE}=${this.#digest}/`)
     return group
   }
 

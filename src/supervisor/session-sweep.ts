@@ -9,19 +9,36 @@ const ADOPTED_POLL_MS = 200
 /** One look at all processes of the machine. Each part is read when it is first asked for, and once. */
 export class Pass {
   readonly #digest: string
+  readonly #doomed: ReadonlySet<string>
   #stats: readonly ProcStat[] | undefined
   #carriers: Carriers | undefined
 
-  constructor(digest: string) {
+  constructor(digest: string, doomed: ReadonlySet<string>) {
     this.#digest = digest
+    this.#doomed = doomed
   }
 
   get stats(): readonly ProcStat[] {
     return (this.#stats ??= readAllStats())
   }
 
-  get carriers(): Carriers {
-    return (this.#carriers ??= findCarriers(this.#digest))
+  /** The processes of a run, by the name in their environment. */
+  carriersOf(run: string): readonly ProcIdentity[] {
+    return this.runs.get(run) ?? []
+  }
+
+  /** All runs of this ECO_HOME that have processes. */
+  get runs(): Carriers['runs'] {
+    return this.#look().runs
+  }
+
+  /** False when some process could not be told whose it is at this moment: look again. */
+  get isSure(): boolean {
+    return this.#look().isSure
+  }
+
+  #look(): Carriers {
+    return (this.#carriers ??= findCarriers(this.#digest, this.#doomed))
   }
 }
 
@@ -30,9 +47,12 @@ export class Pass {
  * one slow round over the adopted processes.
  */
 export class SessionSweep {
+  /** Runs whose processes are killed wherever a look finds them. */
+  readonly doomed = new Set<string>()
   readonly #digest: string
   readonly #checks = new Set<(pass: Pass) => boolean>()
   readonly #adopted = new Set<{ readonly process: ProcIdentity; readonly ended: () => void }>()
+  #pass: Pass | undefined
   #timer: NodeJS.Timeout | undefined
   /** When the next look may begin: looks leave two thirds of the time to others. On the clock of performance.now(). */
   #nextLookAt = 0
@@ -44,9 +64,16 @@ export class SessionSweep {
     this.#digest = digest
   }
 
-  /** A fresh look. */
+  /** A look that all share who ask in one turn of the loop, as a hundred instances do that are stopped at once. */
   pass(): Pass {
-    return new Pass(this.#digest)
+    if (this.#pass === undefined) {
+      const pass = new Pass(this.#digest, this.doomed)
+      this.#pass = pass
+      setImmediate(() => {
+        this.#pass = undefined
+      })
+    }
+    return this.#pass
   }
 
   /**
@@ -81,7 +108,7 @@ export class SessionSweep {
     this.#soon = undefined
     if (this.#checks.size === 0) return
     const before = performance.now()
-    const pass = this.pass()
+    const pass = new Pass(this.#digest, this.doomed)
     for (const check of this.#checks) if (check(pass)) this.#checks.delete(check)
     const after = performance.now()
     const pauseMs = 2 * (after - before)
