@@ -547,7 +547,11 @@ export class InstanceRunner {
 
   #probed(pid: number): Omit<ProbeSubject, 'isStarting'> {
     const { cwd, attributes } = this.spec
-    const environment = () => commandEnvironment(this.spec, this.#context(), pid, null)
+    // Marked as the instance's own: one that a killed daemon leaves behind goes with the instance.
+    const environment = () => ({
+      ...commandEnvironment(this.spec, this.#context(), pid, null),
+      ...(this.#group === null ? {} : this.#host.trees.environment(this.#group.nest)),
+    })
     return { pid, slot: this.id.slot, cwd, attributes, environment }
   }
 

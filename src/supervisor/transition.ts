@@ -151,7 +151,10 @@ function onReadiness(instance: Instance, reason: string | null): Transition {
   const wasReady = phase.unready === null
   const next = { ...phase, unready: reason }
   if (wasReady === (reason === null)) return move(instance, next, [])
-  const told = reason === null ? record('ready', 'ready again') : record('unready', `not ready: ${reason}`, reason)
+  const told =
+    reason === null
+      ? record('ready', 'ready: its readiness probe passes')
+      : record('unready', `not ready: ${reason}`, reason)
   return move(instance, next, [told])
 }
 

@@ -167,6 +167,19 @@ test('exec: a probe that hangs is killed with all it started', async () => {
   await eventually(() => processesWith('WHO=probed').filter((pid) => isRunning(pid)).length === 0)
 })
 
+test('exec: a probe that a killed daemon leaves behind goes with its instance', async () => {
+  await using rig = await createRig()
+  const health = { exec: ['sh', '-c', 'sleep 1000'], timeout: '1h' }
+  const app = { command: ['sleep', '1000'], env: { WHO: 'left behind' }, health }
+  expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 0 })
+  const probes = () => processesWith('WHO=left behind').filter((pid) => isRunning(pid)).length
+  await eventually(() => probes() === 3)
+  kill(await rig.daemonPid())
+  await eventually(() => rig.app('app'))
+  await rig.eco(['stop', 'app'])
+  await eventually(() => probes() === 0)
+})
+
 test('a thousand attempts leave the daemon as it was', async () => {
   await using rig = await createRig()
   const apps: Record<string, object> = {}

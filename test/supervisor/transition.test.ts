@@ -144,7 +144,7 @@ const TABLE: Record<string, Record<string, string>> = {
   },
   'not ready': {
     stop: `stopping down: ${STOP}`,
-    'ready again': 'running up: "ready again"',
+    'ready again': 'running up: "ready: its readiness probe passes"',
     fault: `stopping up: ${STOP}`,
     urgent: URGENT,
     crash: `stopping up: ${STOP}`,
@@ -268,7 +268,9 @@ function outcomeOf(before: Instance, event: InstanceEvent, policy: LifePolicy): 
       case 'signal-group':
         return [effect.signal]
       case 'record':
-        return effect.event === 'unready' || effect.message === 'ready again' ? [JSON.stringify(effect.message)] : []
+        return effect.event === 'unready' || effect.message.startsWith('ready: ')
+          ? [JSON.stringify(effect.message)]
+          : []
       case 'run-hook':
         return [effect.hook]
       case 'ask-to-stop':

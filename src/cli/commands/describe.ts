@@ -6,7 +6,7 @@ import { lastLines } from '../../logs/tail.ts'
 import { showSpec } from '../../model/instance-values.ts'
 import { outcomeText } from '../../model/runs.ts'
 import { describeExit } from '../../model/observed.ts'
-import type { AppSpec, EnvValue } from '../../model/spec.ts'
+import type { AppSpec, EnvValue, Probe } from '../../model/spec.ts'
 import { formatDuration } from '../../planner/duration.ts'
 import { describeReadyCheck, quoteCommand } from '../../planner/gate.ts'
 import type { StoredEvent } from '../../model/events.ts'
@@ -73,6 +73,12 @@ function describeApp(app: DescribedApp): string {
   return `${lines.join('\n')}\n`
 }
 
+function describeProbe(probe: Probe | null): string {
+  if (probe === null) return ''
+  const every = `every ${formatDuration(probe.intervalMs)}`
+  return `${describeReadyCheck(probe.check)}, ${every}, fails after ${probe.failures} in a row`
+}
+
 function specLines(spec: AppSpec): string[] {
   const { stop, restart, ready } = spec
   const { backoff } = restart
@@ -86,6 +92,8 @@ function specLines(spec: AppSpec): string[] {
     ...(spec.kind === 'service'
       ? [
           ...field('ready', `${describeReadyCheck(ready.check)}, within ${formatDuration(ready.timeoutMs)}`),
+          ...field('readiness', describeProbe(spec.readiness)),
+          ...field('health', describeProbe(spec.health)),
           ...field(
             'restart',
             `${restart.policy}, at most ${restart.max} in ${formatDuration(restart.windowMs)}, back-off ${formatDuration(backoff.initialMs)} to ${formatDuration(backoff.maxMs)}`,
