@@ -111,7 +111,7 @@ function sumCells(app: ListedApp, now: number): Cell[] {
   const total = (of: (instance: ListedInstance) => number | null): number =>
     app.instances.reduce((sum, instance) => sum + (of(instance) ?? 0), 0)
   if (app.instances.every((it) => it.pid === null))
-    return [{ text: '' }, { text: runsText(app, now) }, { text: '' }, { text: '' }, { text: '' }]
+    return [{ text: '' }, { text: nextRun(app, now) }, { text: '' }, { text: '' }, { text: '' }]
   return [
     { text: '' },
     { text: '' },
@@ -127,17 +127,15 @@ function readyText(app: ListedApp): string {
 
 function stateText(app: ListedApp): string {
   if (app.hold) return `${app.state} (held)`
+  const outcome = app.state === 'scheduled' ? (app.last_run?.outcome ?? null) : null
+  if (outcome !== null) return `${app.state} (${outcome === 'completed' ? 'ok' : outcomeText(outcome)})`
   return app.state
 }
 
-/** `last failed, next 03:00Z`; the day where it is not within one. */
-function runsText({ kind, last_run: last, next_run_at: next }: ListedApp, now: number): string {
-  if (kind !== 'cron') return ''
-  const soon = next !== null && Date.parse(next) - now < 86_400_000
-  return [
-    ...(last ? [`last ${outcomeText(last.outcome)}`] : []),
-    ...(next === null ? [] : [`next ${soon ? `${next.slice(11, 16)}Z` : next.slice(0, 10)}`]),
-  ].join(', ')
+/** `next 03:00Z`; the day where that is further away. */
+function nextRun({ next_run_at: next }: ListedApp, now: number): string {
+  if (next === null) return ''
+  return `next ${Date.parse(next) - now < 86_400_000 ? `${next.slice(11, 16)}Z` : next.slice(0, 10)}`
 }
 
 function stateStyle(state: string): Style {
@@ -153,8 +151,8 @@ function notes(listing: Listing, { color }: TableOptions): string {
       const what = app.hold.verb === 'stop' ? 'stopped' : `scaled to ${app.hold.instances}`
       return [`${app.app}: ${what} by ${app.hold.by}; the next apply ends this (eco start ${app.app})`]
     }
-    if (app.reason === null || app.state === 'running') return []
-    const failed = app.state === 'failed' || app.state === 'scheduled'
+    const failed = app.state === 'failed' || app.kind === 'cron'
+    if (app.reason === null || (app.state === 'running' && !failed)) return []
     const next = failed ? `  next: eco logs ${app.app}` : ''
     return [`${app.app}: ${app.reason}${next}`]
   })

@@ -193,8 +193,8 @@ describe('a cron app whose last run failed', () => {
     expect(table(backup)).toMatchInlineSnapshot(`
       "
       shop/production
-      app     ready  state      pid                        uptime  restarts  cpu  memory  port  rev
-      backup      -  scheduled       last failed, next 2027-01-01                                41
+      app     ready  state               pid           uptime  restarts  cpu  memory  port  rev
+      backup      -  scheduled (failed)       next 2027-01-01                                41
 
       backup: last run failed: exited with code 4  next: eco logs backup
       "
