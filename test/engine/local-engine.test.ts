@@ -229,6 +229,30 @@ describe('schedules', () => {
     expect(engine.nextRun(SCOPE, 'report')).toBe(null)
   })
 
+  test('of every year sleeps until then', async () => {
+    const scheduler = new Scheduler()
+    let looks = 0
+    await scheduler.set('shop/default/report', cron('0 0 1 1 *', 'UTC'), null, () => looks++)
+    const next = new Date(scheduler.nextRun('shop/default/report') ?? 0)
+    expect([next.getUTCMonth(), next.getUTCDate(), next.getUTCHours()]).toEqual([0, 1, 0])
+    await new Promise((resolve) => setTimeout(resolve, 100)) // a timer that is too long fires at once
+    expect(looks).toBe(0)
+    scheduler.clear('shop/default/report')
+  })
+
+  test('tells what was due since it was looked at last, once, and goes on from there', async () => {
+    const scheduler = new Scheduler()
+    const dues: unknown[] = []
+    const since = Date.UTC(2026, 0, 1)
+    const set = () => scheduler.set('shop/default/report', cron('0 0 1 1 *', 'UTC'), since - 1, (due) => dues.push(due))
+    const until = await set()
+    expect(dues).toMatchObject([{ at: null, missed: { first: since } }])
+    expect(until).toBeGreaterThan(since)
+    await set()
+    expect(dues).toHaveLength(1)
+    scheduler.clear('shop/default/report')
+  })
+
   test('scheduled twice at once, it runs once', async () => {
     const scheduler = new Scheduler()
     let runs = 0
