@@ -220,13 +220,13 @@ test('what was due while no daemon ran is told, and made up for once when the fi
     expect(triggers(skips)).not.toContain('missed completed')
   })
   const told = (await rig.eco(['events', '--json'])).stdout
-  expect(told).toMatch(/missed \d runs since [^"]*: no daemon looked; one run makes up for them/)
-  expect(told).toMatch(/missed \d runs since [^"]*: no daemon looked; not made up for/)
+  expect(told).toMatch(/missed \d runs since [^"]*: no daemon ran[^;]*; one run makes up for them/)
+  expect(told).toMatch(/missed \d runs since [^"]*: no daemon ran[^;]*; not made up for/)
 })
 
 test('a run goes on under the next daemon, which does not start a second one beside it', async () => {
   await using rig = await createRig()
-  await rig.apply({ apps: { tick: slow } })
+  await rig.apply({ apps: { tick: { ...slow, history: 100 } } })
   const [pid = 0] = await eventually(async () => {
     const pids = await rig.pids('tick')
     expect(pids).toHaveLength(1)
@@ -239,7 +239,7 @@ test('a run goes on under the next daemon, which does not start a second one bes
   expect(runs(rig)).toEqual(['begin'])
   rig.write('go', '')
   await eventually(() => expect(isRunning(pid)).toBe(false))
-  await eventually(async () => expect((await runsOf(rig))[0]).toMatchObject({ outcome: 'unknown' }))
+  await eventually(async () => expect((await runsOf(rig)).map(({ outcome }) => outcome)).toContain('unknown'))
 })
 
 test('only so many runs are remembered, in a file for nobody else', async () => {

@@ -102,8 +102,8 @@ export class Runs {
       const { count, first } = due.missed
       const since = new Date(first).toISOString()
       const reason = makesUp ? 'one run makes up for them' : 'not made up for'
-      this.#tell(group, 'run_skipped', `missed ${countRuns(count)} since ${since}: no daemon looked; ${reason}`)
-      const fate = { outcome: 'missed', reason: 'no daemon looked, or the machine slept', version } as const
+      this.#tell(group, 'run_skipped', `missed ${countRuns(count)} since ${since}: ${NOBODY_LOOKED}; ${reason}`)
+      const fate = { outcome: 'missed', reason: NOBODY_LOOKED, version } as const
       this.#journal.neverStarted(group, fate, due.missed, limitOf(schedule))
     }
     if (due.at !== null) this.#fire(group, applied, schedule, 'schedule', due.at)
@@ -111,12 +111,16 @@ export class Runs {
   }
 
   #fire(group: AppGroup, applied: AppliedApp, schedule: Schedule, trigger: RunTrigger, at: EpochMs): void {
+    // The one before it may have ended this very moment, and what waited for that be yet to start.
+    if (schedule.overlap === 'queue') this.#startQueued(group)
     const going = group.runners.find(isGoingOn)
+    const { queuedAt } = this.#journal.of(group)
     if (!going) {
+      if (queuedAt !== null) this.#skip(group, applied, queuedAt, 'a later one took its place')
+      this.#journal.update(group, (history) => ({ ...history, queuedAt: null }))
       this.#start(group, applied, trigger, at)
       return
     }
-    const { queuedAt } = this.#journal.of(group)
     if (schedule.overlap === 'skip') return this.#skip(group, applied, at, 'the one before it still ran')
     if (schedule.overlap === 'queue' && queuedAt !== null) {
       return this.#skip(group, applied, at, 'another one waited already')
@@ -125,7 +129,7 @@ export class Runs {
     this.#journal.update(group, (history) => ({ ...history, queuedAt: at }))
     if (schedule.overlap === 'queue')
       return this.#tell(group, 'run_skipped', 'scheduled run queued: the one before it still runs')
-    if (queuedAt !== null) return
+    if (this.#replaced.has(going)) return
     this.#tell(group, 'run_skipped', 'scheduled run replaces the one before it')
     this.#replaced.add(going)
     going.stop()
@@ -176,6 +180,8 @@ export class Runs {
     this.#host.record(group.scope, group.app, instanceName(group.app, 0), message, event)
   }
 }
+
+const NOBODY_LOOKED = 'no daemon ran, or the machine slept or was too busy'
 
 const STARTED: Readonly<Record<RunTrigger, string>> = {
   schedule: 'scheduled run started',
