@@ -69,20 +69,19 @@ export class Renewals {
       // An operator who waited for the same moment goes first.
       await new Promise((resolve) => setImmediate(resolve))
       if (!this.#keeper.isIdle) continue
-      const due = [...this.#pending].filter(([app, renewal]) => this.#keeper.isWanted(app) && renewal.isDue())
-      this.#pending.clear()
-      for (const verb of ['start', 'restart', 'reload'] as const) {
-        await this.#carryOut(
-          verb,
-          due.filter(([, renewal]) => renewal.verb === verb),
-        )
+      for (const [app, renewal] of this.#pending) {
+        if (!this.#keeper.isWanted(app) || !renewal.isDue()) this.#pending.delete(app)
       }
+      // One verb a plan; the others have their turn when it is over.
+      const [first] = this.#pending.values()
+      const due = [...this.#pending].filter(([, renewal]) => renewal.verb === first?.verb)
+      for (const [app] of due) this.#pending.delete(app)
+      if (first) await this.#carryOut(first.verb, due)
     }
     this.#working = false
   }
 
   async #carryOut(verb: Renewal['verb'], due: readonly [app: string, renewal: Renewal][]): Promise<void> {
-    if (due.length === 0) return
     for (const [app, { cause }] of due) {
       this.#underWay.add(app)
       this.#tell(app, `${verb}: ${cause}`)

@@ -1,6 +1,5 @@
 import { EcoError, EXIT } from '../errors.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
-import { Cancellation } from '../executor/cancellation.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
 import { type AppliedApp, type AppliedState, type Hold, SPEC_FORMAT } from '../model/applied.ts'
 import type { ScopeEvent, ScopeEventName, StepEvent } from '../model/events.ts'
@@ -12,6 +11,7 @@ import { plan } from '../planner/plan.ts'
 import type { RevisionStore } from '../state/revision-store.ts'
 import type { EventLog } from './event-log.ts'
 import { type ApplyResult, isoTime } from './protocol.ts'
+import { type Work, Works } from './works.ts'
 
 export interface ApplyRequest {
   readonly intent: Intent
@@ -31,20 +31,6 @@ export interface BegunApply {
   readonly finished: Promise<ApplyResult>
 }
 
-/** A plan that is being carried out. */
-interface Work {
-  readonly by: string
-  readonly since: number
-  readonly what: string
-  /** Begun by the daemon itself: what an operator asks for waits for it, and is not refused. */
-  readonly isOwn: boolean
-  readonly cancellation: Cancellation
-  /** Apps that another verb has dealt with meanwhile: what it made of them stays. */
-  readonly overruled: Set<string>
-  /** Resolves when the work is over. */
-  readonly over: Promise<void>
-}
-
 /**
  * Owns one scope: its applied state, and the one plan at a time that may change it. Only a stop or a delete does not wait
  * for its turn: it cancels what the plan under way would do to its apps, and goes beside it.
@@ -55,7 +41,7 @@ export class ScopeKeeper {
   readonly #engine: LocalEngine
   readonly #events: EventLog
   #applied: AppliedState
-  readonly #works = new Set<Work>()
+  readonly #works = new Works()
   #isDown: boolean
   /** Told when a plan was carried out and recorded. */
   onCarriedOut: (plan: Plan, isOwn: boolean) => void = () => {}
@@ -86,13 +72,13 @@ export class ScopeKeeper {
 
   /** @throws EcoError LOCKED while a plan is being carried out, unless the verb does not wait for that */
   refuseBusy(verb: Verb | null): void {
-    const work = [...this.#works].find(({ isOwn }) => !isOwn)
+    const work = this.#works.ofOperator
     if (work && !goesBeside(verb)) throw this.#lockedError(work)
   }
 
   /** Nothing is being carried out. */
   get isIdle(): boolean {
-    return this.#works.size === 0
+    return this.#works.isIdle
   }
 
   /** Applied, and not stopped by anybody. */
@@ -130,7 +116,7 @@ export class ScopeKeeper {
    */
   async begin(request: ApplyRequest): Promise<BegunApply> {
     if (goesBeside(verbOf(request.intent))) await this.#cancel(request)
-    else await this.#ownWork()
+    else await this.#works.whenOwnOver()
     return this.#begin(request)
   }
 
@@ -148,7 +134,7 @@ export class ScopeKeeper {
 
   /** Starts what is applied and not running; requests wait until it is done. */
   async heal(): Promise<void> {
-    const healing = this.#working({ by: DAEMON, what: 'start', isOwn: true }, async ({ cancellation }) => {
+    const healing = this.#works.carryOut({ by: DAEMON, what: 'start', isOwn: true }, async ({ cancellation }) => {
       await this.#engine.dropUnapplied(this.scope, this.#applied.apps)
       const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
@@ -170,28 +156,21 @@ export class ScopeKeeper {
 
   /** Cancels whatever is being brought up. @returns once no plan is being carried out */
   async cancelAll(reason: string): Promise<void> {
-    for (const { cancellation } of this.#works) cancellation.cancelAll(reason)
+    this.#works.cancelAll(reason)
     await this.whenIdle()
   }
 
   /** Resolves once no plan is being carried out. */
   async whenIdle(): Promise<void> {
-    while (this.#works.size > 0) await Promise.all([...this.#works].map(({ over }) => over))
+    await this.#works.whenIdle()
   }
 
   /** Takes apps out of the plans under way. */
   async #cancel({ cancels = [], by, intent }: ApplyRequest): Promise<void> {
     const reason = `cancelled by eco ${verbOf(intent)} (${by})`
-    const involved = (): Work[] => [...this.#works].filter(({ cancellation }) => cancellation.isActive(cancels))
-    for (let works = involved(); works.length > 0; works = involved()) {
-      for (const { what } of works)
-        this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
-      await Promise.all(works.map(({ cancellation }) => cancellation.cancel(cancels, reason)))
-    }
-    for (const { overruled, cancellation } of this.#works) {
-      void cancellation.cancel(cancels, reason) // what it has not begun yet
-      for (const app of cancels) overruled.add(app)
-    }
+    await this.#works.cancel(cancels, reason, ({ what }) => {
+      this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
+    })
   }
 
   #tell(event: ScopeEventName, message: string, data: ScopeEvent['data'] = {}): void {
@@ -203,12 +182,6 @@ export class ScopeKeeper {
       message,
       data,
     })
-  }
-
-  /** Right after its start the daemon brings back what was applied, say; a request waits for that instead of failing. */
-  async #ownWork(): Promise<void> {
-    const own = (): Work | undefined => [...this.#works].find(({ isOwn }) => isOwn)
-    for (let work = own(); work; work = own()) await work.over
   }
 
   /** An app that could not start because of others does so once these are there. */
@@ -236,23 +209,8 @@ export class ScopeKeeper {
       throw error
     }
     const what = intent.kind === 'apply' ? 'apply' : intent.verb
-    const finished = this.#working({ by, what, isOwn }, (work) => this.#carryOut(change, request, work))
+    const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work))
     return { plan: change.plan, finished }
-  }
-
-  async #working<T>(
-    who: Pick<Work, 'by' | 'what' | 'isOwn'>,
-    carryOut: (work: Omit<Work, 'over'>) => Promise<T>,
-  ): Promise<T> {
-    const begun = { ...who, since: Date.now(), cancellation: new Cancellation(), overruled: new Set<string>() }
-    const running = carryOut(begun)
-    const work: Work = { ...begun, over: running.then(noop, noop) }
-    this.#works.add(work)
-    try {
-      return await running
-    } finally {
-      this.#works.delete(work)
-    }
   }
 
   /** Whoever starts some apps of a scope that is down as a whole leaves the others stopped, one by one. */
@@ -379,8 +337,6 @@ const HEALS: ReadonlySet<StepAction> = new Set<StepAction>(['start', 'scale', 's
 
 /** Who begins what no operator asked for. */
 const DAEMON = 'eco daemon'
-
-function noop(): void {}
 
 /** An operator who stops an app at 3 a.m. does not wait until an apply has given up on it. */
 function goesBeside(verb: Verb | null): boolean {

@@ -1,5 +1,5 @@
 import { type ScopeId, scopeName } from '../../model/ids.ts'
-import { describeExit, type Exit } from '../../model/observed.ts'
+import { describeExit } from '../../model/observed.ts'
 import type { AppSpec, DependencyCondition } from '../../model/spec.ts'
 import { waitsFor } from '../../model/waits.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
@@ -216,20 +216,15 @@ function outlook(runner: InstanceRunner, condition: DependencyCondition): Omit<S
 }
 
 function isMet(runner: InstanceRunner, condition: DependencyCondition): boolean {
-  const { phase, lastExit } = runner.instance
+  const { phase } = runner.instance
   switch (condition) {
     case 'started':
       return phase.name === 'running' || (phase.name === 'starting' && phase.pid !== null)
     case 'ready':
       return runner.observe().ready
     case 'completed':
-      return phase.name === 'exited' && lastExit !== null && hasSucceeded(runner.spec, lastExit)
+      return runner.hasSucceeded
   }
-}
-
-function hasSucceeded({ restart: { successExitCodes } }: AppSpec, exit: Exit): boolean {
-  if (exit.kind === 'code') return successExitCodes.includes(exit.code)
-  return exit.kind === 'signal' && successExitCodes.includes(exit.signal as NodeJS.Signals)
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
