@@ -64,7 +64,7 @@ export type App = {
    */
   listen?: number | string | (number | string)[] | null
   /**
-   * Environment variables. A value is a string, number or boolean; a reference { from_env | from_file | from_command } or { value, secret: true } is a secret and never shown. null removes a variable.
+   * Environment variables. A value is a string, number or boolean, and may hold ${instance} or ${3000 + instance}, another number for each instance; a reference { from_env | from_file | from_command } or { value, secret: true } is a secret and never shown. null removes a variable.
    */
   env?: {
     [k: string]: EnvValue

@@ -50,7 +50,7 @@ function compare(path: string, before: unknown, after: unknown, impact: Impact, 
     changes.push(compareEnv(path, envValue(before), envValue(after), impact))
     return
   }
-  if (path === 'ready.check' || !isMap(before) || !isMap(after)) {
+  if (isCheckPath(path) || !isMap(before) || !isMap(after)) {
     const plain = { sensitive: false, fingerprints: null, sources: null }
     changes.push({ path, impact, before: before ?? null, after: after ?? null, ...plain })
     return
@@ -116,6 +116,11 @@ function isSame(a: unknown, b: unknown): boolean {
 
 function isCompared(field: string): field is keyof AppSpec {
   return Object.hasOwn(FIELD_IMPACT, field) && (FIELD_IMPACT as Readonly<Record<string, Impact>>)[field] !== 'none'
+}
+
+/** Where a check stands: it is one thing, whatever is in it. */
+export function isCheckPath(path: string): boolean {
+  return path === 'ready.check' || path === 'readiness.check' || path === 'health.check'
 }
 
 /** A JSON object. */

@@ -1,14 +1,56 @@
 import { showPerInstance } from '../model/instance-values.ts'
 import type { FieldChange } from '../model/plan.ts'
 import type { ReadyCheck } from '../model/spec.ts'
-import { isMap } from './diff.ts'
+import { isCheckPath, isMap } from './diff.ts'
 import { formatDuration } from './duration.ts'
 import { address, describeReadyCheck, quoteCommand } from './gate.ts'
+import { formatSize } from './size.ts'
 
-/** A value as the file writes it: durations with a unit, all else as it is. */
+/** A value as the file writes it: durations and sizes with a unit, all else as it is. */
 export function jsonValue(path: string, value: unknown): unknown {
-  if (isDuration(path) && typeof value === 'number') return formatDuration(value)
-  return withPerInstance(path, value)
+  if (path === 'stop.message' && typeof value === 'string') return JSON.parse(value)
+  return written(path, value) ?? withPerInstance(path, value)
+}
+
+/** A value as a person reads it, on one line but neither escaped for a terminal nor shortened. */
+export function textValue(path: string, value: unknown): string {
+  if (value === null || value === undefined) return '(unset)'
+  if (path === 'stop.message') return String(value)
+  const text = written(path, value)
+  if (text !== null) return text
+  if (isCheckPath(path) && isReadyCheck(value)) return describeReadyCheck(value)
+  if (path.startsWith('inputs.') && typeof value === 'string') return `sha256 ${value.slice(0, 12)}…`
+  if (isMap(value)) return textMap(path, value)
+  if (Array.isArray(value)) return textList(path, value)
+  return JSON.stringify(withPerInstance(path, value)) ?? '(unset)'
+}
+
+/** Numbers that the file writes with a unit or in another base; null: it is none of these. */
+function written(path: string, value: unknown): string | null {
+  if (typeof value !== 'number' || path.startsWith('env.')) return null
+  if (path.endsWith('Ms')) return formatDuration(value)
+  if (path === 'limits.memoryBytes' || SIZES.has(path)) return formatSize(value)
+  if (path === 'restart.backoff.jitter') return `${Number((value * 100).toFixed(6))}%`
+  return path === 'attributes.umask' ? value.toString(8).padStart(3, '0') : null
+}
+
+const SIZES = new Set(['core', 'fsize', 'stack', 'memlock'].map((name) => `attributes.rlimits.${name}`))
+
+/** A group of settings that is there on one side only. */
+function textMap(path: string, map: Readonly<Record<string, unknown>>): string {
+  if (path === 'schedule') {
+    const zone = map['timezone']
+    return `${JSON.stringify(map['cron'])}${typeof zone === 'string' ? ` ${zone}` : ''}`
+  }
+  if (path === 'readiness' || path === 'health') {
+    const [interval, timeout] = [map['intervalMs'], map['timeoutMs']].map((ms) => formatDuration(Number(ms)))
+    return `${textValue(`${path}.check`, map['check'])} every ${interval} within ${timeout}, ${String(map['failures'])} failures`
+  }
+  if (path === 'watch') return textList('watch.paths', Array.isArray(map['paths']) ? map['paths'] : [])
+  if (path.startsWith('hooks.') && Array.isArray(map['command'])) {
+    return `${quoteCommand(map['command'].map(String))} within ${formatDuration(Number(map['timeoutMs']))}`
+  }
+  return JSON.stringify(map)
 }
 
 /** Variables and arguments may differ from instance to instance. */
@@ -17,21 +59,10 @@ function withPerInstance(path: string, value: unknown): unknown {
   return path === 'command' && Array.isArray(value) ? value.map((word) => showPerInstance(String(word))) : value
 }
 
-/** A value as a person reads it, on one line but neither escaped for a terminal nor shortened. */
-export function textValue(path: string, value: unknown): string {
-  if (value === null || value === undefined) return '(unset)'
-  if (isDuration(path) && typeof value === 'number') return formatDuration(value)
-  if (path === 'ready.check' && isReadyCheck(value)) return describeReadyCheck(value)
-  if (path === 'schedule' && isMap(value)) {
-    const zone = value['timezone']
-    return `${JSON.stringify(value['cron'])}${typeof zone === 'string' ? ` ${zone}` : ''}`
-  }
-  if (Array.isArray(value)) return textList(path, value)
-  return JSON.stringify(withPerInstance(path, value)) ?? '(unset)'
-}
-
 function textList(path: string, list: readonly unknown[]): string {
   if (list.length === 0) return '(none)'
+  if (path === 'stop.exec' || (path.startsWith('hooks.') && path.endsWith('.command')))
+    return quoteCommand(list.map(String))
   if (path === 'command') return quoteCommand(list.map((word) => showPerInstance(String(word))))
   return list.map((item) => (path === 'listen' ? textListen(item) : JSON.stringify(item))).join(', ')
 }
@@ -61,10 +92,6 @@ export function secretSides(field: FieldChange, fingerprints: boolean): readonly
 
 export function shortFingerprint(fingerprint: string): string {
   return fingerprint.slice(0, 4)
-}
-
-function isDuration(path: string): boolean {
-  return path.endsWith('Ms') && !path.startsWith('env.')
 }
 
 function isReadyCheck(value: unknown): value is ReadyCheck {

@@ -572,6 +572,11 @@ test('the names of fields are those of the file', () => {
     'ready.check',
     'schedule.cron',
     'env.aMs',
+    'attributes.rlimits.nofile',
+    'job.timeoutMs',
+    'schedule.overlap',
+    'hooks.preStart.timeoutMs',
+    'inputs.SQL/Ms.sql',
   ]
   expect(names.map(fieldName)).toEqual([
     'stop.timeout',
@@ -580,5 +585,10 @@ test('the names of fields are those of the file', () => {
     'ready',
     'schedule',
     'env.aMs',
+    'ulimits.nofile',
+    'timeout',
+    'overlap',
+    'hooks.pre_start.timeout',
+    'inputs.SQL/Ms.sql',
   ])
 })

@@ -34,6 +34,67 @@ describe('text', () => {
   })
 })
 
+test('settings of supervision are shown by the names and in the units of the file', () => {
+  const none = spec({ inputs: { 'Migrations/1.sql': 'a'.repeat(64) } })
+  const check = {
+    type: 'tcp',
+    endpoint: { type: 'tcp', host: '127.0.0.1', port: 3000, perInstance: true },
+  } as const
+  const hook = { command: ['sh', '-c', 'true'], timeoutMs: 5000 }
+  const all = spec({
+    command: ['node', '-p', '\0instance+3000\0'],
+    env: { PORT: plain('\0instance+0\0') },
+    health: { check, delayMs: 0, intervalMs: 10_000, timeoutMs: 1000, failures: 3, successes: 1 },
+    stop: { ...none.stop, message: '{"a":1}', exec: ['pg_ctl', 'stop'] },
+    restart: { ...none.restart, backoff: { ...none.restart.backoff, jitter: 0.2 }, successExitCodes: [0, 'SIGTERM'] },
+    hooks: { ...none.hooks, preStop: hook },
+    limits: { memoryBytes: 512 * 2 ** 20, cpu: 1.5 },
+    attributes: { ...none.attributes, umask: 0o027, oomScoreAdj: 500, rlimits: { nofile: 4096, stack: 8 * 2 ** 20 } },
+    restartsWith: ['db'],
+    job: { retries: 3, run: 'always', timeoutMs: 600_000 },
+    inputs: { 'Migrations/1.sql': 'b'.repeat(64) },
+    watch: { paths: ['/srv/src'], ignore: [], debounceMs: 200, action: 'reload' },
+  })
+  const { plan } = planOf({ file: { api: all }, applied: applied({ api: none }) })
+  const lines = renderText(plan, { color: false, width: 200, apply: null }).split('\n')
+  const shown = lines.filter((line) => line.startsWith('    ') && line.includes(' -> ')).map((line) => line.trim())
+  expect(shown.map((line) => line.replaceAll(/ {2,}/g, '  '))).toMatchInlineSnapshot(`
+    [
+      "command  node server.js -> node -p '\${instance + 3000}'  roll",
+      "env.PORT  (unset) -> "\${instance}"  roll",
+      "health  (unset) -> tcp :\${instance + 3000} every 10s within 1s, 3 failures  live",
+      "stop.exec  (unset) -> pg_ctl stop  live",
+      "stop.message  (unset) -> {"a":1}  live",
+      "restart.backoff.jitter  10% -> 20%  live",
+      "restart.success_exit_codes  0 -> 0, "SIGTERM"  live",
+      "hooks.pre_stop  (unset) -> sh -c true within 5s  live",
+      "limits.cpu  (unset) -> 1.5  live",
+      "limits.memory  (unset) -> 512M  live",
+      "oom_score_adj  (unset) -> 500  roll",
+      "ulimits.nofile  (unset) -> 4096  roll",
+      "ulimits.stack  (unset) -> 8M  roll",
+      "umask  022 -> 027  roll",
+      "depends_on.*.restart  (none) -> "db"  live",
+      "retries  0 -> 3  live",
+      "run  "on_change" -> "always"  live",
+      "timeout  (unset) -> 10m  live",
+      "inputs.Migrations/1.sql  sha256 aaaaaaaaaaaa… -> sha256 bbbbbbbbbbbb…  roll",
+      "watch  (unset) -> "/srv/src"  live",
+    ]
+  `)
+  const second = spec({
+    ...all,
+    health: { ...all.health!, failures: 5 },
+    hooks: { ...all.hooks, preStop: { ...hook, command: ['x'] } },
+  })
+  const { plan: small } = planOf({ file: { api: second }, applied: applied({ api: all }) })
+  const [change] = (renderJson(small, { ecoVersion: '0', exitCode: 2 }) as { changes: { fields: object[] }[] }).changes
+  expect(change?.fields).toMatchObject([
+    { path: 'health.failures', before: 3, after: 5 },
+    { path: 'hooks.pre_stop.run', after: ['x'] },
+  ])
+})
+
 test('the difference of two shortened values stays in sight', () => {
   const [one, other] = shortenPair(`${'x'.repeat(100)}1 tail`, `${'x'.repeat(100)}2 tail`, 24, '…')
   expect([one, other]).toEqual(['…xxxxxx1 tail', '…xxxxxx2 tail'])
