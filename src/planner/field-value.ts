@@ -15,7 +15,7 @@ export function jsonValue(path: string, value: unknown): unknown {
 /** A value as a person reads it, on one line but neither escaped for a terminal nor shortened. */
 export function textValue(path: string, value: unknown): string {
   if (value === null || value === undefined) return '(unset)'
-  if (path === 'stop.message') return String(value)
+  if (path === 'stop.message' && typeof value === 'string') return value
   const text = written(path, value)
   if (text !== null) return text
   if (isCheckPath(path) && isReadyCheck(value)) return describeReadyCheck(value)
