@@ -19,7 +19,6 @@ export function textValue(path: string, value: unknown): string {
   const text = written(path, value)
   if (text !== null) return text
   if (isCheckPath(path) && isReadyCheck(value)) return describeReadyCheck(value)
-  if (path.startsWith('inputs.') && typeof value === 'string') return `sha256 ${value.slice(0, 12)}…`
   if (isMap(value)) return textMap(path, value)
   if (Array.isArray(value)) return textList(path, value)
   return JSON.stringify(withPerInstance(path, value)) ?? '(unset)'

@@ -35,7 +35,6 @@ describe('text', () => {
 })
 
 test('settings of supervision are shown by the names and in the units of the file', () => {
-  const none = spec({ inputs: { 'Migrations/1.sql': 'a'.repeat(64) } })
   const check = {
     type: 'tcp',
     endpoint: { type: 'tcp', host: '127.0.0.1', port: 3000, perInstance: true },
@@ -52,7 +51,6 @@ test('settings of supervision are shown by the names and in the units of the fil
     attributes: { ...none.attributes, umask: 0o027, oomScoreAdj: 500, rlimits: { nofile: 4096, stack: 8 * 2 ** 20 } },
     restartsWith: ['db'],
     job: { retries: 3, run: 'always', timeoutMs: 600_000 },
-    inputs: { 'Migrations/1.sql': 'b'.repeat(64) },
     watch: { paths: ['/srv/src'], ignore: [], debounceMs: 200, action: 'reload' },
   })
   const { plan } = planOf({ file: { api: all }, applied: applied({ api: none }) })
@@ -78,7 +76,6 @@ test('settings of supervision are shown by the names and in the units of the fil
       "retries  0 -> 3  live",
       "run  "on_change" -> "always"  live",
       "timeout  (unset) -> 10m  live",
-      "inputs.Migrations/1.sql  sha256 aaaaaaaaaaaa… -> sha256 bbbbbbbbbbbb…  roll",
       "watch  (unset) -> "/srv/src"  live",
     ]
   `)
