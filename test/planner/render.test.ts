@@ -35,6 +35,7 @@ describe('text', () => {
 })
 
 test('settings of supervision are shown by the names and in the units of the file', () => {
+  const none = spec({})
   const check = {
     type: 'tcp',
     endpoint: { type: 'tcp', host: '127.0.0.1', port: 3000, perInstance: true },
