@@ -255,8 +255,8 @@ test.runIf(useradd)('the supplementary groups of the user are set', async () => 
         .map(Number)
         .toSorted((a, b) => a - b),
     ).toEqual(groups.map(Number).toSorted((a, b) => a - b))
-    kill(started.pid ?? 0)
   } finally {
+    for (const end of ended.splice(0)) end()
     await eventually(() => removed(user))
   }
 })
