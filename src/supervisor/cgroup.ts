@@ -18,6 +18,7 @@ import {
   readFileSync,
   realpathSync,
   rmdirSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -293,6 +294,7 @@ function words(dir: string, file: string): string[] {
 
 function childrenOf(dir: string): string[] {
   try {
+    if (statSync(dir).nlink === 2) return [] // `.` and the name itself: no folder below, and nothing to list
     return readdirSync(dir, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => join(dir, entry.name))

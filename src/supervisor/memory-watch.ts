@@ -1,5 +1,5 @@
 import { isUrgent, nextLookMs, SLOWEST_MS } from './memory-pace.ts'
-import { pageBytes, type ProcStat, readAllStats, readStat } from './proc.ts'
+import { listPids, pageBytes, type ProcStat, readStat } from './proc.ts'
 import { distinctBytes, refreshed, treesOf } from './tree-memory.ts'
 
 /** A tree uses more than it may. `urgent`: so much more that there is no time to ask it to end. */
@@ -26,6 +26,7 @@ export interface MemoryGuard {
 
 /** Shared pages are counted again at least as often as that, however little the sum of RSS has grown. */
 const RECOUNT_MS = 5000
+const SURVEYS_OF_STRANGERS = 30
 
 /**
  * Memory limits where the kernel does not enforce them. Once a second one pass over /proc tells which processes belong
@@ -35,6 +36,9 @@ export class MemoryWatch {
   readonly #pageBytes = pageBytes()
   readonly #guards = new Set<Guard>()
   #timer: NodeJS.Timeout | undefined
+  /** Processes that belong to no tree: passed over, until their pids may have come round. */
+  readonly #strangers = new Set<number>()
+  #surveys = 0
 
   /**
    * @param exceeded called when the tree is above its limit: once, and once more when that becomes urgent
@@ -47,6 +51,7 @@ export class MemoryWatch {
       this.#timer = undefined
     })
     this.#guards.add(guard)
+    this.#strangers.clear()
     this.#timer ??= setInterval(() => this.#survey(), SLOWEST_MS).unref()
     guard.look()
     return guard
@@ -55,11 +60,14 @@ export class MemoryWatch {
   #survey(): void {
     const unsure = new Map<number, Guard>()
     for (const guard of this.#guards) {
-      if (guard.tree.members().isComplete) guard.look()
+      const { pids, isComplete } = guard.tree.members()
+      if (isComplete) guard.consider(statsOf(pids))
       else unsure.set(guard.tree.leader, guard)
     }
     if (unsure.size === 0) return
-    const trees = treesOf(readAllStats(), new Set(unsure.keys()))
+    if (++this.#surveys % SURVEYS_OF_STRANGERS === 0) this.#strangers.clear()
+    const stats = listPids().flatMap((pid) => (this.#strangers.has(pid) ? [] : (readStat(pid) ?? [])))
+    const trees = treesOf(stats, new Set(unsure.keys()), this.#strangers)
     for (const [leader, guard] of unsure) guard.look(trees.get(leader) ?? [])
   }
 }
@@ -111,13 +119,13 @@ class Guard implements MemoryGuard {
   /** @param found its processes as a survey has found them; left out: those known so far, and their children */
   look(found?: readonly ProcStat[]): void {
     const { pids, isComplete } = this.tree.members()
-    if (isComplete) return this.#consider(statsOf(pids))
+    if (isComplete) return this.consider(statsOf(pids))
     const tree = found ?? refreshed(this.#known)
     const known = new Set(tree.map(({ pid }) => pid))
-    this.#consider([...tree, ...statsOf(pids.filter((pid) => !known.has(pid)))])
+    this.consider([...tree, ...statsOf(pids.filter((pid) => !known.has(pid)))])
   }
 
-  #consider(processes: readonly ProcStat[]): void {
+  consider(processes: readonly ProcStat[]): void {
     this.#known = processes
     const usedBytes = this.#used(processes)
     const at = performance.now()

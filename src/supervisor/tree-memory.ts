@@ -5,13 +5,21 @@ import { leaderOf, type ProcStat, readStat } from './proc.ts'
  * The processes of each tree: those that descend from its leader, and those of the leader's session.
  *
  * @param leaders pids
+ * @param strangers gets the pids that belong to none
  */
-export function treesOf(stats: readonly ProcStat[], leaders: ReadonlySet<number>): Map<number, ProcStat[]> {
+export function treesOf(
+  stats: readonly ProcStat[],
+  leaders: ReadonlySet<number>,
+  strangers: Set<number>,
+): Map<number, ProcStat[]> {
   const byPid = new Map(stats.map((stat) => [stat.pid, stat]))
   const trees = new Map<number, ProcStat[]>()
   for (const stat of stats) {
     const leader = leaderOf(stat, byPid, leaders)
-    if (leader === null) continue
+    if (leader === null) {
+      strangers.add(stat.pid)
+      continue
+    }
     const tree = trees.get(leader)
     if (tree) tree.push(stat)
     else trees.set(leader, [stat])

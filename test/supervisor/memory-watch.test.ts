@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { type Excess, describeExcess, type GuardedTree, MemoryWatch } from '../../src/supervisor/memory-watch.ts'
-import { FASTEST_MS, isUrgent, nextLookMs, SLOWEST_MS } from '../../src/supervisor/memory-pace.ts'
+import { FASTEST_FLAT_MS, isUrgent, nextLookMs, SLOWEST_MS } from '../../src/supervisor/memory-pace.ts'
 import { descendants, pageBytes, readStat } from '../../src/supervisor/proc.ts'
 import { distinctBytes } from '../../src/supervisor/tree-memory.ts'
 import { fixture } from '../support/rig.ts'
@@ -21,22 +21,25 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-test('what grows by 300 MB/s is seen before it is a third above its limit', () => {
+test('what begins to grow by 250 MB/s is seen before it is half above its limit', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 40, max: 100_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (limit, share) => {
+    fc.property(fc.integer({ min: 100, max: 100_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (limit, share) => {
       const used = share * limit * MB
       const pause = nextLookMs(limit * MB, used, 0)
-      expect(pause).toBeGreaterThanOrEqual(FASTEST_MS)
+      expect(pause).toBeGreaterThanOrEqual(FASTEST_FLAT_MS)
       expect(pause).toBeLessThanOrEqual(SLOWEST_MS)
-      expect(used + 300 * MB * (pause / 1000)).toBeLessThanOrEqual(limit * MB * 1.25 + 300 * MB * (FASTEST_MS / 1000))
+      expect(used + 250 * MB * (pause / 1000)).toBeLessThanOrEqual(limit * MB * 1.5 + MB)
     }),
   )
 })
 
 test('what is far below its limit is looked at once a second; what grows fast, at once', () => {
   expect(nextLookMs(1000 * MB, 100 * MB, 0)).toBe(SLOWEST_MS)
-  expect(nextLookMs(100 * MB, 90 * MB, 0)).toBe(117)
-  expect(nextLookMs(100 * MB, 50 * MB, 1000 * MB)).toBe(50)
+  expect(nextLookMs(100 * MB, 60 * MB, 0)).toBe(320)
+  expect(nextLookMs(100 * MB, 50 * MB, 1000 * MB)).toBe(60)
+  expect(nextLookMs(100 * MB, 120 * MB, 0)).toBe(80)
+  expect(nextLookMs(8 * MB, 2 * MB, 0)).toBe(FASTEST_FLAT_MS)
+  expect(nextLookMs(8 * MB, 2 * MB, 10 * MB)).toBe(37)
   expect(isUrgent(100 * MB, 140 * MB)).toBe(false)
   expect(isUrgent(100 * MB, 160 * MB)).toBe(true)
 })
