@@ -51,6 +51,8 @@ export class Runs {
     const consideredUntil = await this.#scheduler.set(group.owner, schedule, from, (due) =>
       this.#onDue(group, schedule, due),
     )
+    // Stopped while croner was being loaded.
+    if (!this.#armed.has(group.owner)) return this.#scheduler.clear(group.owner)
     this.#journal.update(group, (history) => ({ ...history, consideredUntil }))
     this.#startQueued(group)
   }
