@@ -207,9 +207,10 @@ export function tooLate(reason: string): Fault {
   return { reason, clean: false, final: false }
 }
 
-/** An end by the stop signal, or with success, goes without saying. */
+/** An end by the stop signal, or with success, goes without saying; so does that of an adopted process, not known. */
 function stopText(exit: Exit | null, { stop, restart }: LifePolicy): string {
-  if (exit === null || isOneOf(exit, [stop.signal, ...restart.successExitCodes])) return 'stopped'
+  if (exit === null || exit.kind === 'unknown' || isOneOf(exit, [stop.signal, ...restart.successExitCodes]))
+    return 'stopped'
   return `stopped; it ${describeExit(exit)}`
 }
 

@@ -118,6 +118,47 @@ export function isAlive(identity: ProcIdentity): boolean {
   return stat !== null && stat.state !== 'Z' && stat.startTime === identity.startTime && identity.bootId === bootId()
 }
 
+/** Asks again and again whether one process lives. */
+export interface Life {
+  isAlive(): boolean
+  close(): void
+}
+
+/** Keeps its stat file open: reading that again costs a third, and can never tell of another process with its pid. */
+export function watchLife(identity: ProcIdentity): Life {
+  let fd: number | null = null
+  try {
+    fd = openSync(`/proc/${identity.pid}/stat`, 'r')
+  } catch {
+    // Gone already, or too many files open.
+  }
+  // Whose file it is was not certain before it was open.
+  if (fd !== null && !isAlive(identity)) fd = closed(fd)
+  return {
+    isAlive: () => (fd === null ? isAlive(identity) : stateOf(fd) !== 'Z'),
+    close: () => {
+      if (fd !== null) fd = closed(fd)
+    },
+  }
+}
+
+/** `Z` too when the process is gone. */
+function stateOf(fd: number): string {
+  try {
+    const length = readSync(fd, buffer, 0, 512, 0)
+    let at = length - 1
+    while (at >= 0 && buffer[at] !== PAREN) at--
+    return at < 0 ? 'Z' : String.fromCharCode(buffer[at + 2] ?? 0)
+  } catch {
+    return 'Z'
+  }
+}
+
+function closed(fd: number): null {
+  closeSync(fd)
+  return null
+}
+
 /**
  * Live members of the session that `leader` founded (eco starts every instance as a session leader).
  *

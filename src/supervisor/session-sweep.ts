@@ -1,5 +1,5 @@
 import { type Carriers, findCarriers } from './carriers.ts'
-import { isAlive, type ProcIdentity, type ProcStat, readAllStats } from './proc.ts'
+import { type Life, type ProcIdentity, type ProcStat, readAllStats, watchLife } from './proc.ts'
 
 /** Pause between two passes for groups that are to end; longer where a pass takes long. */
 const POLL_MS = 20
@@ -42,6 +42,11 @@ export class Pass {
   }
 }
 
+interface Adopted {
+  readonly life: Life
+  readonly ended: () => void
+}
+
 /**
  * Looks for the end of processes: one pass over /proc for all groups that are waited for, however many stop at once, and
  * one slow round over the adopted processes.
@@ -51,7 +56,7 @@ export class SessionSweep {
   readonly doomed = new Set<string>()
   readonly #digest: string
   readonly #checks = new Set<(pass: Pass) => boolean>()
-  readonly #adopted = new Set<{ readonly process: ProcIdentity; readonly ended: () => void }>()
+  readonly #adopted = new Set<Adopted>()
   #pass: Pass | undefined
   #timer: NodeJS.Timeout | undefined
   /** When the next look may begin: looks leave two thirds of the time to others. On the clock of performance.now(). */
@@ -96,7 +101,7 @@ export class SessionSweep {
    * @returns a function that ends the wait
    */
   whenEnded(process: ProcIdentity, ended: () => void): () => void {
-    const entry = { process, ended }
+    const entry = { life: watchLife(process), ended }
     this.#adopted.add(entry)
     this.#round ??= setInterval(() => this.#lookForEnds(), ADOPTED_POLL_MS)
     return () => this.#forget(entry)
@@ -123,14 +128,14 @@ export class SessionSweep {
 
   #lookForEnds(): void {
     for (const entry of this.#adopted) {
-      if (isAlive(entry.process)) continue
+      if (entry.life.isAlive()) continue
       this.#forget(entry)
       entry.ended()
     }
   }
 
-  #forget(entry: { readonly process: ProcIdentity; readonly ended: () => void }): void {
-    this.#adopted.delete(entry)
+  #forget(entry: Adopted): void {
+    if (this.#adopted.delete(entry)) entry.life.close()
     if (this.#adopted.size > 0) return
     clearInterval(this.#round)
     this.#round = undefined
