@@ -74,7 +74,7 @@ function appRows(app: ListedApp, now: number): Row[] {
     [
       { text: app.app },
       { text: readyText(app) },
-      { text: stateText(app), style: app.state === 'scheduled' && app.reason ? 'yellow' : stateStyle(app.state) },
+      appStateCell(app),
       ...(only && (app.kind !== 'cron' || only.pid !== null) ? instanceCells(only, now) : sumCells(app, now)),
       { text: app.listen.join(' ') },
       { text: app.revision > 0 ? String(app.revision) : '', style: 'dim' },
@@ -86,7 +86,7 @@ function appRows(app: ListedApp, now: number): Row[] {
     rows.push([
       { text: ` ${branch} #${instance.slot}`, style: 'dim' },
       { text: '' },
-      { text: instance.state, style: stateStyle(instance.state) },
+      instanceState(instance),
       ...instanceCells(instance, now),
       { text: '' },
       { text: '' },
@@ -125,11 +125,15 @@ function readyText(app: ListedApp): string {
   return app.kind === 'service' ? `${app.ready}/${app.wanted}` : '-'
 }
 
-function stateText(app: ListedApp): string {
-  if (app.hold) return `${app.state} (held)`
-  const outcome = app.state === 'scheduled' ? (app.last_run?.outcome ?? null) : null
-  if (outcome !== null) return `${app.state} (${outcome === 'completed' ? 'ok' : outcomeText(outcome)})`
-  return app.state
+function appStateCell(app: ListedApp): Cell {
+  const { state, kind, hold, reason, instances } = app
+  const isUnready = kind === 'service' && state === 'running' && instances.some(({ ready }) => !ready)
+  const text = isUnready ? 'unready' : state
+  const style = isUnready || (state === 'scheduled' && reason) ? 'yellow' : stateStyle(state)
+  if (hold) return { text: `${text} (held)`, style }
+  const outcome = state === 'scheduled' ? (app.last_run?.outcome ?? null) : null
+  if (outcome !== null) return { text: `${text} (${outcome === 'completed' ? 'ok' : outcomeText(outcome)})`, style }
+  return { text, style }
 }
 
 /** `next 03:00Z`; the day where that is further away. */
@@ -145,18 +149,31 @@ function stateStyle(state: string): Style {
 }
 
 /** Lines under the table: why something is not as it should be. */
-function notes(listing: Listing, { color }: TableOptions): string {
+function notes(listing: Listing, { color, now }: TableOptions): string {
   const lines = listing.apps.flatMap((app) => {
     if (app.hold) {
       const what = app.hold.verb === 'stop' ? 'stopped' : `scaled to ${app.hold.instances}`
       return [`${app.app}: ${what} by ${app.hold.by}; the next apply ends this (eco start ${app.app})`]
     }
     const failed = app.state === 'failed' || app.kind === 'cron'
-    if (app.reason === null || (app.state === 'running' && !failed)) return []
+    if (app.reason === null) return []
     const next = failed ? `  next: eco logs ${app.app}` : ''
-    return [`${app.app}: ${app.reason}${next}`]
+    return [`${app.app}: ${app.reason}${nextAttempt(app, now)}${next}`]
   })
   return lines.length === 0 ? '' : `\n${lines.map((line) => paint(line, 'yellow', color)).join('\n')}\n`
+}
+
+/** `, next attempt in 3s` */
+function nextAttempt({ instances }: ListedApp, now: number): string {
+  const times = instances.flatMap(({ next_attempt_at: at }) => (at === null ? [] : [Date.parse(at)]))
+  return times.length === 0 ? '' : `, next attempt in ${duration(Math.min(...times) - now)}`
+}
+
+/** Running is not ready. */
+function instanceState({ state, ready }: ListedInstance): Cell {
+  return state === 'running' && !ready
+    ? { text: 'unready', style: 'yellow' }
+    : { text: state, style: stateStyle(state) }
 }
 
 /** Tab-free rows for scripts: one instance a line, every column, `-` for what is not known. */

@@ -67,6 +67,8 @@ function listInstance(app: string, instance: ObservedInstance, monitor: Monitor)
     cpu_percent: usage?.cpuPercent ?? null,
     cpu_window_ms: usage?.cpuWindowMs ?? null,
     memory_bytes: usage?.memoryBytes ?? null,
+    recent_restarts: instance.recentRestarts ?? 0,
+    next_attempt_at: instance.nextAttemptAt === undefined ? null : isoTime(instance.nextAttemptAt),
     last_exit: instance.lastExit,
     reason: instance.reason,
     notes: instance.notes,

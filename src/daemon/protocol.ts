@@ -177,7 +177,12 @@ export interface ListedInstance {
   readonly ready: boolean
   readonly version: number
   readonly started_at: string | null
+  /** Since somebody last started it. */
   readonly restarts: number
+  /** Those that count for the limit of its policy. */
+  readonly recent_restarts: number
+  /** When it is started again, while it pauses before that. */
+  readonly next_attempt_at: string | null
   /** Of one core, over the last `cpu_window_ms`. */
   readonly cpu_percent: number | null
   readonly cpu_window_ms: number | null

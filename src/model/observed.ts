@@ -37,6 +37,10 @@ export interface ObservedInstance {
   readonly lastExit: Exit | null
   /** Why it is in this state, for people: "16 restarts in 60 s", "waiting for http :3000/healthz". */
   readonly reason: string | null
+  /** When it is started again, while it pauses before that; left out otherwise. */
+  readonly nextAttemptAt?: EpochMs
+  /** Restarts that count for the limit of its policy; left out when there are none. */
+  readonly recentRestarts?: number
   /** What is not as the spec asks for, although it runs: "nice is not -5: …"; left out when there is nothing. */
   readonly notes?: readonly string[]
 }

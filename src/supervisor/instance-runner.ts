@@ -250,7 +250,7 @@ export class InstanceRunner {
   }
 
   observe(): ObservedInstance {
-    const { phase, lastExit, restarts } = this.#instance
+    const { phase, lastExit, restarts, history } = this.#instance
     const alive = pidOf(this.#instance) !== null
     return {
       slot: this.id.slot,
@@ -262,6 +262,8 @@ export class InstanceRunner {
       restarts,
       lastExit,
       reason: this.#reason(),
+      ...(phase.name === 'backoff' ? { nextAttemptAt: toWall(phase.until) } : {}),
+      ...(history.marks.length > 0 ? { recentRestarts: history.marks.length } : {}),
       ...(this.notes.length > 0 ? { notes: this.notes } : {}),
     }
   }

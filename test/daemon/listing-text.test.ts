@@ -16,6 +16,8 @@ function instance(slot: number, fields: Partial<ListedInstance> = {}): ListedIns
     version: 1,
     started_at: new Date(NOW - 3_600_000 * 2).toISOString(),
     restarts: 0,
+    recent_restarts: 0,
+    next_attempt_at: null,
     cpu_percent: 1.25,
     cpu_window_ms: 1500,
     memory_bytes: 48_100_000,
@@ -124,6 +126,21 @@ web: stopped by ann@tty1; the next apply ends this (eco start web)
       'held: scaled to 1 by ann; the next apply ends this (eco start held)',
       '',
     ])
+  })
+
+  test('running is not ready, and a pause says when it is over', () => {
+    const text = table(
+      listing(
+        app('api', [instance(0, { ready: false, reason: 'http /: 503' })], { ready: 0, reason: 'http /: 503' }),
+        app('web', [instance(0, { state: 'backoff', next_attempt_at: new Date(NOW + 3200).toISOString() })], {
+          state: 'backoff',
+          reason: 'exited with code 1',
+        }),
+      ),
+    )
+    expect(text).toMatch(/^api +0\/1 +unready /m)
+    expect(text).toContain('\napi: http /: 503\n')
+    expect(text).toContain('\nweb: exited with code 1, next attempt in 3s\n')
   })
 
   test('an empty listing says what to do next', () => {

@@ -108,3 +108,25 @@ test('a mistake in the question is an error with a hint', async () => {
   expect((await rig.eco(['events', '--follow', '--until', '1m'])).code).toBe(4)
   expect(await rig.eco(['events', '--until', '2h'])).toMatchObject({ code: 0, stdout: '', stderr: 'No events.\n' })
 })
+
+test('describe begins with what happened, why, and what comes next', async () => {
+  await using rig = await createRig()
+  const command = ['sh', '-c', 'echo no database >&2; sleep 0.3; exit 3']
+  await rig.apply({
+    apps: { crash: { command, restart: { max: 4, backoff: { initial: '40s', jitter: '0%', max: '1m' } } } },
+  })
+  await eventually(async () => expect((await rig.app('crash')).state).toBe('backoff'))
+  const { stdout } = await rig.eco(['describe', 'crash'])
+  expect(stdout.split('\n')[1]).toMatch(
+    /^ {2}crash#0 {2}backoff: exited with code 3; next attempt at \d\d:\d\d:\d\d \(in \d\ds\); restart 2 of 4 within 1m$/,
+  )
+  expect(stdout).toMatch(/last exit: exited with code 3, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(\d+s ago\)/)
+  expect(stdout).toContain('its last words on stderr:\n      no database\n')
+  const [instance] = (await rig.eco(['describe', 'crash', '--json'])).json().apps[0].instances
+  expect(instance).toMatchObject({
+    last_exit: { kind: 'code', code: 3 },
+    recent_restarts: 2,
+    stderr: ['no database', 'no database'],
+  })
+  expect(Date.parse(instance.next_attempt_at)).toBeGreaterThan(Date.now())
+})

@@ -16,6 +16,7 @@ import { ecoHome } from '../../state/paths.ts'
 import { bytes, duration } from '../../daemon/listing-text.ts'
 
 const LOG_LINES = 5
+const STDERR_LINES = 10
 const EVENTS = 10
 const RUNS = 10
 
@@ -26,14 +27,26 @@ export async function describe(selection: Selection, json: boolean): Promise<voi
   const apps = known.map((app): DescribedApp => ({
     ...app,
     spec: showSpec(app.spec),
+    instances: app.instances.map((instance) => withStderr(instance, app)),
     events: eventsOf(app, home),
   }))
   if (json) process.stdout.write(`${JSON.stringify({ format_version: '1.0', apps })}\n`)
   else process.stdout.write(`${apps.map(describeApp).join('\n')}`)
 }
 
-interface DescribedApp extends AppDescription {
+interface DescribedApp extends Omit<AppDescription, 'instances'> {
+  readonly instances: readonly DescribedInstance[]
   readonly events: readonly StoredEvent[]
+}
+
+interface DescribedInstance extends ListedInstance {
+  /** The last lines of its stderr: of this run, or of those before when this one has written none. */
+  readonly stderr: readonly string[]
+}
+
+function withStderr(instance: ListedInstance, { logs }: AppDescription): DescribedInstance {
+  const log = logs.find((it) => it.instance === instance.id && it.stream === 'err')
+  return { ...instance, stderr: log ? lastLines(log.path, STDERR_LINES) : [] }
 }
 
 /** The latest events of an app: from the files, and those that a full disk keeps out of them. */
@@ -51,19 +64,24 @@ function eventsOf(app: AppDescription, home: string): StoredEvent[] {
 function describeApp(app: DescribedApp): string {
   const lines = [
     `${app.project}/${app.environment}/${app.app}  ${app.kind}, ${app.state}${app.kind === 'service' ? `, ${app.ready} of ${app.wanted} ready` : ''}`,
+    ...(app.instances.length === 0 && app.reason !== null ? [`  why: ${app.reason}`] : []),
+    ...app.instances.flatMap((instance) => instanceLines(instance, app)),
     ...field('file', app.source_file),
     ...field('revision', `${app.revision}, version ${app.version} of the app`),
     ...field(
       'hold',
-      app.hold && `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${app.hold.at}`,
+      app.hold &&
+        `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${localTime(app.hold.at)}`,
     ),
     ...field('schedule', app.schedule && `${app.schedule}, next ${app.next_run_at ?? 'never'}`),
     ...field('runs', runPolicy(app.spec)),
     ...specLines(app.spec),
-    ...app.instances.flatMap(instanceLines),
     ...runLines(app.runs),
     ...eventLines(app),
     ...app.logs.flatMap(({ path, stream, instance }) => {
+      // Told with the instance already.
+      if (stream === 'err' && app.instances.some((it) => it.id === instance && (!it.ready || it.restarts > 0)))
+        return []
       const last = lastLines(path, LOG_LINES)
       return last.length === 0
         ? []
@@ -135,22 +153,48 @@ function envText(value: EnvValue): string {
   return value.type === 'plain' ? neutralise(value.value) : `(secret ${value.source})`
 }
 
-function instanceLines(instance: ListedInstance): string[] {
+/** What it is doing and why, in one line; then what is known beside it. */
+function instanceLines(instance: DescribedInstance, app: DescribedApp): string[] {
   const facts = [
-    instance.state,
     ...(instance.pid === null ? [] : [`pid ${instance.pid}`]),
     ...(instance.started_at === null ? [] : [`up ${duration(Date.now() - Date.parse(instance.started_at))}`]),
     `version ${instance.version}`,
     ...(instance.restarts > 0 ? [`${instance.restarts} restarts`] : []),
     ...(instance.memory_bytes === null ? [] : [bytes(instance.memory_bytes)]),
+    ...(instance.cpu_percent === null || instance.cpu_window_ms === null
+      ? []
+      : [`${instance.cpu_percent}% cpu over ${duration(instance.cpu_window_ms)}`]),
   ]
   const exit = instance.last_exit
+  const isWell = instance.ready && instance.restarts === 0
   return [
-    `  ${instance.id}: ${facts.join(', ')}`,
-    ...(instance.reason === null ? [] : [`    why: ${instance.reason}`]),
+    `  ${instance.id}  ${causalLine(instance, app.spec)}`,
+    `    ${facts.join(', ')}`,
     ...(instance.notes ?? []).map((note) => `    note: ${note}`),
-    ...(exit === null ? [] : [`    last exit: ${describeExit(exit)} at ${new Date(exit.at).toISOString()}`]),
+    ...(exit === null ? [] : [`    last exit: ${describeExit(exit)}, ${localTime(exit.at)} (${ago(exit.at)})`]),
+    ...(isWell || instance.stderr.length === 0
+      ? []
+      : ['    its last words on stderr:', ...instance.stderr.map((line) => `      ${neutralise(line)}`)]),
   ]
+}
+
+/** `backoff: exited with code 1; next attempt at 12:03:14 (in 3s), restart 4 of 16 within 60s` */
+function causalLine(instance: ListedInstance, { restart, kind }: AppSpec): string {
+  const { state, ready, reason, next_attempt_at: next, recent_restarts: count } = instance
+  const name = state === 'running' && kind === 'service' ? (ready ? 'running, ready' : 'running, not ready') : state
+  const attempt =
+    next === null ? '' : `; next attempt at ${localTime(next).slice(11)} (${inText(Date.parse(next) - Date.now())})`
+  const limit = kind === 'service' && count > 0 && state !== 'failed'
+  const restarts = limit ? `; restart ${count} of ${restart.max} within ${formatDuration(restart.windowMs)}` : ''
+  return `${name}${reason === null ? '' : `: ${neutralise(reason)}`}${attempt}${restarts}`
+}
+
+function inText(ms: number): string {
+  return ms < 1000 ? 'at once' : `in ${duration(ms)}`
+}
+
+function ago(at: number): string {
+  return `${duration(Date.now() - at)} ago`
 }
 
 /** The latest runs of a job or cron app, as a table. */
