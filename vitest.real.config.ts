@@ -12,7 +12,7 @@ export default defineConfig({
     globalSetup: ['test/support/require-build.ts', 'test/real/install.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 60_000,
   },
 })

@@ -27,7 +27,7 @@ async function expectAnswerDuringRollout(rig: Rig, app: Lifecycle, body: object 
   const [port = 0] = app.ports
   const released = { ...app, env: { ...app.env, RELEASE: '2' } }
   const slow = get(port, '/slow')
-  const applied = applyApp(rig, released)
+  const applied = ecoIn(rig, released, ['apply', 'ecosystem.yaml', '--yes', '--take-over'])
   expect(await slow).toMatchObject({ status: 200, body })
   expect(await applied).toMatchObject({ code: 0 })
   await expectPage(port, /2/)
@@ -36,10 +36,7 @@ async function expectAnswerDuringRollout(rig: Rig, app: Lifecycle, body: object 
 test.skipIf(missing('next'))('next: built by a job, then two copies on a port that stays open', async (context) => {
   await using rig = await createRig()
   const app = await nextApp('ecosystem.yaml', 'next', 2)
-  await expectLifecycle(rig, context, app)
-  expect(await applyApp(rig, app)).toMatchObject({ code: 0 })
-  await expectServing(rig, app)
-  await expectAnswerDuringRollout(rig, app, 'done')
+  await expectLifecycle(rig, context, { ...app, whileRunning: () => expectAnswerDuringRollout(rig, app, 'done') })
 })
 
 test.skipIf(missing('next'))('npx next start: three processes come and go as one', async (context) => {
@@ -82,9 +79,8 @@ test.skipIf(missing('nest'))('nest: answers what it was asked before it ends', a
     env: { PORT: String(port) },
     ask: () => expectPage(port, /"release":"1"/),
   }
-  await expectLifecycle(rig, context, app)
-  expect(await applyApp(rig, app)).toMatchObject({ code: 0 })
-  await expectAnswerDuringRollout(rig, app, { pid: expect.any(Number) as number })
+  const body = { pid: expect.any(Number) as number }
+  await expectLifecycle(rig, context, { ...app, whileRunning: () => expectAnswerDuringRollout(rig, app, body) })
 })
 
 test.skipIf(skip('gunicorn', !isOnPath('gunicorn') && 'not installed (apt-get install gunicorn)'))(
@@ -99,8 +95,7 @@ test.skipIf(skip('gunicorn', !isOnPath('gunicorn') && 'not installed (apt-get in
       env: { PORT: String(port) },
       ask: () => expectPage(port, /"release":"1"/),
     }
-    await expectLifecycle(rig, context, app)
-    expect(await applyApp(rig, app)).toMatchObject({ code: 0 })
-    await expectAnswerDuringRollout(rig, app, { pid: expect.any(Number) as number })
+    const body = { pid: expect.any(Number) as number }
+    await expectLifecycle(rig, context, { ...app, whileRunning: () => expectAnswerDuringRollout(rig, app, body) })
   },
 )

@@ -18,6 +18,8 @@ export interface Lifecycle extends RealApp {
   readonly folders?: readonly string[]
   /** Asks the app something that only works when it works; throws otherwise. */
   ask(): Promise<unknown>
+  /** What else is expected of it while it runs; the last thing before it is deleted. */
+  whileRunning?(): Promise<unknown>
 }
 
 export interface RealAppTimes {
@@ -66,6 +68,7 @@ export async function expectLifecycle(rig: Rig, { task }: TestContext, app: Life
 
   await expectOk(rig, app, ['start', app.service])
   await expectServing(rig, app)
+  await app.whileRunning?.()
   await expectOk(rig, app, ['delete', 'all', '--yes'])
   await expectGone(rig, app)
   expect(await rig.ls()).toEqual([])
