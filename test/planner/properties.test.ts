@@ -26,7 +26,7 @@ import {
   SECRET_MARK,
   specs,
 } from '../support/spec-arbitraries.ts'
-import { APPLY, healthy, NOW, planOf } from './scenario.ts'
+import { applied, APPLY, healthy, NOW, planOf, verb } from './scenario.ts'
 
 const SCOPE = { project: 'shop', environment: 'production' }
 const SOURCE = { file: '/srv/shop/ecosystem.yaml', git: null }
@@ -305,6 +305,37 @@ describe('steps', () => {
             if (named !== undefined) expect(named.split(', ').filter((it) => !causes.includes(it))).toEqual([])
           }
         }
+      }),
+    )
+  })
+
+  test('of a restart by hand replace the apps named and all that restart with them, along every chain, and no other', () => {
+    const scenario = specs.chain((of) =>
+      fc.record({
+        of: fc.constant(of),
+        named: fc.subarray(Object.keys(of)),
+        verb: fc.constantFrom('restart', 'reload'),
+      }),
+    )
+    fc.assert(
+      fc.property(scenario, ({ of, named, verb: word }) => {
+        fc.pre(named.length > 0)
+        const services = Object.entries(of).map(([app, it]): [string, AppSpec] => [
+          app,
+          { ...it, kind: 'service', instances: Math.max(1, it.instances), schedule: null },
+        ])
+        const running = applied(Object.fromEntries(services), {
+          versions: Object.fromEntries(services.map(([app]) => [app, 7])),
+        })
+        const wanted = new Set<string>(named)
+        for (let size = 0; size !== wanted.size;) {
+          size = wanted.size
+          for (const [app, { restartsWith }] of services) if (restartsWith.some((it) => wanted.has(it))) wanted.add(app)
+        }
+        const apps = Object.fromEntries(services.map(([app, it]) => [app, { instances: healthy(it, 7, null) }]))
+        const observed = { apps, foreignPorts: [] }
+        const { steps } = planOf({ applied: running, observed, intent: verb(word, named) }).plan
+        expect([...new Set(steps.map(({ app }) => app))].toSorted()).toEqual([...wanted].toSorted())
       }),
     )
   })
