@@ -26,6 +26,4 @@ test('a daemon whose instances all crash at once, again and again, answers all t
   const restarts = (await rig.ls()).flatMap(({ instances }) => instances.map((it) => it.restarts))
   expect(restarts.length).toBe(100)
   expect(restarts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(100)
-  expect((await rig.eco(['stop', 'all'])).code).toBe(0)
-  expect((await rig.ls()).every(({ state }) => state === 'stopped')).toBe(true)
 })
