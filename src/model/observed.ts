@@ -79,6 +79,6 @@ export function describeExit(exit: Exit): string {
     case 'hook':
       return `was not started: ${exit.message}`
     case 'unknown':
-      return 'ended while no daemon was watching'
+      return 'ended, and how is not known: an earlier daemon had started it'
   }
 }

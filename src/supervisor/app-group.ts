@@ -1,7 +1,8 @@
 import type { ScopeId } from '../model/ids.ts'
 import type { ObservedApp } from '../model/observed.ts'
 import type { AppliedApp } from '../model/applied.ts'
-import { InstanceRunner, type RunnerHost } from './instance-runner.ts'
+import { InstanceRunner } from './instance-runner.ts'
+import type { RunnerHost } from './runner-host.ts'
 
 /** The instances of one app. During a replacement a slot holds two: the old one and its successor. */
 export class AppGroup {

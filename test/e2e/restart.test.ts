@@ -25,7 +25,7 @@ test('a killed instance is replaced, and the others are left alone', async () =>
 
 test('the pauses between restarts grow, and after too many the instance has failed for good', async () => {
   await using rig = await createRig()
-  const backoff = { initial: '200ms', factor: 2, max: '5s' }
+  const backoff = { initial: '200ms', factor: 2, max: '5s', jitter: '0%' }
   // Each run lasts longer than its start-up, so that it is ready before it ends.
   const app = {
     command: ['sh', '-c', 'date +%s%N >> starts; sleep 0.2; exit 4'],

@@ -1,6 +1,6 @@
 import { type ScopeId, scopeName } from '../../model/ids.ts'
 import { AppGroup } from '../../supervisor/app-group.ts'
-import type { RunnerHost } from '../../supervisor/instance-runner.ts'
+import type { RunnerHost } from '../../supervisor/runner-host.ts'
 
 /** Every app that has, or had, instances here. */
 export class GroupRegister {

@@ -1,0 +1,272 @@
+import { sizeOf } from '../logs/tail.ts'
+import { commandOf } from '../model/instance-values.ts'
+import type { Exit } from '../model/observed.ts'
+import type { AppSpec } from '../model/spec.ts'
+import { spawnInstance } from './child.ts'
+import {
+  commandEnvironment,
+  type InstanceContext,
+  instanceEnvironment,
+  needsPreload,
+  readyFd,
+  usesSystemdProtocol,
+} from './environment.ts'
+import type { Group, Nest } from './group.ts'
+import { InstanceLimits } from './instance-limits.ts'
+import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
+import { launchBeside } from './launch.ts'
+import { leftBehind } from './left-behind.ts'
+import { watchLife } from './life-watch.ts'
+import { oomKills } from './limits.ts'
+import type { NotifySocket } from './notify-socket.ts'
+import { identify, type ProcIdentity } from './proc.ts'
+import type { ProbeSubject } from './probes/attempt.ts'
+import { watchReady } from './ready-watch.ts'
+import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
+
+/** The instance that a run belongs to. */
+export interface RunOwner {
+  readonly id: RunnerIdentity
+  /** In force now: it may change while the run goes on. */
+  readonly spec: AppSpec
+  readonly version: number
+  readonly instance: Instance
+  readonly host: RunnerHost
+  readonly context: InstanceContext
+  readonly feed: (event: InstanceEvent) => void
+  /** There are sentences about what is not as the spec asks for. */
+  noted(notes: readonly string[]): void
+}
+
+/** Log files with their sizes when a run began: what comes after is its own. */
+export type LogOffsets = readonly { readonly path: string; readonly offset: number }[]
+
+/** One run of an instance, from one spawn to its end: its processes, and all that watches them. */
+export class InstanceRun {
+  readonly incarnation: number
+  readonly logOffsets: LogOffsets
+  readonly #owner: RunOwner
+  #process: ProcIdentity | null = null
+  #group: Group | null = null
+  #notifySocket: NotifySocket | null = null
+  #limits: InstanceLimits | null = null
+  #stopReadyWatch: () => void = () => {}
+  #stopLifeWatch: () => void = () => {}
+  /** What its ready check said last. */
+  #waitingFor: string | null = null
+  /** What the probes of its life say that has no consequence yet. */
+  #probeNote: string | null = null
+  #launchNotes: readonly string[] = []
+
+  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets) {
+    this.#owner = owner
+    this.incarnation = incarnation
+    const { scope, app, slot } = owner.id
+    const { out, err } = owner.host.logPaths(scope, app, slot)
+    this.logOffsets = logOffsets ?? [out, err].map((path) => ({ path, offset: sizeOf(path) }))
+  }
+
+  get process(): ProcIdentity | null {
+    return this.#process
+  }
+
+  get group(): Group | null {
+    return this.#group
+  }
+
+  get waitingFor(): string | null {
+    return this.#waitingFor
+  }
+
+  /** Sentences about what is not as the spec asks for, although the process runs. */
+  get notes(): readonly string[] {
+    const isRunning = this.#owner.instance.phase.name === 'running'
+    const probe = this.#probeNote === null || !isRunning ? [] : [this.#probeNote]
+    return [...this.#launchNotes, ...(this.#limits?.notes ?? []), ...probe]
+  }
+
+  /** Feeds `spawned`, or `exited` with the reason, once whoever asked for it is done. */
+  spawn(): void {
+    const { spec, id, version, host } = this.#owner
+    const { incarnation } = this
+    const [out, err] = this.logOffsets
+    const nest = host.trees.begin({ ...id, version })
+    host.oom.look()
+    let pid: number | null
+    try {
+      pid = spawnInstance(
+        {
+          command: commandOf(spec, id.slot),
+          cwd: spec.cwd,
+          env: {
+            ...instanceEnvironment(spec, this.#owner.context),
+            ...host.trees.environment(nest),
+            ...this.#openNotifySocket(),
+          },
+          attributes: spec.attributes,
+          preload: needsPreload(spec) ? host.preload : null,
+          stdout: out?.path ?? '/dev/null',
+          stderr: err?.path ?? '/dev/null',
+          listenFds: host.listenFds(id.scope, id.app, spec),
+          systemdFds: usesSystemdProtocol(spec),
+          readyFd: spec.ready.check.type === 'signal' ? readyFd(spec) : null,
+        },
+        {
+          exited: (exit) => this.#exited(exit),
+          ready: () => this.#owner.feed({ type: 'ready', incarnation }),
+          noted: (notes) => this.#note(notes),
+        },
+      )
+    } catch (error) {
+      const { message } = error as Error
+      setImmediate(() => this.#exited({ kind: 'spawn-error', message, at: Date.now() }))
+      pid = null
+    }
+    if (pid === null) return host.trees.abandon(nest)
+    const spawned = pid
+    this.#process = identify(pid)
+    this.#group = host.trees.ofChild(pid, nest)
+    queueMicrotask(() => this.#owner.feed({ type: 'spawned', incarnation, pid: spawned }))
+  }
+
+  /** Takes over the process of a run that an earlier daemon began. */
+  adopt(process: ProcIdentity, nest: Nest | null): void {
+    this.#process = process
+    const group = this.#owner.host.trees.ofAdopted(process, nest)
+    this.#group = group
+    group.watchAdopted(() => this.#exited({ kind: 'unknown', at: Date.now() }))
+    try {
+      this.#openNotifySocket()
+    } catch (error) {
+      this.#note([(error as Error).message])
+    }
+  }
+
+  /** Nothing of it lives any more. */
+  isOver(): void {
+    this.#process = null
+  }
+
+  watchReady(pid: number): void {
+    this.#stopReadyWatch()
+    const { spec, feed } = this.#owner
+    const { incarnation } = this
+    if (spec.kind !== 'service') return feed({ type: 'ready', incarnation })
+    this.#waitingFor = null
+    const subject = { ...this.#probed(pid), isStarting: true, logs: this.logOffsets }
+    this.#stopReadyWatch = watchReady(spec.ready, subject, {
+      ready: () => feed({ type: 'ready', incarnation }),
+      waiting: (reason) => {
+        this.#waitingFor = reason
+      },
+    })
+  }
+
+  watchLife(pid: number): void {
+    this.#stopLifeWatch()
+    this.#probeNote = null
+    const { spec, instance, feed } = this.#owner
+    const { incarnation } = this
+    const isReady = instance.phase.name === 'running' && instance.phase.unready === null
+    const subject = { ...this.#probed(pid), isStarting: false, isReady }
+    this.#stopLifeWatch = watchLife(spec, subject, {
+      readiness: (reason) => feed({ type: 'readiness', incarnation, reason }),
+      fault: (reason) => feed({ type: 'fault', incarnation, reason, urgent: false }),
+      note: (reason) => {
+        this.#probeNote = reason
+      },
+    })
+  }
+
+  /** After every step of the instance: watches that its phase has no use for end, its limits are those of the spec. */
+  follow(instance: Instance): void {
+    const { name } = instance.phase
+    if (name !== 'starting') this.#stopReadyWatch()
+    if (name !== 'running') this.#stopLifeWatch()
+    if (pidOf(instance) === null && name !== 'starting') this.#closeNotifySocket()
+    this.#keepLimits(pidOf(instance))
+  }
+
+  /** Ends its watches; the processes are left alone. */
+  close(): void {
+    this.#stopReadyWatch()
+    this.#stopLifeWatch()
+    this.#limits?.close()
+    this.#closeNotifySocket()
+    this.#group?.close()
+  }
+
+  #note(notes: readonly string[]): void {
+    this.#launchNotes = [...this.#launchNotes, ...notes]
+    this.#owner.noted(notes)
+  }
+
+  /** @returns the variable by which it finds the socket; none when its start is not told that way */
+  #openNotifySocket(): Record<string, string> {
+    const { spec, id, host, feed } = this.#owner
+    if (spec.ready.check.type !== 'notify') return {}
+    const { incarnation } = this
+    const { scope, app, slot, uid } = id
+    const { owner } = launchBeside(spec.command, spec.attributes)
+    this.#notifySocket = host.notify.open(`${scope.project}/${scope.environment}/${app}#${slot}.${uid}`, owner, {
+      ready: () => feed({ type: 'ready', incarnation }),
+      status: (text) => {
+        this.#waitingFor = `waiting for READY=1; it says: ${text}`
+      },
+    })
+    return { NOTIFY_SOCKET: this.#notifySocket.path }
+  }
+
+  #closeNotifySocket(): void {
+    this.#notifySocket?.close()
+    this.#notifySocket = null
+  }
+
+  #exited(exit: Exit): void {
+    const { instance, spec, feed } = this.#owner
+    this.#group?.leaderEnded()
+    const told = this.#attributed(leftBehind(exit, instance, spec, this.#group), instance)
+    feed({ type: 'exited', incarnation: this.incarnation, exit: told })
+  }
+
+  /** Of a SIGKILL that was not ours, the kernel tells whether its OOM killer sent it. */
+  #attributed(exit: Exit, { phase }: Instance): Exit {
+    if (exit.kind !== 'signal' || exit.signal !== 'SIGKILL') return exit
+    if (phase.name === 'stopping' && phase.killed) return exit
+    const cgroup = this.#group?.cgroup ?? null
+    const kills = cgroup === null ? null : oomKills(cgroup)
+    const isOom = kills === null ? this.#owner.host.oom.hasJustKilled() : kills > 0
+    return isOom ? { ...exit, oom: true } : exit
+  }
+
+  /** They hold for as long as it has processes. */
+  #keepLimits(pid: number | null): void {
+    const { spec, host, feed } = this.#owner
+    if (pid === null || this.#group === null) {
+      this.#limits?.close()
+      this.#limits = null
+      return
+    }
+    if (this.#limits === null && spec.limits.memoryBytes === null && spec.limits.cpu === null) return
+    const { incarnation } = this
+    this.#limits ??= new InstanceLimits(pid, this.#group, {
+      cgroups: host.trees.cgroups,
+      memory: host.memory,
+      exceeded: (reason, urgent) => feed({ type: 'fault', incarnation, reason, urgent }),
+    })
+    if (this.#limits.isApplied(spec.limits)) return
+    this.#limits.apply(spec.limits)
+    this.#owner.noted(this.#limits.notes)
+  }
+
+  #probed(pid: number): Omit<ProbeSubject, 'isStarting'> {
+    const { spec, id, host, context } = this.#owner
+    const { cwd, attributes } = spec
+    // Marked as the instance's own: one that a killed daemon leaves behind goes with the instance.
+    const environment = () => ({
+      ...commandEnvironment(spec, context, pid, null),
+      ...(this.#group === null ? {} : host.trees.environment(this.#group.nest)),
+    })
+    return { pid, slot: id.slot, cwd, attributes, environment }
+  }
+}

@@ -1,0 +1,46 @@
+import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
+import type { ScopeId } from '../model/ids.ts'
+import type { AppSpec } from '../model/spec.ts'
+import type { InstanceRunner } from './instance-runner.ts'
+import type { MemoryWatch } from './memory-watch.ts'
+import type { NotifySockets } from './notify-socket.ts'
+import type { OomWatch } from './oom-watch.ts'
+import type { ProcessTrees } from './process-trees.ts'
+import type { TurnQueue } from './turn-queue.ts'
+
+/** What the supervisor gives every instance: the outside world. */
+export interface RunnerHost {
+  readonly trees: ProcessTrees
+  /** A spawn blocks for a millisecond and more: those of a storm take turns with everything else. */
+  readonly spawns: TurnQueue
+  readonly memory: MemoryWatch
+  readonly oom: OomWatch
+  readonly preload: string
+  readonly notify: NotifySockets
+  openSecret(sealed: string): string
+  logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
+  /** The descriptors of the app's sockets, in the order of spec.listen. */
+  listenFds(scope: ScopeId, app: string, spec: AppSpec): readonly number[]
+  revision(scope: ScopeId): number
+  /** @param event 'note' when it is not given */
+  record(
+    scope: ScopeId,
+    app: string,
+    instance: string,
+    message: string,
+    event?: InstanceEventName,
+    data?: InstanceEventData,
+  ): void
+  /** Called after every change, for the runtime file. */
+  changed(runner: InstanceRunner): void
+  /** The instance is forgotten. */
+  removed(runner: InstanceRunner): void
+}
+
+export interface RunnerIdentity {
+  readonly scope: ScopeId
+  readonly app: string
+  readonly slot: number
+  /** Distinguishes two copies in one slot during a replacement. */
+  readonly uid: number
+}
