@@ -64,7 +64,9 @@ function mergeEntry(base: MapEntry, over: MapEntry, path: Path): MapEntry {
 
 function mergeMaps(base: MapNode, over: MapNode, path: Path): MapNode {
   const entries = new Map(base.entries)
-  const group = GROUPS[String(path.at(-1))] ?? PROGRAM
+  const key = String(path.at(-1))
+  // Names of apps are the user's: `constructor` is one.
+  const group = (Object.hasOwn(GROUPS, key) ? GROUPS[key] : null) ?? PROGRAM
   const isSet = group.some((key) => over.entries.has(key) && !isNull(over.entries.get(key)?.value ?? over))
   if (isSet) for (const key of group) if (!over.entries.has(key)) entries.delete(key)
   for (const [key, entry] of over.entries) {

@@ -23,7 +23,8 @@ export type Exit =
   | { readonly kind: 'spawn-error'; readonly message: string; readonly at: EpochMs }
   /** Its pre_start hook failed: it was not even started. */
   | { readonly kind: 'hook'; readonly message: string; readonly at: EpochMs }
-  | { readonly kind: 'unknown'; readonly at: EpochMs }
+  /** `seen`: the daemon saw it end, but an earlier one had started it, and only that could have known how. */
+  | { readonly kind: 'unknown'; readonly seen?: true; readonly at: EpochMs }
 
 export interface ObservedInstance {
   readonly slot: number
@@ -79,6 +80,8 @@ export function describeExit(exit: Exit): string {
     case 'hook':
       return `was not started: ${exit.message}`
     case 'unknown':
-      return 'ended, and how is not known: an earlier daemon had started it'
+      return exit.seen
+        ? 'ended, and how is not known: an earlier daemon had started it'
+        : 'ended while no daemon was watching'
   }
 }

@@ -19,7 +19,7 @@ import { leftBehind } from './left-behind.ts'
 import { watchLife } from './life-watch.ts'
 import { oomKills } from './limits.ts'
 import type { NotifySocket } from './notify-socket.ts'
-import { identify, type ProcIdentity } from './proc.ts'
+import { identify, isAlive, type ProcIdentity } from './proc.ts'
 import type { ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
@@ -134,7 +134,8 @@ export class InstanceRun {
     this.#process = process
     const group = this.#owner.host.trees.ofAdopted(process, nest)
     this.#group = group
-    group.watchAdopted(() => this.#exited({ kind: 'unknown', at: Date.now() }))
+    const seen = isAlive(process) ? ({ seen: true } as const) : {}
+    group.watchAdopted(() => this.#exited({ kind: 'unknown', ...seen, at: Date.now() }))
     try {
       this.#openNotifySocket()
     } catch (error) {

@@ -14,8 +14,8 @@ const sleeper = { command: ['sleep', '1000'] }
 /** Kills the daemon and the instances of some apps, as a power cut would. */
 async function cut(rig: Rig, ...apps: string[]): Promise<void> {
   const pids = (await Promise.all(apps.map((app) => rig.pids(app)))).flat()
-  kill(await rig.daemonPid())
-  for (const pid of pids) kill(pid)
+  pids.push(await rig.daemonPid())
+  for (const pid of pids.toReversed()) kill(pid)
   await eventually(() => expect(pids.filter(isRunning)).toEqual([]))
 }
 
