@@ -64,9 +64,7 @@ function mergeEntry(base: MapEntry, over: MapEntry, path: Path): MapEntry {
 
 function mergeMaps(base: MapNode, over: MapNode, path: Path): MapNode {
   const entries = new Map(base.entries)
-  const key = String(path.at(-1))
-  // Names of apps are the user's: `constructor` is one.
-  const group = (Object.hasOwn(GROUPS, key) ? GROUPS[key] : null) ?? PROGRAM
+  const group = alternatives(path)
   const isSet = group.some((key) => over.entries.has(key) && !isNull(over.entries.get(key)?.value ?? over))
   if (isSet) for (const key of group) if (!over.entries.has(key)) entries.delete(key)
   for (const [key, entry] of over.entries) {
@@ -74,6 +72,15 @@ function mergeMaps(base: MapNode, over: MapNode, path: Path): MapNode {
     entries.set(key, below ? mergeEntry(below, entry, [...path, key]) : entry)
   }
   return { kind: 'map', entries, at: over.at ?? base.at }
+}
+
+/** Keys of a map of which one takes the place of the others. Apps and variables may be called anything. */
+function alternatives(path: Path): readonly string[] {
+  const inApp = path[0] === 'apps' ? path.slice(2) : path[0] === 'defaults' ? path.slice(1) : null
+  if (inApp === null || inApp.length > 1 || path.length < (path[0] === 'apps' ? 2 : 1)) return []
+  const [key] = inApp
+  if (key === undefined) return PROGRAM
+  return Object.hasOwn(GROUPS, key) ? (GROUPS[key] ?? []) : []
 }
 
 /** `{ from_env: … }` over `{ value: … }` is another value, not a mixture of both; so is another message. */

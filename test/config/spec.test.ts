@@ -260,6 +260,21 @@ describe('overlays', () => {
     expect(result.desired.scope).toEqual({ project: path.basename(project.folder), environment: 'prod' })
   })
 
+  test('names of apps and variables are no keys of the file, whatever they are', async () => {
+    const named = [
+      'defaults: { env: { command: a, stop: b } }',
+      'apps:',
+      '  ready: { script: app.js, env: { script: c } }',
+      '  constructor: { script: app.js }',
+      'environments: { prod: { apps: { ready: { command: [sh], env: { message: d } } } } }',
+    ].join('\n')
+    using project = new Project({ 'ecosystem.yaml': named })
+    const app = await project.app('ready', { environment: 'prod' })
+    expect(app.command).toEqual(['sh'])
+    expect(Object.keys(app.env).toSorted()).toEqual(['command', 'message', 'script', 'stop'])
+    expect(Object.keys((await project.app('constructor')).env).toSorted()).toEqual(['command', 'stop'])
+  })
+
   test('an empty one is the file under another name', async () => {
     using project = new Project({ 'ecosystem.yaml': file })
     const env = { T: 't' }
