@@ -15,6 +15,7 @@ import { ProcessTrees } from '../supervisor/process-trees.ts'
 import { MemoryWatch } from '../supervisor/memory-watch.ts'
 import { OomWatch } from '../supervisor/oom-watch.ts'
 import { NotifySockets } from '../supervisor/notify-socket.ts'
+import { ProbeSockets } from '../supervisor/probe-sockets.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { TurnQueue } from '../supervisor/turn-queue.ts'
 import { adoptScope } from './adoption.ts'
@@ -35,6 +36,7 @@ export class Daemon {
   readonly monitor: Monitor
   readonly startedAt = Date.now()
   readonly trees: ProcessTrees
+  readonly #probeSockets: ProbeSockets
   readonly #sockets = new SocketRegister()
   readonly #runtime: RuntimeStore
   readonly #recorder: RuntimeRecorder
@@ -51,6 +53,7 @@ export class Daemon {
     this.#runtime = new RuntimeStore(home)
     this.#recorder = new RuntimeRecorder(this.#runtime)
     this.trees = new ProcessTrees(home)
+    this.#probeSockets = new ProbeSockets(home)
     this.engine = new LocalEngine(this.#host(preload), this.#sockets, new RunHistoryStore(home))
     this.#watches = new Watches({
       home,
@@ -69,6 +72,7 @@ export class Daemon {
   /** Takes over what runs, and starts what should run and does not. */
   async boot(): Promise<void> {
     const healing: Promise<unknown>[] = []
+    let isComplete = true
     const { engine, trees } = this
     const adoption = { engine, trees, sockets: this.#sockets, store: this.#runtime, pass: trees.sweep.pass() }
     for (const scope of this.#runtime.scopes()) {
@@ -77,10 +81,13 @@ export class Daemon {
         for (const message of adoptScope(keeper, adoption)) this.#tell(scope, message)
         healing.push(this.#converge(keeper))
       } catch (error) {
+        isComplete = false
         console.error(error instanceof EcoError ? `${error.message} ${error.hint ?? ''}` : error)
       }
     }
     trees.removeEmptyCgroups()
+    // Of instances that ended while no daemon ran.
+    if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
     this.monitor.start()
     await Promise.all(healing)
   }
@@ -244,6 +251,11 @@ export class Daemon {
     this.events.emit(scope, { type: 'instance', event, ...about, message, data })
   }
 
+  #privateFolders(): Set<string> {
+    const runners = [...this.engine.allGroups()].flatMap((group) => group.runners)
+    return new Set(runners.flatMap(({ privateFolder }) => privateFolder ?? []))
+  }
+
   *#livePids(): Generator<number> {
     for (const group of this.engine.allGroups()) {
       for (const runner of group.runners) if (runner.process !== null) yield runner.process.pid
@@ -259,6 +271,7 @@ export class Daemon {
       memory: new MemoryWatch(),
       oom: new OomWatch(),
       notify: new NotifySockets(this.home, preload),
+      probeSockets: this.#probeSockets,
       openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
       listenFds: (scope, app, spec) =>

@@ -93,6 +93,11 @@ export function usesSystemdProtocol(spec: AppSpec): boolean {
   return spec.listen.length > 0 && !isNodeProgram(spec)
 }
 
+/** Whether eco's preload adopts its sockets, and so can open private ones beside them. */
+export function hasPrivateSockets(spec: AppSpec): boolean {
+  return spec.listen.length > 0 && isNodeProgram(spec)
+}
+
 function isNodeProgram(spec: AppSpec): boolean {
   return NODE_PROGRAMS.has(spec.command[0]?.split('/').at(-1) ?? '')
 }

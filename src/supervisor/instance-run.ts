@@ -5,6 +5,7 @@ import type { AppSpec } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
 import {
   commandEnvironment,
+  hasPrivateSockets,
   type InstanceContext,
   instanceEnvironment,
   needsPreload,
@@ -49,6 +50,8 @@ export class InstanceRun {
   #process: ProcIdentity | null = null
   #group: Group | null = null
   #notifySocket: NotifySocket | null = null
+  /** The folder of its private sockets, while it has a process that may open them. */
+  #privateFolder: string | null = null
   #limits: InstanceLimits | null = null
   #stopReadyWatch: () => void = () => {}
   #stopLifeWatch: () => void = () => {}
@@ -72,6 +75,10 @@ export class InstanceRun {
 
   get group(): Group | null {
     return this.#group
+  }
+
+  get privateFolder(): string | null {
+    return this.#privateFolder
   }
 
   get waitingFor(): string | null {
@@ -102,6 +109,7 @@ export class InstanceRun {
             ...instanceEnvironment(spec, this.#owner.context),
             ...host.trees.environment(nest),
             ...this.#openNotifySocket(),
+            ...this.#openPrivateFolder(),
           },
           attributes: spec.attributes,
           preload: needsPreload(spec) ? host.preload : null,
@@ -138,6 +146,9 @@ export class InstanceRun {
     group.watchAdopted(() => this.#exited({ kind: 'unknown', ...seen, at: Date.now() }))
     try {
       this.#openNotifySocket()
+      if (hasPrivateSockets(this.#owner.spec)) {
+        this.#privateFolder = this.#owner.host.probeSockets.path(this.#lastingName, this.#user)
+      }
     } catch (error) {
       this.#note([(error as Error).message])
     }
@@ -184,7 +195,10 @@ export class InstanceRun {
     const { name } = instance.phase
     if (name !== 'starting') this.#stopReadyWatch()
     if (name !== 'running') this.#stopLifeWatch()
-    if (pidOf(instance) === null && name !== 'starting') this.#closeNotifySocket()
+    if (pidOf(instance) === null && name !== 'starting') {
+      this.#closeNotifySocket()
+      this.#removePrivateFolder()
+    }
     this.#keepLimits(pidOf(instance))
   }
 
@@ -204,12 +218,10 @@ export class InstanceRun {
 
   /** @returns the variable by which it finds the socket; none when its start is not told that way */
   #openNotifySocket(): Record<string, string> {
-    const { spec, id, host, feed } = this.#owner
+    const { spec, host, feed } = this.#owner
     if (spec.ready.check.type !== 'notify') return {}
     const { incarnation } = this
-    const { scope, app, slot, uid } = id
-    const { owner } = launchBeside(spec.command, spec.attributes)
-    this.#notifySocket = host.notify.open(`${scope.project}/${scope.environment}/${app}#${slot}.${uid}`, owner, {
+    this.#notifySocket = host.notify.open(this.#lastingName, this.#user, {
       ready: () => feed({ type: 'ready', incarnation }),
       status: (text) => {
         this.#waitingFor = `waiting for READY=1; it says: ${text}`
@@ -221,6 +233,36 @@ export class InstanceRun {
   #closeNotifySocket(): void {
     this.#notifySocket?.close()
     this.#notifySocket = null
+  }
+
+  /** @returns the variable by which eco's preload finds the folder; without it the instance runs all the same */
+  #openPrivateFolder(): Record<string, string> {
+    const { spec, host } = this.#owner
+    if (!hasPrivateSockets(spec)) return {}
+    try {
+      this.#privateFolder = host.probeSockets.open(this.#lastingName, this.#user)
+      return { ECO_PROBE_DIR: this.#privateFolder }
+    } catch (error) {
+      this.#note([`probes cannot tell it from its siblings: ${(error as Error).message}`])
+      return {}
+    }
+  }
+
+  #removePrivateFolder(): void {
+    if (this.#privateFolder !== null) this.#owner.host.probeSockets.remove(this.#privateFolder)
+    this.#privateFolder = null
+  }
+
+  /** Of this copy in its slot, under whatever daemon. */
+  get #lastingName(): string {
+    const { scope, app, slot, uid } = this.#owner.id
+    return `${scope.project}/${scope.environment}/${app}#${slot}.${uid}`
+  }
+
+  /** The user it runs as; null: the daemon's own. */
+  get #user(): number | null {
+    const { command, attributes } = this.#owner.spec
+    return launchBeside(command, attributes).owner
   }
 
   #exited(exit: Exit): void {
@@ -262,12 +304,12 @@ export class InstanceRun {
 
   #probed(pid: number): Omit<ProbeSubject, 'isStarting'> {
     const { spec, id, host, context } = this.#owner
-    const { cwd, attributes } = spec
+    const { cwd, listen, attributes } = spec
     // Marked as the instance's own: one that a killed daemon leaves behind goes with the instance.
     const environment = () => ({
       ...commandEnvironment(spec, context, pid, null),
       ...(this.#group === null ? {} : host.trees.environment(this.#group.nest)),
     })
-    return { pid, slot: id.slot, cwd, attributes, environment }
+    return { pid, slot: id.slot, cwd, listen, privateFolder: this.#privateFolder, attributes, environment }
   }
 }

@@ -113,6 +113,11 @@ export class InstanceRunner {
     return this.#run?.group ?? null
   }
 
+  /** The folder of its private sockets, while it may have some. */
+  get privateFolder(): string | null {
+    return this.#run?.privateFolder ?? null
+  }
+
   /** Log files with their sizes when the latest run began. */
   get logOffsets(): LogOffsets {
     return this.#run?.logOffsets ?? []

@@ -4,16 +4,13 @@
  * sends to it belongs to it. Node has no unix datagrams; an optional package has, loaded with the first such app.
  */
 
-import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, lstatSync, mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
+import { removeFolder, removeSocket, shortName, socketFolder } from './socket-folders.ts'
 
 const PACKAGE = 'node-unix-socket'
-/** What sockaddr_un has room for, without the closing zero. */
-const MAX_PATH_BYTES = 107
 
 interface DatagramSocket {
   on(event: 'data', listener: (message: Buffer) => void): void
@@ -62,8 +59,8 @@ export class NotifySockets {
    */
   open(instance: string, owner: number | null, events: NotifyEvents): NotifySocket {
     const Datagrams = this.require(instance)
-    const folder = this.#folder(owner)
-    const path = join(folder, `${createHash('sha256').update(instance).digest('hex').slice(0, 16)}.sock`)
+    const folder = socketFolder(this.#home, 'notify', '0123456789abcdef.sock', owner)
+    const path = join(folder, `${shortName(instance)}.sock`)
     removeSocket(path)
     const socket = new Datagrams()
     socket.on('error', (error) => console.error(`the notify socket of ${instance} failed: ${error.message}`))
@@ -85,27 +82,6 @@ export class NotifySockets {
       },
     }
   }
-
-  /** In ECO_HOME; where that is too long for a socket, or another user cannot reach into it, in the system's own. */
-  #folder(owner: number | null): string {
-    const own = join(this.#home, 'notify')
-    const fits = Buffer.byteLength(join(own, '0123456789abcdef.sock')) <= MAX_PATH_BYTES
-    const digest = createHash('sha256').update(this.#home).digest('hex').slice(0, 8)
-    const folder = fits && owner === null ? own : join(tmpdir(), `eco-${process.getuid?.() ?? 0}-${digest}`)
-    try {
-      mkdirSync(folder, { mode: 0o711 })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      // In a folder for everybody somebody else may have been first.
-      const stat = lstatSync(folder)
-      if (!stat.isDirectory() || stat.uid !== process.getuid?.()) {
-        throw new EcoError('GUARD', `${folder} belongs to somebody else: notify sockets cannot be put there.`, {
-          hint: 'remove it, or set TMPDIR for the daemon',
-        })
-      }
-    }
-    return folder
-  }
 }
 
 export interface NotifySocket {
@@ -126,21 +102,5 @@ function hear(message: Buffer, events: NotifyEvents): void {
           .replace(/\p{Cc}/gu, ' ')
           .slice(0, 200),
       )
-  }
-}
-
-function removeFolder(path: string): void {
-  try {
-    rmdirSync(path)
-  } catch {
-    // Others are in use there.
-  }
-}
-
-function removeSocket(path: string): void {
-  try {
-    if (lstatSync(path).isSocket()) unlinkSync(path)
-  } catch {
-    // Not there: nothing to remove.
   }
 }

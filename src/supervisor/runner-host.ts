@@ -5,6 +5,7 @@ import type { InstanceRunner } from './instance-runner.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import type { NotifySockets } from './notify-socket.ts'
 import type { OomWatch } from './oom-watch.ts'
+import type { ProbeSockets } from './probe-sockets.ts'
 import type { ProcessTrees } from './process-trees.ts'
 import type { TurnQueue } from './turn-queue.ts'
 
@@ -17,6 +18,7 @@ export interface RunnerHost {
   readonly oom: OomWatch
   readonly preload: string
   readonly notify: NotifySockets
+  readonly probeSockets: ProbeSockets
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
   /** The descriptors of the app's sockets, in the order of spec.listen. */

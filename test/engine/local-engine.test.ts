@@ -21,6 +21,7 @@ import { ProcessTrees } from '../../src/supervisor/process-trees.ts'
 import { MemoryWatch } from '../../src/supervisor/memory-watch.ts'
 import { OomWatch } from '../../src/supervisor/oom-watch.ts'
 import { NotifySockets } from '../../src/supervisor/notify-socket.ts'
+import { ProbeSockets } from '../../src/supervisor/probe-sockets.ts'
 import { SocketRegister } from '../../src/supervisor/sockets.ts'
 import { cron, planOf, spec } from '../planner/scenario.ts'
 import { eventually } from '../supervisor/children.ts'
@@ -58,6 +59,7 @@ beforeEach(() => {
       memory: new MemoryWatch(),
       oom: new OomWatch(),
       notify: new NotifySockets(root, import.meta.filename),
+      probeSockets: new ProbeSockets(root),
       openSecret: (sealed) => sealed,
       logPaths: (_, app, slot) => ({ out: join(root, `${app}-${slot}.out`), err: join(root, `${app}-${slot}.err`) }),
       listenFds: (_, app, { listen }) => listen.map((it) => sockets.acquire(it, `shop/default/${app}`)),

@@ -1,13 +1,14 @@
 /** The preload, built as it is shipped, in real Node processes that inherit sockets the way the daemon hands them over. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Listen } from '../../src/model/spec.ts'
 import { FIRST_LISTEN_FD } from '../../src/supervisor/environment.ts'
 import { listenKey, SocketRegister } from '../../src/supervisor/sockets.ts'
@@ -183,6 +184,134 @@ describe('a server adopts the declared socket', () => {
     const child = start(['npm', 'start', '--silent'], { listen: [tcp(port)], env: { HOME: folder } })
     expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD, at: { port } })
     expect(await get(`http://127.0.0.1:${port}`)).toBe('hello')
+  })
+})
+
+describe('a private socket beside the declared one', () => {
+  let door: string
+  let doors = 0
+
+  beforeEach(() => {
+    door = join(folder, `doors-${doors++}`)
+    mkdirSync(door, { mode: 0o700 })
+  })
+
+  const behind = (code: string, ...listen: Listen[]): Child => node(code, { listen, env: { ECO_PROBE_DIR: door } })
+  const socketOf = (index = 0): string => join(door, String(index))
+
+  /** The answer to one request that comes by a private socket. */
+  function ask(index = 0): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const request = http.get({ socketPath: socketOf(index), path: '/x', agent: false }, (response) => {
+        let text = ''
+        response.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')))
+        response.on('end', () => resolve(text))
+      })
+      request.on('error', reject)
+    })
+  }
+
+  test('leads to the same server, each address to its own, whatever the order in which they are listened on', async () => {
+    const [first, second] = [await freePort(), await freePort()]
+    const named = (port: number): string =>
+      `require('http').createServer((q, r) => r.end('${port}')).listen(${port}, () => console.log('up'));`
+    const child = behind(named(second) + named(first), tcp(first), tcp(second))
+    await child.line()
+    await child.line()
+    expect([await ask(0), await ask(1)]).toEqual([String(first), String(second)])
+  })
+
+  test.each<[string | null, string]>([
+    [null, '::ffff:127.0.0.1 ::ffff:127.0.0.1'],
+    ['127.0.0.1', '127.0.0.1 127.0.0.1'],
+    ['::1', '::1 ::1'],
+  ])('what comes by it looks like a connection of this machine to the port (declared for %s)', async (host, at) => {
+    const port = await freePort()
+    const code = `require('http').createServer(({ socket: s }, r) =>
+      r.end([s.remoteAddress, s.localAddress, s.localPort, typeof s.remotePort, s.server.constructor.name].join(' '))
+    ).listen(${port}, () => console.log('up'))`
+    await behind(code, tcp(port, host)).line()
+    expect(await ask()).toBe(`${at} ${port} number Server`)
+  })
+
+  test('is not answered by an event loop that is busy', async () => {
+    const port = await freePort()
+    const child = behind(`${server(String(port))}; process.on('SIGUSR2', () => { for (;;); })`, tcp(port))
+    await printed(child)
+    expect(await ask()).toBe('hello')
+    child.process.kill('SIGUSR2')
+    const answer = await Promise.race([ask().catch(String), new Promise((resolve) => setTimeout(resolve, 500, 'none'))])
+    expect(answer).toBe('none')
+  })
+
+  test('an app sees its server as if it were not there, and ends when it has closed it', async () => {
+    const port = await freePort()
+    const code = `
+      const s = require('http').createServer((q, r) => {
+        s.getConnections((_, count) => {
+          r.end(JSON.stringify([count, s.address().port]))
+          if (q.headers['x-close']) s.close(() => console.log('closed'))
+        })
+      })
+      s.listen(${port}, () => console.log('up'))`
+    const child = behind(code, tcp(port))
+    const exited = new Promise((resolve) => child.process.once('exit', resolve))
+    await child.line()
+    // A probe that stays connected keeps neither the server nor the process.
+    const idle = net.connect(socketOf()).on('error', () => {})
+    await new Promise((resolve) => idle.once('connect', resolve))
+    expect(JSON.parse(await ask())).toEqual([0, port])
+    const last = await fetch(`http://127.0.0.1:${port}`, { headers: { 'x-close': '1', connection: 'close' } })
+    expect(await last.json()).toEqual([1, port])
+    expect(await child.line()).toBe('closed')
+    expect(await exited).toBe(0)
+    expect(existsSync(socketOf())).toBe(false)
+    idle.destroy()
+  })
+
+  test('a probe that goes away while a server of net talks is nothing to die of', async () => {
+    const port = await freePort()
+    const code = `
+      const s = require('net').createServer((c) => { c.on('close', () => console.log('closed')); c.write('x'.repeat(1e6)) })
+      s.listen(${port}, () => console.log('up'))`
+    const child = behind(code, tcp(port))
+    await child.line()
+    for (let round = 0; round < 3; round++) {
+      const probe = net.connect(socketOf())
+      await new Promise((resolve) => probe.once('readable', resolve))
+      probe.destroy()
+      expect(await child.line()).toBe('closed')
+    }
+  })
+
+  test('of the workers of node:cluster the first has it, and the others serve all the same', async () => {
+    const port = await freePort()
+    const code = `
+      const cluster = require('cluster')
+      if (cluster.isPrimary) { cluster.fork(); cluster.fork() }
+      else require('http').createServer((q, r) => r.end('worker')).listen(${port}, () => console.log('up'))`
+    writeFileSync(join(folder, 'cluster.cjs'), code)
+    const child = start([process.execPath, join(folder, 'cluster.cjs')], {
+      listen: [tcp(port)],
+      env: { ECO_PROBE_DIR: door },
+    })
+    await child.line()
+    await child.line()
+    expect(await ask()).toBe('worker')
+    expect(await get(`http://127.0.0.1:${port}`)).toBe('worker')
+  })
+
+  test('an app serves without it where its folder is gone', async () => {
+    const port = await freePort()
+    rmSync(door, { recursive: true })
+    await printed(behind(server(String(port)), tcp(port)))
+    expect(await get(`http://127.0.0.1:${port}`)).toBe('hello')
+  })
+
+  test('a server of its own gets none', async () => {
+    const [declared, other] = [await freePort(), await freePort()]
+    await printed(behind(server(String(other)), tcp(declared)))
+    expect(existsSync(socketOf())).toBe(false)
   })
 })
 

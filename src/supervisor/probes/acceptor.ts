@@ -108,7 +108,7 @@ function socketsOf(pid: number): string[] {
   )
 }
 
-function isOfThisMachine(address: string): boolean {
+export function isOfThisMachine(address: string): boolean {
   const plain = address.replace(/^::ffff:/i, '')
   if (plain.startsWith('127.') || plain === '::1') return true
   return Object.values(networkInterfaces()).some((all) => all?.some((one) => one.address === plain))

@@ -2,10 +2,11 @@ import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import net, { type LookupFunction } from 'node:net'
 import { endpointOf } from '../../model/ports.ts'
 import type { Endpoint, HttpCheck, TcpCheck } from '../../model/spec.ts'
-import { type Acceptor, isOnlyListener, watchAcceptor } from './acceptor.ts'
+import { type Acceptor, type AcceptorWatch, isOnlyListener, watchAcceptor } from './acceptor.ts'
 import type { AttemptResult, ProbeSubject } from './attempt.ts'
 import { askHttp, type HttpRequest } from './ask-http.ts'
 import { isLate, onDeadline } from './deadline.ts'
+import { privatePath } from './private-path.ts'
 import { connectionError, inconclusiveCode, seconds } from './words.ts'
 
 /** With a shared socket the kernel picks who accepts. Asked again at once, this often within one attempt. */
@@ -16,7 +17,8 @@ const LOOK_MS = { first: 1, factor: 2, max: 50 }
 const SILENT_MS = 30
 
 /**
- * One attempt by tcp or http, of all its tries together no longer than `timeoutMs`. An answer counts only when the
+ * One attempt by tcp or http, of all its tries together no longer than `timeoutMs`. By the private socket of the instance
+ * where it has one; else by the address, where others may accept too: an answer counts only when the
  * instance's own process tree accepted the connection (acceptor.ts); that is looked at before anything is sent, so that
  * others on the same port see a connection that closes, and no request.
  */
@@ -28,15 +30,27 @@ export async function attemptConnection(
 ): Promise<AttemptResult> {
   const startedAt = performance.now()
   const endpoint = endpointOf(check.endpoint, subject.slot)
+  const path = privatePath(endpoint, subject)
+  if (path !== null) {
+    const outcome = await tryOnce(check, endpoint, subject, {
+      path,
+      leftMs: timeoutMs,
+      timeoutMs,
+      isLast: true,
+      signal,
+    })
+    if (outcome.type === 'unaccepted') return { type: 'failure', reason: outcome.reason }
+    if (outcome.type !== 'closed' && outcome.type !== 'shared') return outcome
+  }
   let others: string | null = null
   for (let tries = 1; ; tries++) {
     const spentMs = performance.now() - startedAt
     // The last try gets what is left, and that must be enough for an answer.
     const isLast = tries === MAX_TRIES || spentMs > timeoutMs / 2
     const leftMs = Math.max(1, timeoutMs - spentMs)
-    const outcome = await tryOnce(check, endpoint, subject, { leftMs, timeoutMs, isLast, signal })
+    const outcome = await tryOnce(check, endpoint, subject, { path: null, leftMs, timeoutMs, isLast, signal })
     if (outcome.type === 'shared') others = outcome.by ?? others
-    else if (outcome.type !== 'unaccepted') return outcome
+    else if (outcome.type !== 'unaccepted' && outcome.type !== 'closed') return outcome
     // Where nobody at all accepts, the instance does not either. Where others do, its turn may just not have come.
     else if (others === null) return { type: 'failure', reason: outcome.reason }
     if (outcome.type === 'shared' && !isLast && !signal.aborted) continue
@@ -47,6 +61,8 @@ export async function attemptConnection(
 }
 
 interface TryOptions {
+  /** Of the instance's private socket; null: by the address. */
+  readonly path: string | null
   readonly leftMs: number
   /** Of the whole attempt, for the reason. */
   readonly timeoutMs: number
@@ -56,28 +72,33 @@ interface TryOptions {
 
 /**
  * `shared`: somebody else took the connection, on a port the instance listens on too. `unaccepted`: its time was over
- * before anybody was seen to take it.
+ * before anybody was seen to take it. `closed`: nobody listens on the private socket.
  */
 type Try =
   | AttemptResult
   | { readonly type: 'shared'; readonly by: string | null }
   | { readonly type: 'unaccepted'; readonly reason: string }
+  | { readonly type: 'closed'; readonly reason: string }
 
 function tryOnce(
   check: HttpCheck | TcpCheck,
   endpoint: Endpoint,
   subject: ProbeSubject,
-  { leftMs, timeoutMs, isLast, signal }: TryOptions,
+  { path, leftMs, timeoutMs, isLast, signal }: TryOptions,
 ): Promise<Try> {
   const what = describe(check, endpoint)
   return new Promise((resolve) => {
-    const acceptorOf = watchAcceptor(endpoint, subject)
+    const way: Endpoint = path === null ? endpoint : { type: 'unix', path }
+    // Who answers on the private socket is known. That it accepted is to be seen only where no answer is to come.
+    const acceptorOf: AcceptorWatch =
+      path !== null && check.type === 'http' ? () => ({ type: 'own' }) : watchAcceptor(way, subject)
     const socket = net.connect(
-      endpoint.type === 'unix'
-        ? { path: endpoint.path }
-        : { host: endpoint.host.replace(/^\[|\]$/g, ''), port: endpoint.port, lookup: sharedLookup },
+      way.type === 'unix'
+        ? { path: way.path }
+        : { host: way.host.replace(/^\[|\]$/g, ''), port: way.port, lookup: sharedLookup },
     )
     let isOver = false
+    let isConnected = false
     /** Whether the instance was seen to have accepted it. */
     let isVerified = false
     let timer: NodeJS.Timeout | undefined
@@ -95,6 +116,10 @@ function tryOnce(
     const fail = (why: string): void => finish({ type: 'failure', reason: `${what}${why}` })
     const broke = (error: NodeJS.ErrnoException): void => {
       const reason = `${what}: ${connectionError(error)}`
+      if (path !== null && !isConnected) {
+        if (error.code === 'EAGAIN') return fail(': it has left so many connections waiting that no more fit')
+        if (!inconclusiveCode(error.code)) return finish({ type: 'closed', reason })
+      }
       finish({ type: inconclusiveCode(error.code) ? 'inconclusive' : 'failure', reason })
     }
     const aborted = (): void => finish({ type: 'inconclusive', reason: `${what} was ended` })
@@ -123,7 +148,7 @@ function tryOnce(
         answered: () => {
           if (isVerified || isOver) return
           if (isOwn() || isOver) return
-          if (isOnlyListener(endpoint, subject)) return
+          if (isOnlyListener(way, subject)) return
           finish({ type: 'inconclusive', reason: `${what} was answered, but it cannot be told by whom` })
         },
         judged: (failure) => (failure === null ? finish({ type: 'success' }) : fail(failure)),
@@ -131,6 +156,7 @@ function tryOnce(
       })
     }
     socket.once('connect', () => {
+      isConnected = true
       const connectedAt = performance.now()
       let pauseMs = LOOK_MS.first
       const look = (): void => {

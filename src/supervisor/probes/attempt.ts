@@ -1,5 +1,5 @@
 import { unreachable } from '../../errors.ts'
-import type { ProbeCheck, ProcessAttributes } from '../../model/spec.ts'
+import type { Listen, ProbeCheck, ProcessAttributes } from '../../model/spec.ts'
 import { attemptConnection } from './attempt-connection.ts'
 import { attemptExec } from './attempt-exec.ts'
 
@@ -19,6 +19,10 @@ export interface ProbeSubject {
   /** Others may still serve its port: an old version, a sibling. */
   readonly isStarting: boolean
   readonly cwd: string
+  /** What it serves, in the order of its private sockets. */
+  readonly listen: readonly Listen[]
+  /** The folder of its private sockets (probe-sockets.ts); null: it has none. */
+  readonly privateFolder: string | null
   /** As whom its commands run, and with which limits. */
   readonly attributes: ProcessAttributes
   /** The environment of its commands. Asked for when there is one to run: it holds secrets. */

@@ -12,6 +12,8 @@ export function subjectOf(pid: number, fields: Partial<ProbeSubject> = {}): Prob
     slot: 0,
     isStarting: true,
     cwd: process.cwd(),
+    listen: [],
+    privateFolder: null,
     attributes: SPEC_DEFAULTS.attributes,
     environment: () => ({ PATH: process.env['PATH'] ?? '' }),
     ...fields,

@@ -1,0 +1,64 @@
+/**
+ * The private way into an instance: several instances share one listening socket, and the kernel picks who accepts; so
+ * each one that eco's preload runs in listens on a unix socket of its own too, and hands what comes there to the same
+ * server. ECO_PROBE_DIR names its folder; the socket of the n-th address of `listen` is the file n in it.
+ */
+
+import { chmodSync, chownSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { removeFolder, removeSocket, shortName, socketFolder, socketFolderPath } from './socket-folders.ts'
+
+const KIND = 'probe'
+const EXAMPLE = '0123456789abcdef/99'
+
+/** The folders of instances. Their paths follow from the names: the next daemon finds them again. */
+export class ProbeSockets {
+  readonly #home: string
+
+  constructor(home: string) {
+    this.#home = home
+  }
+
+  /**
+   * @param instance its name for good: scope, app, slot and copy
+   * @param owner the user it runs as; null: the daemon's own
+   */
+  path(instance: string, owner: number | null): string {
+    return join(socketFolderPath(this.#home, KIND, EXAMPLE, owner), shortName(instance))
+  }
+
+  /**
+   * Makes the folder of an instance, empty, and closed to all but its user.
+   *
+   * @returns its path
+   * @throws Error when it cannot be made
+   */
+  open(instance: string, owner: number | null): string {
+    socketFolder(this.#home, KIND, EXAMPLE, owner)
+    const path = this.path(instance, owner)
+    this.remove(path)
+    mkdirSync(path, { mode: 0o700 })
+    chmodSync(path, 0o700) // whatever the umask
+    if (owner !== null) chownSync(path, owner, -1)
+    return path
+  }
+
+  remove(path: string): void {
+    for (const name of entriesOf(path)) removeSocket(join(path, name))
+    removeFolder(path)
+  }
+
+  /** Removes what instances left that ended while no daemon ran. */
+  keepOnly(paths: ReadonlySet<string>): void {
+    const folder = join(this.#home, KIND)
+    for (const name of entriesOf(folder)) if (!paths.has(join(folder, name))) this.remove(join(folder, name))
+  }
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
