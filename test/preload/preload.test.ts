@@ -236,10 +236,11 @@ describe('a private socket beside the declared one', () => {
 
   test('is not answered by an event loop that is busy', async () => {
     const port = await freePort()
-    const child = behind(`${server(String(port))}; process.on('SIGUSR2', () => { for (;;); })`, tcp(port))
+    const child = behind(`${server(String(port))}; process.on('SIGUSR2', () => { fs.writeSync(1, 'busy\\n'); for (;;); })`, tcp(port))
     await printed(child)
     expect(await ask()).toBe('hello')
     child.process.kill('SIGUSR2')
+    expect(await child.line()).toBe('busy')
     const answer = await Promise.race([ask().catch(String), new Promise((resolve) => setTimeout(resolve, 500, 'none'))])
     expect(answer).toBe('none')
   })
