@@ -76,7 +76,7 @@ function adoptSockets(declared: string | undefined, privateFolder: string | unde
       const open = (): void => openPrivateSocket(server, `${privateFolder}/${socket.index}`, listen)
       // A worker of node:cluster listens once its primary has answered.
       if (server._handle) open()
-      else server.once('listening', open)
+      else server.prependOnceListener('listening', open)
     }
     return result
   }
