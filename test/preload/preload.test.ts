@@ -236,7 +236,10 @@ describe('a private socket beside the declared one', () => {
 
   test('is not answered by an event loop that is busy', async () => {
     const port = await freePort()
-    const child = behind(`${server(String(port))}; process.on('SIGUSR2', () => { fs.writeSync(1, 'busy\\n'); for (;;); })`, tcp(port))
+    const child = behind(
+      `${server(String(port))}; process.on('SIGUSR2', () => { fs.writeSync(1, 'busy\\n'); for (;;); })`,
+      tcp(port),
+    )
     await printed(child)
     expect(await ask()).toBe('hello')
     child.process.kill('SIGUSR2')
