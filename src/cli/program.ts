@@ -168,7 +168,7 @@ function addViewCommands(program: Command): void {
       const { list } = await import('./list.ts')
       await list(selection(selectors, options), options.json === true)
     })
-  selecting(command(program, 'describe', 'everything about an app: spec, instances, last exit, latest events'))
+  selecting(command(program, 'describe', 'what an app does and why: instances, last exit, settings, runs, events'))
     .addOption(jsonOption())
     .action(async (selectors: string[], options: SelectOptions) => {
       const { describe } = await import('./commands/describe.ts')
@@ -191,8 +191,8 @@ function addViewCommands(program: Command): void {
     )
   selecting(command(program, 'events', 'what happened to apps and why: starts, exits, restarts, applies'))
     .option('-f, --follow', 'go on printing what happens, until Ctrl-C')
-    .option('--since <when>', 'events after this: 10m ago, or a time such as 2026-01-31T18:00:00')
-    .option('--until <when>', 'events before this')
+    .option('--since <when>', 'events after this: 10m (ago), or a time such as 2026-01-31T18:00:00')
+    .option('--until <when>', 'events before this, given in the same way')
     .option('-n, --limit <count>', 'the latest ones; 100 when there is no --since, 10 with --follow', count)
     .addOption(jsonOption())
     .action(async (selectors: string[], options: SelectOptions & EventsOptions) => {
@@ -218,7 +218,7 @@ interface SelectOptions {
 const VERBS: readonly { readonly verb: Exclude<Verb, 'scale'>; readonly text: string }[] = [
   { verb: 'start', text: 'start apps that are stopped, held or failed' },
   { verb: 'stop', text: 'stop apps and hold them stopped until eco start or the next apply' },
-  { verb: 'restart', text: 'stop and start instances, one after the other' },
+  { verb: 'restart', text: 'stop and start instances, one after the other; run a job or cron app now' },
   { verb: 'reload', text: 'replace instances without downtime' },
   { verb: 'delete', text: 'stop apps and forget them' },
 ]
@@ -244,7 +244,7 @@ function addVerbs(program: Command, done: Done): void {
       const { reset } = await import('./commands/reset.ts')
       await reset(selection(selectors, options), options.json === true)
     })
-  scoped(command(program, 'scale', 'run this many instances, held until the next apply'))
+  scoped(command(program, 'scale', 'run this many instances of a service, held until the next apply'))
     .argument('<app>', 'the app')
     .argument('<instances>', 'how many', count)
     .addOption(jsonOption())

@@ -147,7 +147,7 @@ export type App = {
    */
   health?: Probe
   /**
-   * How an instance is asked to end. The whole process group gets the signal, and SIGKILL when the timeout is over.
+   * How an instance is asked to end. All its processes get the signal, and SIGKILL when the timeout is over.
    */
   stop?: {
     /**
@@ -180,7 +180,7 @@ export type App = {
    */
   restart?: {
     /**
-     * always, on_failure (anything but exit code 0) or never. The default of a job or cron app is never.
+     * always, on_failure (after whatever is not in success_exit_codes) or never.
      */
     policy?: 'always' | 'on_failure' | 'never' | null
     /**
@@ -247,16 +247,16 @@ export type App = {
    */
   limits?: {
     /**
-     * Above it the instance is restarted. At least 1M.
+     * Above it the instance is restarted, as restart says. At least 1M.
      */
     memory?: Size
     /**
-     * CPUs; 1.5 is one and a half.
+     * CPUs; 1.5 is one and a half. Needs cgroup v2 with the cpu controller.
      */
     cpu?: number | null
   } | null
   /**
-   * As whom the app runs: name or number. Only root may run apps as others.
+   * As whom the app, its hooks and its checks run: name or number. Default: the daemon's. Only root may run apps as others.
    */
   user?: string | number | null
   /**
@@ -351,7 +351,7 @@ export type App = {
    */
   overlap?: 'skip' | 'queue' | 'replace' | null
   /**
-   * Runs that were due while the daemon did not run. skip: none of them. run_once: one for all of them.
+   * Runs that were due while no daemon ran, or the machine slept. skip: leave them out. run_once: one run for all of them.
    */
   missed?: 'skip' | 'run_once' | null
   /**
@@ -370,7 +370,7 @@ export type App = {
          */
         paths?: string[] | null
         /**
-         * Globs relative to cwd that are not watched, besides node_modules, .git and log files.
+         * Globs that are not watched, besides node_modules, .git and log files: with a slash relative to cwd, without one a name anywhere.
          */
         ignore?: Globs
         /**
@@ -378,7 +378,7 @@ export type App = {
          */
         debounce?: Duration
         /**
-         * restart: stop and start at once. reload: replace one by one, each when its successor is ready.
+         * restart: stop and start the instances, one after the other. reload: replace them, each when its successor is ready.
          */
         action?: 'restart' | 'reload' | null
       }
@@ -457,7 +457,7 @@ export type Probe = {
    */
   exec?: Program
   /**
-   * From the moment the instance was ready until the first attempt.
+   * From the moment the instance has passed ready until the first attempt.
    */
   delay?: Duration
   /**

@@ -25,8 +25,9 @@ export type Explanation =
   | { readonly reference: null; readonly suggestions: readonly string[] }
 
 /**
- * Explains a key by its full path (`apps.api.ready.http`, `apps.*.ready`) or the end of one (`ready.http`, `ready`);
- * of several keys that fit, the one nearest to the root that is a setting of an app.
+ * Explains a key by its full path (`apps.api.ready.http`, `apps.*.ready`) or the end of one (`ready.http`, `ready`), in
+ * which names of your own may be left out (`depends_on.restart`); of several keys that fit, the one nearest to the root
+ * that is a setting of an app.
  *
  * @param path null for the file itself
  */
@@ -34,7 +35,9 @@ export function explainKey(path: string | null): Explanation {
   const keys = listKeys()
   const asked = (path ?? '').split('.').filter((part) => part !== '')
   const found =
-    keys.find(({ segments }) => matches(segments, asked)) ?? keys.find(({ segments }) => endsWith(segments, asked))
+    keys.find(({ segments }) => matches(segments, asked)) ??
+    keys.find(({ segments }) => endsWith(segments.filter(isNamed), asked)) ??
+    keys.find(({ segments }) => endsWith(segments, asked))
   if (found) return { reference: describe(found), suggestions: [] }
   return { reference: null, suggestions: suggest(asked, keys) }
 }
@@ -87,6 +90,10 @@ function matches(segments: readonly string[], asked: readonly string[]): boolean
   return (
     segments.length === asked.length && segments.every((segment, index) => segment === '*' || segment === asked[index])
   )
+}
+
+function isNamed(segment: string): boolean {
+  return segment !== '*'
 }
 
 /** The last segment must be named: `api` alone is no key. */

@@ -252,6 +252,8 @@ describe('explainKey', () => {
     ['apps.api.hooks.pre_stop.timeout', 'apps.*.hooks.pre_stop.timeout'],
     ['backoff.jitter', 'apps.*.restart.backoff.jitter'],
     ['depends_on.db.restart', 'apps.*.depends_on.*.restart'],
+    ['depends_on.restart', 'apps.*.depends_on.*.restart'],
+    ['api.restart', 'apps.*.restart'],
     ['ready', 'apps.*.ready'],
     ['env_file', 'env_file'],
     ['from_env', 'apps.*.env.*.from_env'],

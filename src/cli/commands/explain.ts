@@ -55,7 +55,7 @@ const IMPACT_MEANING: Readonly<Record<string, string>> = {
   none: ': a change of it alone does nothing to what runs',
   live: ': takes effect without touching a process',
   scale: ': starts or stops instances, the others go on',
-  roll: ': instances are replaced one by one, each when its successor is ready',
+  roll: ': instances are replaced one by one, each when its successor is ready; a job runs again',
   restart: ': instances are stopped, then started',
 }
 
