@@ -57,7 +57,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         if (wait) return await begun.finished
         begun.finished.catch((error: unknown) => console.error(error))
         const { serial } = keeper.applied
-        return { plan: begun.plan, results: [], not_ready: [], problem: null, exit_code: 0, serial }
+        return { plan: begun.plan, results: [], not_ready: [], discarded: [], problem: null, exit_code: 0, serial }
       } finally {
         off()
       }
@@ -79,9 +79,13 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         off()
       }
     },
-    verbPlan: (params) => ({
-      plans: verbWork(daemon, params).map(({ keeper, intent }): Plan => keeper.plan(intent, null).plan),
-    }),
+    verbPlan: (params) => {
+      const work = verbWork(daemon, params)
+      return {
+        plans: work.map(({ keeper, intent }): Plan => keeper.plan(intent, null).plan),
+        unapplied: work.flatMap(({ keeper, named }) => named.filter((app) => !Object.hasOwn(keeper.applied.apps, app))),
+      }
+    },
     reset: (selection) => ({ instances: resetInstances(selected(daemon, selection), daemon.engine) }),
     ls: (selection) => listing(daemon, version, selection),
     lsText: ({ json, color, width, ...selection }, emit) => {

@@ -78,7 +78,11 @@ export interface Methods {
     readonly result: ApplyResult
   }
   readonly verb: { readonly params: VerbParams; readonly result: { readonly results: readonly ApplyResult[] } }
-  readonly verbPlan: { readonly params: VerbParams; readonly result: { readonly plans: readonly Plan[] } }
+  /** `unapplied`: apps that are meant, and that no plan knows because their first apply is under way. */
+  readonly verbPlan: {
+    readonly params: VerbParams
+    readonly result: { readonly plans: readonly Plan[]; readonly unapplied: readonly string[] }
+  }
   /** Forgets the restarts of instances; those that had given up try again. */
   readonly reset: { readonly params: Selection; readonly result: { readonly instances: readonly ResetInstance[] } }
   readonly ls: { readonly params: Selection; readonly result: Listing }
@@ -118,6 +122,8 @@ export interface ApplyResult {
   readonly problem: string | null
   /** Instances that no step started and that are not ready all the same. */
   readonly not_ready: readonly NotReady[]
+  /** Apps that a stop or delete took away in their first apply: nothing of them is left. */
+  readonly discarded: readonly string[]
   readonly exit_code: ExitCode
   readonly serial: number
 }

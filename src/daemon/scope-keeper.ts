@@ -1,4 +1,5 @@
 import { EcoError, EXIT } from '../errors.ts'
+import type { NotReady } from '../engine/engine.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
 import { type AppliedApp, type AppliedState, type Hold, SPEC_FORMAT } from '../model/applied.ts'
@@ -115,9 +116,14 @@ export class ScopeKeeper {
    * @throws EcoError LOCKED, PLAN_STALE or GUARD; then nothing was changed
    */
   async begin(request: ApplyRequest): Promise<BegunApply> {
-    if (goesBeside(verbOf(request.intent))) await this.#cancel(request)
-    else await this.#works.whenOwnOver()
-    return this.#begin(request)
+    if (!goesBeside(verbOf(request.intent))) {
+      await this.#works.whenOwnOver()
+      return this.#begin(request)
+    }
+    const discarded = await this.#cancel(request)
+    // What it went beside may have removed apps that it was to stop.
+    const { plan: begun, finished } = this.#begin({ ...request, intent: this.#ofApplied(request.intent) })
+    return { plan: begun, finished: finished.then((result) => ({ ...result, discarded })) }
   }
 
   /** Begins, and waits for the end. */
@@ -165,12 +171,26 @@ export class ScopeKeeper {
     await this.#works.whenIdle()
   }
 
-  /** Takes apps out of the plans under way. */
-  async #cancel({ cancels = [], by, intent }: ApplyRequest): Promise<void> {
+  /**
+   * Takes apps out of the plans under way. Those in their first apply are stopped: no plan knows them.
+   *
+   * @returns these, by name
+   */
+  async #cancel({ cancels = [], by, intent }: ApplyRequest): Promise<readonly string[]> {
+    const unknown = cancels.filter((app) => !Object.hasOwn(this.#applied.apps, app))
     const reason = `cancelled by eco ${verbOf(intent)} (${by})`
     await this.#works.cancel(cancels, reason, ({ what }) => {
       this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
     })
+    const unapplied = unknown.filter((app) => !Object.hasOwn(this.#applied.apps, app))
+    await Promise.all(unapplied.map((app) => this.#engine.discard(this.scope, app)))
+    return unapplied
+  }
+
+  /** A verb is about apps that are applied. */
+  #ofApplied(intent: Intent): Intent {
+    if (intent.kind === 'apply') return intent
+    return { ...intent, apps: intent.apps.filter(({ app }) => Object.hasOwn(this.#applied.apps, app)) }
   }
 
   #tell(event: ScopeEventName, message: string, data: ScopeEvent['data'] = {}): void {
@@ -251,7 +271,10 @@ export class ScopeKeeper {
     this.onCarriedOut(done, isOwn)
     const worst = exitCodeOf(results)
     const apps = done.only ?? Object.keys(change.next)
-    const late = desired !== null && worst === EXIT.ok ? await this.#engine.whenSettled(this.scope, apps) : []
+    const late =
+      desired !== null && worst === EXIT.ok
+        ? [...takenAway(overruled, change), ...(await this.#engine.whenSettled(this.scope, apps))]
+        : []
     const exit_code = problem !== null ? EXIT.needsPerson : late.length > 0 ? EXIT.notReady : worst
     const { serial } = this.#applied
     const outcome = exit_code === EXIT.ok ? 'done' : `ended with exit code ${exit_code}`
@@ -260,7 +283,7 @@ export class ScopeKeeper {
       exit_code,
       serial,
     })
-    return { plan: done, results, not_ready: late, problem, exit_code, serial }
+    return { plan: done, results, not_ready: late, discarded: [], problem, exit_code, serial }
   }
 
   /** @returns why the new revision is not on disk; it is in force all the same */
@@ -268,10 +291,11 @@ export class ScopeKeeper {
     change: PlannedChange,
     results: readonly StepResult[],
     by: string,
-    overruled: ReadonlySet<string>,
+    overruled: Work['overruled'],
   ): string | null {
     const apps: Record<string, AppliedApp> = resultingApps(change, this.#applied, results)
-    for (const app of overruled) {
+    for (const app of overruled.keys()) {
+      if (!Object.hasOwn(change.next, app)) continue // this plan removes it, which nothing cancels
       const now = Object.hasOwn(this.#applied.apps, app) ? this.#applied.apps[app] : undefined
       if (now) apps[app] = now
       else delete apps[app]
@@ -341,6 +365,16 @@ const DAEMON = 'eco daemon'
 /** An operator who stops an app at 3 a.m. does not wait until an apply has given up on it. */
 function goesBeside(verb: Verb | null): boolean {
   return verb === 'stop' || verb === 'delete'
+}
+
+/** What is left of these apps is for whoever took them away to say: they are not as the apply was to make them. */
+function takenAway(overruled: Work['overruled'], { plan: { steps }, next }: PlannedChange): readonly NotReady[] {
+  return [...new Set(steps.map(({ app }) => app))].flatMap((app) => {
+    const reason = overruled.get(app)
+    return reason === undefined || !Object.hasOwn(next, app)
+      ? []
+      : [{ app, instance: app, reason: `is not as this apply was to make it: ${reason}`, log: [] }]
+  })
 }
 
 function verbOf(intent: Intent): Verb | null {

@@ -8,8 +8,8 @@ export interface Work {
   /** Begun by the daemon itself: what an operator asks for waits for it, and is not refused. */
   readonly isOwn: boolean
   readonly cancellation: Cancellation
-  /** Apps that another verb has dealt with meanwhile: what it made of them stays. */
-  readonly overruled: Set<string>
+  /** Apps that another verb deals with meanwhile, and which verb (a clause): what it makes of them stays. */
+  readonly overruled: Map<string, string>
   /** Resolves when the work is over. */
   readonly over: Promise<void>
 }
@@ -31,7 +31,7 @@ export class Works {
     who: Pick<Work, 'by' | 'what' | 'isOwn'>,
     act: (work: Omit<Work, 'over'>) => Promise<T>,
   ): Promise<T> {
-    const begun = { ...who, since: Date.now(), cancellation: new Cancellation(), overruled: new Set<string>() }
+    const begun = { ...who, since: Date.now(), cancellation: new Cancellation(), overruled: new Map<string, string>() }
     const running = act(begun)
     const work: Work = { ...begun, over: running.then(noop, noop) }
     this.#works.add(work)
@@ -64,15 +64,14 @@ export class Works {
    * @returns once nothing acts on them any more
    */
   async cancel(apps: readonly string[], reason: string, tell: (work: Work) => void): Promise<void> {
+    // Before anything is waited for: a work that ends meanwhile must not record what it made of them.
+    for (const { overruled } of this.#works) for (const app of apps) overruled.set(app, reason)
     const involved = (): Work[] => [...this.#works].filter(({ cancellation }) => cancellation.isActive(apps))
     for (let works = involved(); works.length > 0; works = involved()) {
       for (const work of works) tell(work)
       await Promise.all(works.map(({ cancellation }) => cancellation.cancel(apps, reason)))
     }
-    for (const { overruled, cancellation } of this.#works) {
-      void cancellation.cancel(apps, reason) // what it has not begun yet
-      for (const app of apps) overruled.add(app)
-    }
+    for (const { cancellation } of this.#works) void cancellation.cancel(apps, reason) // what it has not begun yet
   }
 
   #find(matches: (work: Work) => boolean): Work | null {

@@ -130,6 +130,48 @@ test('a stop cancels what an apply would do to the app, at once; the apply says 
   expect(await rig.app('api')).toMatchObject({ state: 'running' })
 })
 
+test('a stop during the first apply of a file stops what it has started already, and nothing of it is left', async () => {
+  await using rig = await createRig()
+  const apps = { db: gated(rig), api: { ...sleeper, depends_on: ['db'] }, other: sleeper }
+  expect(await rig.apply({ apps }, '--no-wait')).toMatchObject({ code: 0 })
+  await eventually(async () => expect(await rig.app('other')).toMatchObject({ state: 'running' }))
+  const pids = [...(await rig.pids('db')), ...(await rig.pids('other'))]
+  expect(pids).toHaveLength(2)
+  const stopped = await rig.eco(['stop', 'all'])
+  expect(stopped).toMatchObject({ code: 0 })
+  expect(stopped.stdout).not.toContain('Nothing to do')
+  expect(stopped.stdout).toContain('Cancelled and stopped on demo/default: api, db, other.')
+  for (const pid of pids) expect(isRunning(pid)).toBe(false)
+  expect(await rig.ls()).toEqual([])
+})
+
+test('an apply does not end with 0 when an app that it had brought up was stopped before its end', async () => {
+  await using rig = await createRig()
+  const applied = rig.apply({ apps: { db: gated(rig), other: sleeper } })
+  await eventually(async () => expect(await rig.app('other')).toMatchObject({ state: 'running' }))
+  const [pid = 0] = await rig.pids('other')
+  expect(await rig.eco(['stop', 'other'])).toMatchObject({ code: 0 })
+  expect(isRunning(pid)).toBe(false)
+  rig.write('go-db', '')
+  const result = await applied
+  expect(result.code).toBe(8)
+  expect(result.stderr).toMatch(/other is not as this apply was to make it: cancelled by eco stop/)
+  expect((await rig.ls()).map(({ app }) => app)).toEqual(['db'])
+})
+
+test('an app that an apply removes while it is being stopped is gone, and both say so', async () => {
+  await using rig = await createRig()
+  const slow = { command: ['sh', '-c', 'trap "" TERM; while :; do sleep 0.2; done'], stop: { timeout: '2s' } }
+  expect(await rig.apply({ apps: { slow, other: sleeper } })).toMatchObject({ code: 0 })
+  const applied = rig.apply({ apps: { other: sleeper } })
+  await eventually(async () => expect((await rig.app('slow')).instances[0]).toMatchObject({ state: 'stopping' }))
+  const stopped = await rig.eco(['stop', 'slow'])
+  expect(stopped).toMatchObject({ code: 0 })
+  expect(stopped.stdout).toContain('Nothing was left to do')
+  expect(await applied).toMatchObject({ code: 0 })
+  expect((await rig.ls()).map(({ app }) => app)).toEqual(['other'])
+})
+
 test('a stop during a start that hangs stops the instance, and is held', async () => {
   await using rig = await createRig()
   rig.write('go-db', '')

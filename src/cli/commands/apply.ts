@@ -72,7 +72,7 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
 async function settle(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<number> {
   const result: ApplyResult = options.wait
     ? await carryOut(request, plan, options)
-    : { plan, results: [], not_ready: [], problem: null, exit_code: EXIT.ok, serial: plan.base }
+    : { plan, results: [], not_ready: [], discarded: [], problem: null, exit_code: EXIT.ok, serial: plan.base }
   if (options.json === true) printResult(result)
   else if (result.exit_code !== EXIT.ok) printOutcome(result)
   return result.exit_code

@@ -286,6 +286,12 @@ export class LocalEngine implements Engine {
     return DONE
   }
 
+  /** Ends whatever there is of an app that was never applied. */
+  async discard(scope: ScopeId, app: string): Promise<void> {
+    const group = this.#groups.of(scope).get(app)
+    if (group) await this.#remove(group)
+  }
+
   async #remove(group: AppGroup): Promise<void> {
     this.#dependencies.forget(group.scope, group.app)
     this.#runs.unschedule(group)
