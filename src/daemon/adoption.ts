@@ -1,6 +1,7 @@
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import { describeExit, type Exit } from '../model/observed.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
+import type { Group } from '../supervisor/group.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
 import type { SocketRegister } from '../supervisor/sockets.ts'
@@ -38,7 +39,7 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
       continue
     }
     if (nest !== null) known.add(nest.run)
-    adopt(record, engine)
+    adopt(record, engine)?.endOutsiders(pass)
     if (process === null) continue
     for (const problem of takeSocketsBack(record, engine, sockets)) problems.push(problem)
   }
@@ -50,7 +51,8 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
   return problems
 }
 
-function adopt(record: RuntimeRecord, engine: LocalEngine): void {
+/** @returns its processes, if it has any */
+function adopt(record: RuntimeRecord, engine: LocalEngine): Group | null {
   const group = engine.group(record.scope, record.app)
   const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
   const { restarts, lastExit, incarnation, isReady, unready = null, logOffsets, nest } = record
@@ -71,6 +73,7 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): void {
     })
     if (record.spec.kind !== 'service') engine.adoptRun(runner)
   } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
+  return runner.group
 }
 
 /** Whether a job that ended while no daemon watched has done its work is not known: it counts as failed until it runs again. */

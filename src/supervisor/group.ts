@@ -109,6 +109,14 @@ export class Group {
     return !this.isEnclosed && pass.runs.has(this.run)
   }
 
+  /** Ends what carries the name of the run and is not in its cgroup: a check that a killed daemon was running. */
+  endOutsiders(pass: Pass): void {
+    if (!this.isEnclosed) return // found with all others when the run ends
+    for (const process of pass.runs.get(this.run) ?? []) {
+      if (!this.cgroup?.holds(process.pid) && isAlive(process)) kill(process.pid, 'SIGKILL')
+    }
+  }
+
   /** Live members but the leader. For a leader that has ended: what it left behind. */
   others(): number[] {
     const pass = this.#sweep.pass()

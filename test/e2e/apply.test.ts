@@ -81,6 +81,7 @@ test('nothing of the shell leaks into an app except what is documented or let th
     'ECO_INSTANCE',
     'ECO_PROJECT',
     'ECO_REVISION',
+    'ECO_RUN',
     'HOME',
     'LANG',
     'LET_IN',
