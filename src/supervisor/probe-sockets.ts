@@ -5,7 +5,7 @@
  */
 
 import { chmodSync, chownSync, mkdirSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { removeFolder, removeSocket, shortName, socketFolder, socketFolderPath } from './socket-folders.ts'
 
 const KIND = 'probe'
@@ -34,9 +34,9 @@ export class ProbeSockets {
    * @throws Error when it cannot be made
    */
   open(instance: string, owner: number | null): string {
-    socketFolder(this.#home, KIND, EXAMPLE, owner)
     const path = this.path(instance, owner)
     this.remove(path)
+    socketFolder(this.#home, KIND, EXAMPLE, owner)
     mkdirSync(path, { mode: 0o700 })
     chmodSync(path, 0o700) // whatever the umask
     if (owner !== null) chownSync(path, owner, -1)
@@ -46,6 +46,7 @@ export class ProbeSockets {
   remove(path: string): void {
     for (const name of entriesOf(path)) removeSocket(join(path, name))
     removeFolder(path)
+    removeFolder(dirname(path)) // with the last of them
   }
 
   /** Removes what instances left that ended while no daemon ran. */

@@ -44,6 +44,7 @@ test('is empty when it is opened again, and gone when it is removed', async () =
   await leaveSocket(join(path, '0'))
   sockets.remove(path)
   expect(existsSync(path)).toBe(false)
+  expect(existsSync(join(home, 'probe'))).toBe(false)
 })
 
 test('of what is left only what nobody uses any more is removed, and never a file', async () => {
