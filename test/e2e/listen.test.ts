@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -68,6 +68,67 @@ test('a port closes when its app is stopped, and is free for others until the ap
   expect(refused.stderr).toContain(`pid ${process.pid}`)
   stranger.close()
   expect(await rig.eco(['start', 'api'])).toMatchObject({ code: 0 })
+  expect((await get(port)).status).toBe(200)
+})
+
+test('a port closes when every instance of its app has been given up, and opens again when it is reset or restarted', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  rig.write(
+    'api.mjs',
+    `import { existsSync } from 'node:fs'
+    import http from 'node:http'
+    if (existsSync('bad' + process.env.ECO_INSTANCE) || existsSync('bad')) process.exit(3)
+    http.createServer((_, response) => response.end('ok')).listen(process.env.PORT, '127.0.0.1')`,
+  )
+  const restart = { max: 1, backoff: { initial: '300ms' } }
+  const api = { script: 'api.mjs', instances: 2, listen: `127.0.0.1:${port}`, restart }
+  expect(await rig.apply({ apps: { api } })).toMatchObject({ code: 0 })
+  const states = async (): Promise<string[]> => (await rig.app('api')).instances.map(({ state }) => state)
+  rig.write('bad1', '')
+  const [first = 0, second = 0] = await rig.pids('api')
+  kill(second)
+  await eventually(async () => expect(await states()).toEqual(['running', 'failed']))
+  expect((await get(port)).status).toBe(200) // the other copy serves
+  rig.write('bad', '')
+  kill(first)
+  await eventually(async () => expect(await states()).toEqual(['failed', 'failed']))
+  await expect(get(port)).rejects.toThrow('ECONNREFUSED')
+  const stranger = net.createServer().listen(port, '127.0.0.1')
+  await once(stranger, 'listening')
+  for (const name of ['bad', 'bad1']) rmSync(join(rig.dir, name))
+  expect(await rig.eco(['reset', 'api'])).toMatchObject({ code: 0 })
+  await eventually(async () => {
+    const { instances } = await rig.app('api')
+    for (const instance of instances) {
+      expect(instance).toMatchObject({ state: 'failed' })
+      expect(instance.reason).toContain(`Port ${port} is in use by pid ${process.pid}`)
+    }
+  })
+  stranger.close()
+  expect(await rig.eco(['reset', 'api'])).toMatchObject({ code: 0 })
+  await eventually(async () => expect(await states()).toEqual(['running', 'running']))
+  expect((await get(port)).status).toBe(200)
+})
+
+test('the port of an app that crashed stays open while it pauses, so that nobody is refused', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const restart = { max: 5, backoff: { initial: '1500ms', jitter: '0%' } }
+  rig.write(
+    'api.mjs',
+    `import http from 'node:http'
+    const server = http.createServer((request, response) => {
+      if (request.url === '/die') process.exit(3)
+      response.end('ok')
+    })
+    server.listen(process.env.PORT, '127.0.0.1')`,
+  )
+  const api = { script: 'api.mjs', listen: `127.0.0.1:${port}`, restart }
+  expect(await rig.apply({ apps: { api } })).toMatchObject({ code: 0 })
+  // The first crash has no pause, the second has.
+  for (let crash = 0; crash < 2; crash++) await get(port, '/die').catch(() => {})
+  await eventually(async () => expect((await rig.app('api')).instances[0]).toMatchObject({ state: 'backoff' }))
   expect((await get(port)).status).toBe(200)
 })
 

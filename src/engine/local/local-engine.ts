@@ -54,6 +54,7 @@ export class LocalEngine implements Engine {
         const { scope, app } = runner.id
         this.#dependencies.changed(scope)
         const group = this.#groups.of(scope).get(app)
+        if (group && isLeft(group)) this.#socketsOfPlan.release(group.owner)
         if (group && this.#successions.isSuccession(group, runner)) this.#listeners.succeeded(runner)
       },
     })
@@ -312,6 +313,14 @@ export class LocalEngine implements Engine {
   releaseUnused(scope: ScopeId, app: string): void {
     this.#socketsOfPlan.keep(ownerName(scope, app), [])
   }
+}
+
+/**
+ * Nothing of the app runs, and nothing will until somebody starts it: a port left open would let clients wait for ever.
+ * The next spawn binds it again.
+ */
+function isLeft({ runners }: AppGroup): boolean {
+  return runners.every(({ instance: { phase } }) => phase.name === 'failed' || phase.name === 'exited')
 }
 
 /** Steps that start processes wait for the dependencies of their app. */
