@@ -30,15 +30,20 @@ export function lineProgress(plan: Plan): Progress {
   const steps = new Map(plan.steps.map((step) => [step.id, step]))
   return {
     onEvent(event) {
-      if (event.type === 'instance') process.stderr.write(`  ${event.instance} ${event.message}\n`)
+      if (event.type === 'instance') process.stderr.write(`  ${event.instance} ${indented(event.message)}\n`)
       if (event.type !== 'step' || event.status === 'started' || event.status === 'progress') return
       const step = steps.get(event.id)
       if (!isOf(step, event)) return
-      const why = event.message === null ? '' : `: ${event.message}`
+      const why = event.message === null ? '' : `: ${indented(event.message)}`
       process.stderr.write(`${event.status} ${event.id}/${plan.steps.length} ${title(step)}${why}\n`)
     },
     end: () => Promise.resolve(),
   }
+}
+
+/** What a hook printed stands below the line that tells of it. */
+function indented(message: string): string {
+  return message.replaceAll('\n', '\n    ')
 }
 
 async function listProgress(plan: Plan): Promise<Progress> {

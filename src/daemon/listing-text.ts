@@ -158,7 +158,8 @@ function notes(listing: Listing, { color, now }: TableOptions): string {
     const failed = app.state === 'failed' || app.kind === 'cron'
     if (app.reason === null) return []
     const next = failed ? `  next: eco logs ${app.app}` : ''
-    return [`${app.app}: ${app.reason}${nextAttempt(app, now)}${next}`]
+    const more = furtherLines(app.reason).map((line) => `  ${line}`)
+    return [`${app.app}: ${firstLine(app.reason)}${nextAttempt(app, now)}${next}`, ...more]
   })
   return lines.length === 0 ? '' : `\n${lines.map((line) => paint(line, 'yellow', color)).join('\n')}\n`
 }
@@ -239,6 +240,15 @@ const CODES: Readonly<Record<Style, number>> = { dim: 2, bold: 1, green: 32, yel
 
 function paint(text: string, style: Style, color: boolean): string {
   return color && text !== '' ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text
+}
+
+export function firstLine(reason: string): string {
+  return reason.split('\n', 1)[0] ?? ''
+}
+
+/** The reason of a failed hook has what it printed below its first line. */
+export function furtherLines(reason: string): string[] {
+  return reason.split('\n').slice(1)
 }
 
 /** `5s`, `12m`, `3h`, `41d`: one unit is enough for a glance. */

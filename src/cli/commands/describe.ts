@@ -1,19 +1,18 @@
 import { callOrStart } from '../../daemon/ensure.ts'
 import type { AppDescription, ListedInstance, ListedRun, Selection } from '../../daemon/protocol.ts'
-import { describeAttributes, describeLimits } from '../describe-attributes.ts'
+import { field, specLines } from '../describe-spec.ts'
 import { neutralise } from '../../config/diagnostic.ts'
 import { lastLines } from '../../logs/tail.ts'
 import { showSpec } from '../../model/instance-values.ts'
 import { outcomeText } from '../../model/runs.ts'
 import { describeExit } from '../../model/observed.ts'
-import type { AppSpec, EnvValue, Probe } from '../../model/spec.ts'
+import type { AppSpec } from '../../model/spec.ts'
 import { formatDuration } from '../../planner/duration.ts'
-import { describeReadyCheck, quoteCommand } from '../../planner/gate.ts'
 import type { StoredEvent } from '../../model/events.ts'
 import { latest, storedEvents } from '../../state/event-reader.ts'
 import { localTime } from '../event-text.ts'
 import { ecoHome } from '../../state/paths.ts'
-import { bytes, duration } from '../../daemon/listing-text.ts'
+import { bytes, duration, firstLine, furtherLines } from '../../daemon/listing-text.ts'
 
 const LOG_LINES = 5
 const STDERR_LINES = 10
@@ -64,7 +63,7 @@ function eventsOf(app: AppDescription, home: string): StoredEvent[] {
 function describeApp(app: DescribedApp): string {
   const lines = [
     `${app.project}/${app.environment}/${app.app}  ${app.kind}, ${app.state}${app.kind === 'service' ? `, ${app.ready} of ${app.wanted} ready` : ''}`,
-    ...(app.instances.length === 0 && app.reason !== null ? [`  why: ${app.reason}`] : []),
+    ...(app.instances.length === 0 && app.reason !== null ? [`  why: ${neutralise(app.reason)}`] : []),
     ...app.instances.flatMap((instance) => instanceLines(instance, app)),
     ...field('file', app.source_file),
     ...field('revision', `${app.revision}, version ${app.version} of the app`),
@@ -73,8 +72,10 @@ function describeApp(app: DescribedApp): string {
       app.hold &&
         `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${localTime(app.hold.at)}`,
     ),
-    ...field('schedule', app.schedule && `${app.schedule}, next ${app.next_run_at ?? 'never'}`),
-    ...field('runs', runPolicy(app.spec)),
+    ...field(
+      'schedule',
+      app.schedule && `${app.schedule}, next ${app.next_run_at === null ? 'never' : localTime(app.next_run_at)}`,
+    ),
     ...specLines(app.spec),
     ...runLines(app.runs),
     ...eventLines(app),
@@ -89,68 +90,6 @@ function describeApp(app: DescribedApp): string {
     }),
   ]
   return `${lines.join('\n')}\n`
-}
-
-function describeProbe(probe: Probe | null): string {
-  if (probe === null) return ''
-  const every = `every ${formatDuration(probe.intervalMs)}`
-  return `${describeReadyCheck(probe.check)}, ${every}, fails after ${probe.failures} in a row`
-}
-
-function specLines(spec: AppSpec): string[] {
-  const { stop, restart, ready } = spec
-  const { backoff } = restart
-  return [
-    ...field('command', quoteCommand(spec.command)),
-    ...field('cwd', spec.cwd),
-    ...field(
-      'listen',
-      spec.listen.map((it) => (it.type === 'unix' ? it.path : `${it.host ?? '*'}:${it.port}`)).join(', '),
-    ),
-    ...(spec.kind === 'service'
-      ? [
-          ...field('ready', `${describeReadyCheck(ready.check)}, within ${formatDuration(ready.timeoutMs)}`),
-          ...field('readiness', describeProbe(spec.readiness)),
-          ...field('health', describeProbe(spec.health)),
-          ...field(
-            'restart',
-            `${restart.policy}, at most ${restart.max} in ${formatDuration(restart.windowMs)}, back-off ${formatDuration(backoff.initialMs)} to ${formatDuration(backoff.maxMs)}`,
-          ),
-        ]
-      : []),
-    ...field('stop', `${stop.signal}, SIGKILL after ${formatDuration(stop.timeoutMs)}`),
-    ...field('limits', describeLimits(spec.limits)),
-    ...field('runs as', describeAttributes(spec.attributes)),
-    ...field(
-      'depends on',
-      Object.entries(spec.dependsOn)
-        .map(([app, condition]) => `${app} (${condition})`)
-        .join(', '),
-    ),
-    ...field(
-      'env',
-      Object.entries(spec.env)
-        .map(([name, value]) => `${name}=${envText(value)}`)
-        .join('\n    '),
-    ),
-  ]
-}
-
-/** `retries 3, timeout 10m, overlap skip, missed run_once` */
-function runPolicy({ kind, job, schedule }: AppSpec): string | null {
-  if (kind === 'service') return null
-  const { retries, timeoutMs } = job
-  return [
-    ...(schedule?.timezone ? [`time zone ${schedule.timezone}`] : []),
-    ...(kind === 'job' ? [job.run === 'always' ? 'at every apply' : 'when something about it changed'] : []),
-    ...(schedule ? [`overlap ${schedule.overlap}`, `missed ${schedule.missed}`] : []),
-    `retries ${retries}`,
-    ...(timeoutMs === null ? [] : [`timeout ${formatDuration(timeoutMs)}`]),
-  ].join(', ')
-}
-
-function envText(value: EnvValue): string {
-  return value.type === 'plain' ? neutralise(value.value) : `(secret ${value.source})`
 }
 
 /** What it is doing and why, in one line; then what is known beside it. */
@@ -169,9 +108,12 @@ function instanceLines(instance: DescribedInstance, app: DescribedApp): string[]
   const isWell = instance.ready && instance.restarts === 0
   return [
     `  ${instance.id}  ${causalLine(instance, app.spec)}`,
+    ...moreLines(instance.reason),
     `    ${facts.join(', ')}`,
     ...(instance.notes ?? []).map((note) => `    note: ${note}`),
-    ...(exit === null ? [] : [`    last exit: ${describeExit(exit)}, ${localTime(exit.at)} (${ago(exit.at)})`]),
+    ...(exit === null
+      ? []
+      : [`    last exit: ${firstLine(describeExit(exit))}, ${localTime(exit.at)} (${ago(exit.at)})`]),
     ...(isWell || instance.stderr.length === 0
       ? []
       : ['    its last words on stderr:', ...instance.stderr.map((line) => `      ${neutralise(line)}`)]),
@@ -186,7 +128,12 @@ function causalLine(instance: ListedInstance, { restart, kind }: AppSpec): strin
     next === null ? '' : `; next attempt at ${localTime(next).slice(11)} (${inText(Date.parse(next) - Date.now())})`
   const limit = kind === 'service' && count > 0 && state !== 'failed'
   const restarts = limit ? `; restart ${count} of ${restart.max} within ${formatDuration(restart.windowMs)}` : ''
-  return `${name}${reason === null ? '' : `: ${neutralise(reason)}`}${attempt}${restarts}`
+  const why = reason === null ? '' : `: ${neutralise(firstLine(reason))}`
+  return `${name}${why}${attempt}${restarts}`
+}
+
+function moreLines(reason: string | null): string[] {
+  return reason === null ? [] : furtherLines(reason).map((line) => `    ${neutralise(line)}`)
 }
 
 function inText(ms: number): string {
@@ -203,7 +150,7 @@ function runLines(runs: readonly ListedRun[]): string[] {
   const rows = runs
     .slice(-RUNS)
     .map((run) => [
-      run.started_at ?? run.scheduled_at ?? '',
+      runTime(run),
       run.duration_ms === null ? '' : duration(run.duration_ms),
       run.trigger,
       run.attempts > 1 ? `${run.attempts} attempts` : '',
@@ -214,13 +161,15 @@ function runLines(runs: readonly ListedRun[]): string[] {
   return ['  history of runs', ...lines.map((line) => `    ${line.trimEnd()}`)]
 }
 
+/** In local time, like the events. */
+function runTime({ started_at: startedAt, scheduled_at: scheduledAt }: ListedRun): string {
+  const at = startedAt ?? scheduledAt
+  return at === null ? '' : localTime(at)
+}
+
 function eventLines(app: DescribedApp): string[] {
   const lines = app.events.map(
     ({ at, instance, message }) => `    ${localTime(at)}  ${instance ?? app.app} ${neutralise(message)}`,
   )
   return lines.length === 0 ? [] : ['  events', ...lines]
-}
-
-function field(name: string, value: string | null | undefined): string[] {
-  return value ? [`  ${name}: ${value}`] : []
 }
