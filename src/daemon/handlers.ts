@@ -208,6 +208,13 @@ function verbWork(daemon: Daemon, params: VerbParams): VerbWork[] {
       hint: `eco ${params.verb} ${partial.app}, or restart one instance with eco restart ${partial.app}#${partial.slots?.[0] ?? 0}`,
     })
   }
+  const unscalable = params.verb === 'scale' ? apps.find(({ keeper, app }) => !isService(keeper, app)) : undefined
+  if (unscalable) {
+    const { kind } = unscalable.keeper.applied.apps[unscalable.app]?.spec ?? {}
+    throw new EcoError('USAGE', `${unscalable.app} is a ${kind} app: it has runs, and no instances to scale.`, {
+      hint: `eco restart ${unscalable.app} runs it now`,
+    })
+  }
   const meant = apps.filter(({ keeper, app }) => isMeant(keeper, app, params))
   if (meant.length === 0 && apps[0]) {
     throw new EcoError('USAGE', `eco restart runs a job or cron app only when it is named.`, {
@@ -230,8 +237,12 @@ function verbWork(daemon: Daemon, params: VerbParams): VerbWork[] {
 
 /** `eco restart all` is about what runs all the time: it does not run the migrations and the nightly report. */
 function isMeant(keeper: ScopeKeeper, app: string, { verb, selectors }: VerbParams): boolean {
-  if (verb !== 'restart' || keeper.applied.apps[app]?.spec.kind === 'service') return true
+  if (verb !== 'restart' || isService(keeper, app)) return true
   return selectors.some((selector) => selector === app || selector.startsWith(`${app}#`))
+}
+
+function isService(keeper: ScopeKeeper, app: string): boolean {
+  return keeper.applied.apps[app]?.spec.kind === 'service'
 }
 
 function groupByKeeper(apps: readonly Selected[]): Map<ScopeKeeper, Selected[]> {

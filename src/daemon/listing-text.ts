@@ -1,6 +1,6 @@
 /** The table of `eco ls`: laid out in the daemon, whose code is warm; a cold client would take longer. */
 
-import { outcomeText } from '../model/runs.ts'
+import { outcomeText, type RunOutcome } from '../model/runs.ts'
 import type { ListedApp, ListedInstance, Listing } from './protocol.ts'
 
 export interface TableOptions {
@@ -131,7 +131,7 @@ function appStateCell(app: ListedApp): Cell {
   const text = isUnready ? 'unready' : state
   const style = isUnready || (state === 'scheduled' && reason) ? 'yellow' : stateStyle(state)
   if (hold) return { text: `${text} (held)`, style }
-  const outcome = state === 'scheduled' ? (app.last_run?.outcome ?? null) : null
+  const outcome = state === 'scheduled' ? shownOutcome(app) : null
   if (outcome !== null) return { text: `${text} (${outcome === 'completed' ? 'ok' : outcomeText(outcome)})`, style }
   return { text, style }
 }
@@ -202,8 +202,15 @@ function plainRows(listing: Listing, now: number): string {
 }
 
 /** One word; a failed run must not hide behind `scheduled`. */
-function plainState({ state, reason, last_run: last }: ListedApp): string {
-  return state === 'scheduled' && reason !== null && last?.outcome ? `${state}(${last.outcome})` : state
+function plainState(app: ListedApp): string {
+  const { state } = app
+  return state === 'scheduled' && app.reason !== null ? `${state}(${shownOutcome(app)})` : state
+}
+
+/** A run that went well has no reason to give: those due since then were skipped. */
+function shownOutcome({ reason, last_run: last }: ListedApp): RunOutcome | null {
+  const outcome = last?.outcome ?? null
+  return reason !== null && (outcome === null || outcome === 'completed') ? 'skipped' : outcome
 }
 
 interface FittedColumn {

@@ -6,7 +6,15 @@ import type { AppliedApp, Hold } from '../model/applied.ts'
 import type { AppSpec, Listen } from '../model/spec.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import type { Monitor } from './monitor.ts'
-import { lastRun, outcomeText, type Run, type RunOutcome } from '../model/runs.ts'
+import {
+  lastRun,
+  NO_RUNS,
+  outcomeText,
+  skippedSince,
+  type RunHistory,
+  type Run,
+  type RunOutcome,
+} from '../model/runs.ts'
 import { isoTime, type ListedApp, type ListedInstance, type ListedRun } from './protocol.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 
@@ -19,7 +27,8 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
   const wanted = wantedCount(spec, hold)
   const runs = observed.some(({ pid }) => pid !== null)
   const nextRun = engine.nextRun(keeper.scope, app)
-  const last = spec && spec.kind !== 'service' ? lastRun(engine.history(keeper.scope, app)) : null
+  const history = spec && spec.kind !== 'service' ? engine.history(keeper.scope, app) : NO_RUNS
+  const last = lastRun(history)
   const { project, environment } = keeper.scope
   // Spelled out: a literal that begins with a spread takes ten times as long, and this is every app of every `eco ls`.
   return {
@@ -30,7 +39,7 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     wanted,
     ready: observed.filter((instance) => instance.ready).length,
     state: waiting && !runs ? 'starting' : appState(applied, observed, keeper.isDown ? 0 : wanted, hold),
-    reason: (runs ? null : waiting?.reason) ?? reasonOf(spec, observed, last),
+    reason: (runs ? null : waiting?.reason) ?? reasonOf(spec, observed, history),
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
     hold: hold && { verb: hold.verb, instances: hold.instances, by: hold.by, at: isoTime(hold.at) },
@@ -113,10 +122,18 @@ export function appState(
 const ENDED: ReadonlySet<InstanceStateName> = new Set(['exited', 'failed', 'stopped'])
 
 /** Why an app is as it is. A cron app whose last run went wrong says so until one goes well. */
-function reasonOf(spec: AppSpec | undefined, observed: readonly ObservedInstance[], last: Run | null): string | null {
+function reasonOf(
+  spec: AppSpec | undefined,
+  observed: readonly ObservedInstance[],
+  history: RunHistory,
+): string | null {
   const going = observed.find(({ state, reason }) => reason !== null && (spec?.kind !== 'cron' || !ENDED.has(state)))
   if (going) return going.reason
-  if (spec?.kind !== 'cron' || last === null || !WENT_WRONG.has(last.outcome)) return null
+  if (spec?.kind !== 'cron') return null
+  const skipped = skippedSince(history)
+  if (skipped) return `${skipped.count > 1 ? `${skipped.count} runs` : 'last run'} skipped: ${skipped.reason}`
+  const last = lastRun(history)
+  if (last === null || !WENT_WRONG.has(last.outcome)) return null
   const attempts = last.attempts > 1 ? ` (${last.attempts} attempts)` : ''
   return `last run ${outcomeText(last.outcome)}: ${last.reason ?? 'nobody knows why'}${attempts}`
 }

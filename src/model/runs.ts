@@ -5,7 +5,7 @@ import type { Exit } from './observed.ts'
 
 /**
  * `failed`: every attempt did. `stopped`: somebody, or the next run, ended it. `skipped`: it was due while another one
- * ran. `missed`: it was due while no daemon ran, or the machine slept. `unknown`: it ended while no daemon watched.
+ * ran, or without what it depends on. `missed`: it was due while no daemon ran, or the machine slept. `unknown`: it ended while no daemon watched.
  */
 export type RunOutcome = 'completed' | 'failed' | 'timed-out' | 'stopped' | 'skipped' | 'missed' | 'unknown'
 
@@ -54,6 +54,14 @@ export const NO_RUNS: RunHistory = { consideredUntil: null, queuedAt: null, runs
 /** The run that speaks for an app: the last one that started and ended. */
 export function lastRun({ runs }: RunHistory): Run | null {
   return runs.findLast(({ startedAt, outcome }) => startedAt !== null && outcome !== null) ?? null
+}
+
+/** The due runs that were left out since the last one ended, for want of a dependency; null: none. */
+export function skippedSince(history: RunHistory): Run | null {
+  const latest = history.runs.at(-1)
+  if (latest?.outcome !== 'skipped') return null
+  // One that was due while a run went on ended before that run did.
+  return (latest.endedAt ?? 0) > (lastRun(history)?.endedAt ?? 0) ? latest : null
 }
 
 /** The run that goes on. */

@@ -1,5 +1,6 @@
 import type { Hook, HookName, Hooks } from '../model/spec.ts'
 import { type CommandRun, runCommand } from './command-run.ts'
+import { concealSecrets } from './conceal-secrets.ts'
 import { commandEnvironment, type InstanceContext } from './environment.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
 import type { AppSpec } from '../model/spec.ts'
@@ -59,6 +60,8 @@ export class InstanceCommands {
   #run(hook: Hook, extra: Record<string, string>, ended: (failure: string | null) => void): CommandRun {
     const { spec, instance, context, log } = this.#owner
     const env = { ...commandEnvironment(spec, context, pidOf(instance), instance.lastExit), ...extra }
-    return runCommand(hook, { cwd: spec.cwd, env, attributes: spec.attributes, log }, ended)
+    return runCommand(hook, { cwd: spec.cwd, env, attributes: spec.attributes, log }, (failure) =>
+      ended(failure === null ? null : concealSecrets(failure, spec, context)),
+    )
   }
 }

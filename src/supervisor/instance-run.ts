@@ -3,6 +3,7 @@ import { commandOf } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
+import { concealSecrets } from './conceal-secrets.ts'
 import {
   commandEnvironment,
   hasPrivateSockets,
@@ -169,7 +170,7 @@ export class InstanceRun {
     this.#stopReadyWatch = watchReady(spec.ready, subject, {
       ready: () => feed({ type: 'ready', incarnation }),
       waiting: (reason) => {
-        this.#waitingFor = reason
+        this.#waitingFor = this.#shown(reason)
       },
     })
   }
@@ -182,10 +183,11 @@ export class InstanceRun {
     const isReady = instance.phase.name === 'running' && instance.phase.unready === null
     const subject = { ...this.#probed(pid), isStarting: false, isReady }
     this.#stopLifeWatch = watchLife(spec, subject, {
-      readiness: (reason) => feed({ type: 'readiness', incarnation, reason }),
-      fault: (reason) => feed({ type: 'fault', incarnation, reason, urgent: false }),
+      readiness: (reason) =>
+        feed({ type: 'readiness', incarnation, reason: reason === null ? null : this.#shown(reason) }),
+      fault: (reason) => feed({ type: 'fault', incarnation, reason: this.#shown(reason), urgent: false }),
       note: (reason) => {
-        this.#probeNote = reason
+        this.#probeNote = reason === null ? null : this.#shown(reason)
       },
     })
   }
@@ -211,6 +213,11 @@ export class InstanceRun {
     this.#group?.close()
   }
 
+  /** For everybody's eyes: without the secrets that a check may have printed. */
+  #shown(reason: string): string {
+    return concealSecrets(reason, this.#owner.spec, this.#owner.context)
+  }
+
   #note(notes: readonly string[]): void {
     this.#launchNotes = [...this.#launchNotes, ...notes]
     this.#owner.noted(notes)
@@ -224,7 +231,7 @@ export class InstanceRun {
     this.#notifySocket = host.notify.open(this.#lastingName, this.#user, {
       ready: () => feed({ type: 'ready', incarnation }),
       status: (text) => {
-        this.#waitingFor = `waiting for READY=1; it says: ${text}`
+        this.#waitingFor = `waiting for READY=1; it says: ${this.#shown(text)}`
       },
     })
     return { NOTIFY_SOCKET: this.#notifySocket.path }

@@ -162,23 +162,29 @@ export function settle(
     case 'restart': {
       const again = { ...next, restarts: next.restarts + 1 }
       const pause = decision.delayMs > 0 ? ` in ${Math.round(decision.delayMs)} ms` : ''
-      const told = record('restarting', `${what}; restarting${pause} (${decision.reason})`, what)
+      const told = record('restarting', joined(what, `; restarting${pause} (${decision.reason})`), what)
       if (decision.delayMs <= 0) return withEffects([told], start(again, policy, now))
       const until = now + Math.round(decision.delayMs)
       return move(again, { name: 'backoff', until, reason: what }, [told, { type: 'set-deadline', at: until }])
     }
     case 'leave':
       return move(next, { name: 'exited' }, [
-        record('left', `${what}; left as it is (${decision.reason})`, what),
+        record('left', joined(what, `; left as it is (${decision.reason})`), what),
         NO_DEADLINE,
       ])
     case 'give-up': {
-      const reason = `${what}: ${decision.reason}`
+      const reason = joined(what, `: ${decision.reason}`)
       return move(next, { name: 'failed', reason }, [record('failed', `failed: ${reason}`, reason), NO_DEADLINE])
     }
     default:
       return unreachable(decision)
   }
+}
+
+/** What a hook printed stands below the first line of a reason, and stays there. */
+function joined(reason: string, more: string): string {
+  const [first, ...printed] = reason.split('\n')
+  return [`${first}${more}`, ...printed].join('\n')
 }
 
 /** A run that nobody saw end may have done its work: it is not for eco to do it again. */

@@ -255,3 +255,36 @@ test('only so many runs are remembered, in a file for nobody else', async () => 
   await rig.eco(['delete', 'tick', '--yes'])
   expect(existsSync(file)).toBe(false)
 })
+
+test('a run that is due without what it depends on is skipped, and ls says why until one goes well', async () => {
+  await using rig = await createRig()
+  const tick = {
+    kind: 'cron',
+    schedule: SECONDLY,
+    command: ['sh', '-c', 'echo run >> runs'],
+    depends_on: { db: 'ready' },
+  }
+  expect(await rig.apply({ apps: { db: sleeper, tick } })).toMatchObject({ code: 0 })
+  await eventually(() => expect(runs(rig).length).toBeGreaterThan(0))
+  await rig.eco(['stop', 'db'])
+  await eventually(async () =>
+    expect((await rig.app('tick')).reason).toMatch(/^(last run|\d+ runs) skipped: db is not ready: it does not run$/),
+  )
+  const before = runs(rig).length
+  await eventually(async () => expect((await runsOf(rig)).at(-1)?.count).toBeGreaterThan(1))
+  expect(runs(rig)).toHaveLength(before)
+  expect((await rig.eco(['ls', 'tick'])).stdout).toContain(' scheduled(skipped) ')
+  const { stdout } = await rig.eco(['events', 'tick'])
+  expect(stdout.match(/scheduled run skipped: db is not ready: it does not run/g)).toHaveLength(1)
+  await rig.eco(['start', 'db'])
+  await eventually(async () => expect(await rig.app('tick')).toMatchObject({ state: 'scheduled', reason: null }))
+  expect(runs(rig).length).toBeGreaterThan(before)
+})
+
+test('an app that has runs is not scaled', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { tick: { ...slow, schedule: YEARLY } } })
+  const scaled = await rig.eco(['scale', 'tick', '3'])
+  expect(scaled).toMatchObject({ code: 4 })
+  expect(scaled.stderr).toContain('tick is a cron app: it has runs, and no instances to scale')
+})

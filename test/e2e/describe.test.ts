@@ -61,8 +61,30 @@ test('describe and ls tell what a failed hook printed, each line of it on its ow
     },
   })
   expect(applied).toMatchObject({ code: 7 })
+  expect(applied.stderr).toContain('exited with code 7; restarting (restart 1 of 16)\n    no database\n    ask Ann\n')
   const { stdout } = await rig.eco(['describe', 'api'])
   expect(stdout).toMatch(
     / {2}api#0 {2}backoff: was not started: its pre_start hook failed: exited with code 7; next attempt at .*\n {4}no database\n {4}ask Ann\n/,
   )
+})
+
+test('a secret that a hook or a check prints is not told on', async () => {
+  await using rig = await createRig()
+  const env = { TOKEN: { value: 'hunter2-secret', secret: true } }
+  const applied = await rig.apply({
+    apps: {
+      hooked: { command: sleep, env, hooks: { pre_start: 'echo denied to $TOKEN >&2; exit 7' }, restart: { max: 1 } },
+      checked: { command: sleep, env, ready: { exec: ['sh', '-c', 'echo no $TOKEN; exit 1'], timeout: '500ms' } },
+      after: { command: sleep, env, hooks: { post_start: 'echo late $TOKEN; exit 1' } },
+    },
+  })
+  expect(applied).toMatchObject({ code: 7 })
+  expect(applied.stderr).toContain('denied to (secret TOKEN)')
+  expect(applied.stderr).toContain('no (secret TOKEN)')
+  expect(applied.stderr).toContain('after#0 was stopped: its post_start hook failed: exited with code 1')
+  const told = applied.stderr.replaceAll(/^ {2}its last words:\n(?: {4}.*\n)*/gm, '')
+  expect(told).not.toContain('hunter2')
+  for (const args of [['events'], ['events', '--json'], ['ls', '--json'], ['diff']]) {
+    expect((await rig.eco(args)).stdout, args.join(' ')).not.toContain('hunter2')
+  }
 })

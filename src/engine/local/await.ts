@@ -34,7 +34,8 @@ export function whenReady(runner: InstanceRunner): Promise<Verdict> {
         // The supervisor's own deadline is over; told now, because its next run has other logs and other reasons.
         const timedOut = phase.name === 'stopping' && phase.fault !== null && phase.exit === null
         if (timedOut && runner.instance.incarnation !== ending) {
-          return { reason: withWaiting(runner, `was ${phase.fault.reason}`) }
+          const { reason } = phase.fault
+          return { reason: withWaiting(runner, reason.startsWith('not ') ? `was ${reason}` : `was stopped: ${reason}`) }
         }
         // A hook is the operator's own word.
         if (lastExit?.kind === 'hook' && restarts > startedAt) return { reason: ended }

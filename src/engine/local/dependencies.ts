@@ -48,7 +48,16 @@ export class Dependencies {
 
   /** Whether every dependency is as far as the app asks, now. */
   areMet(scope: ScopeId, spec: AppSpec): boolean {
-    return Object.entries(spec.dependsOn).every(([app, condition]) => !this.#standing(scope, app, condition, 1))
+    return this.blocking(scope, spec) === null
+  }
+
+  /** `db is not ready: db#0 is backoff (exited with code 1)`: the first one that is not; null: all are. */
+  blocking(scope: ScopeId, spec: AppSpec): string | null {
+    for (const [app, condition] of Object.entries(spec.dependsOn)) {
+      const standing = this.#standing(scope, app, condition, 1)
+      if (standing !== null) return `${app} is not ${condition}: ${standing.why}`
+    }
+    return null
   }
 
   waiter(scope: ScopeId, app: string): Waiter | null {

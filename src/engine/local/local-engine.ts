@@ -1,6 +1,6 @@
 import { unreachable } from '../../errors.ts'
 import type { AppliedApp } from '../../model/applied.ts'
-import type { ScopeId } from '../../model/ids.ts'
+import { instanceName, type ScopeId } from '../../model/ids.ts'
 import type { ObservedApp, ObservedState } from '../../model/observed.ts'
 import type { RunHistory } from '../../model/runs.ts'
 import type { PlannedChange, Step } from '../../model/plan.ts'
@@ -60,7 +60,13 @@ export class LocalEngine implements Engine {
     })
     this.#dependencies = new Dependencies((scope) => this.#groups.of(scope))
     this.#socketsOfPlan = new SocketsOfPlan(sockets, this.#groups)
-    this.#runs = new Runs(host, histories)
+    this.#runs = new Runs(host, histories, {
+      blocking: ({ scope }, spec) => this.#dependencies.blocking(scope, spec),
+      met: ({ scope, app }, spec) =>
+        this.#dependencies.met(scope, app, spec, new AbortController().signal, (why) =>
+          host.record(scope, app, instanceName(app, 0), why),
+        ),
+    })
   }
 
   listen(listeners: EngineListeners): void {

@@ -1,7 +1,7 @@
 import type { AppliedApp } from '../../model/applied.ts'
 import { type EpochMs, instanceName } from '../../model/ids.ts'
 import { openRun, outcomeText, type RunHistory, type RunTrigger } from '../../model/runs.ts'
-import type { Schedule } from '../../model/spec.ts'
+import type { AppSpec, Schedule } from '../../model/spec.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
 import type { RunnerHost } from '../../supervisor/runner-host.ts'
@@ -16,6 +16,14 @@ import { Scheduler } from './scheduler.ts'
 /** Runs of a job that are remembered. */
 const JOB_HISTORY = 10
 
+/** What runs depend on. */
+export interface RunDependencies {
+  /** Why a run must not begin now: `db is not ready: …`; null: nothing is in its way. */
+  blocking(group: AppGroup, spec: AppSpec): string | null
+  /** Waits until nothing is. @returns null, or why that will not be */
+  met(group: AppGroup, spec: AppSpec): Promise<string | null>
+}
+
 /** The runs of jobs and of cron apps: processes that end by design. */
 export class Runs {
   readonly #host: RunnerHost
@@ -26,8 +34,11 @@ export class Runs {
   /** Why a run was told to end, where it was not an operator. */
   readonly #replaced = new WeakSet<InstanceRunner>()
 
-  constructor(host: RunnerHost, histories: RunHistories) {
+  readonly #dependencies: RunDependencies
+
+  constructor(host: RunnerHost, histories: RunHistories, dependencies: RunDependencies) {
     this.#host = host
+    this.#dependencies = dependencies
     this.#journal = new RunJournal(histories)
   }
 
@@ -121,7 +132,7 @@ export class Runs {
     if (!going) {
       if (queuedAt !== null) this.#skip(group, applied, queuedAt, 'a later one took its place')
       this.#journal.update(group, (history) => ({ ...history, queuedAt: null }))
-      this.#start(group, applied, trigger, at)
+      this.#startUnlessBlocked(group, applied, trigger, at)
       return
     }
     if (schedule.overlap === 'skip') return this.#skip(group, applied, at, 'the one before it still ran')
@@ -141,7 +152,8 @@ export class Runs {
   #skip(group: AppGroup, { version, spec }: AppliedApp, at: EpochMs, reason: string): void {
     const last = this.#journal.of(group).runs.at(-1)
     // The first of a row is told; the history counts the others.
-    if (last?.outcome !== 'skipped') this.#tell(group, 'run_skipped', `scheduled run skipped: ${reason}`)
+    const isTold = last?.outcome === 'skipped' && cause(last.reason ?? '') === cause(reason)
+    if (!isTold) this.#tell(group, 'run_skipped', `scheduled run skipped: ${reason}`)
     const times = { first: at, last: at, count: 1 }
     this.#journal.neverStarted(group, { outcome: 'skipped', reason, version }, times, limitOf(spec.schedule))
   }
@@ -152,7 +164,24 @@ export class Runs {
     const { queuedAt } = this.#journal.of(group)
     if (!applied || queuedAt === null || group.runners.some(isGoingOn)) return
     this.#journal.update(group, (history) => ({ ...history, queuedAt: null }))
-    this.#start(group, applied, 'schedule', queuedAt)
+    this.#startUnlessBlocked(group, applied, 'schedule', queuedAt)
+  }
+
+  /** Nobody waits for a run that is due: without what it depends on it is left out, and the next one is tried. */
+  #startUnlessBlocked(group: AppGroup, applied: AppliedApp, trigger: RunTrigger, at: EpochMs): void {
+    const blocking = this.#dependencies.blocking(group, applied.spec)
+    if (blocking === null) this.#start(group, applied, trigger, at)
+    else if (trigger === 'missed') void this.#makeUpLater(group, applied, at)
+    else this.#skip(group, applied, at, blocking)
+  }
+
+  /** After a boot what it depends on is only on its way. */
+  async #makeUpLater(group: AppGroup, applied: AppliedApp, at: EpochMs): Promise<void> {
+    const blocked = await this.#dependencies.met(group, applied.spec)
+    if (this.#armed.get(group.owner) !== applied) return
+    if (group.runners.some(isGoingOn)) return this.#skip(group, applied, at, 'a later one took its place')
+    if (blocked === null) this.#start(group, applied, 'missed', at)
+    else this.#skip(group, applied, at, blocked)
   }
 
   #start(group: AppGroup, applied: AppliedApp, trigger: RunTrigger, scheduledAt: EpochMs | null): InstanceRunner {
@@ -182,6 +211,11 @@ export class Runs {
   #tell(group: AppGroup, event: 'run_started' | 'run_skipped' | 'run_ended', message: string): void {
     this.#host.record(group.scope, group.app, instanceName(group.app, 0), message, event)
   }
+}
+
+/** `db is not ready`, whatever it does about it at the moment. */
+function cause(reason: string): string {
+  return reason.split(':', 1)[0] ?? ''
 }
 
 const NOBODY_LOOKED = 'no daemon ran, or the machine slept or was too busy'
