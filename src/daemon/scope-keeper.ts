@@ -271,8 +271,9 @@ export class ScopeKeeper {
     this.onCarriedOut(done, isOwn)
     const worst = exitCodeOf(results)
     const apps = done.only ?? Object.keys(change.next)
+    // Who starts an app that pauses between two crashes wants to know whether it comes up.
     const late =
-      desired !== null && worst === EXIT.ok
+      (desired !== null || done.verb === 'start') && worst === EXIT.ok
         ? [...takenAway(overruled, change), ...(await this.#engine.whenSettled(this.scope, apps))]
         : []
     const exit_code = problem !== null ? EXIT.needsPerson : late.length > 0 ? EXIT.notReady : worst

@@ -1,7 +1,9 @@
 /** What operators type: verbs, selectors and holds. */
 
+import { rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { isRunning } from '../support/processes.ts'
+import { eventually } from '../support/eventually.ts'
+import { isRunning, kill } from '../support/processes.ts'
 import { createRig, type Rig } from '../support/rig.ts'
 
 const sleeper = { command: ['sleep', '1000'] }
@@ -155,4 +157,20 @@ test('logs and describe tell what an app wrote and how it ended', async () => {
   const describe = await rig.eco(['describe', 'api'])
   expect(describe.stdout).toContain('demo/default/api  service, running, 2 of 2 ready')
   expect(describe.stdout).toContain('hello')
+})
+
+test('eco start of an app that pauses between two crashes tries at once, and tells how that went', async () => {
+  await using rig = await createRig()
+  const command = ['sh', '-c', 'test -e good || { echo no database >&2; exit 3; }; exec sleep 1000']
+  const good = rig.write('good', '')
+  await rig.apply({ apps: { api: { command, restart: { backoff: { initial: '2s', max: '2s', jitter: '0%' } } } } })
+  rmSync(good)
+  for (const pid of await rig.pids('api')) kill(pid)
+  await eventually(async () => expect((await rig.app('api')).state).toBe('backoff'))
+  const failed = await rig.eco(['start', 'api'])
+  expect(failed).toMatchObject({ code: 8 })
+  expect(failed.stderr + failed.stdout).toContain('api#0 exited with code 3')
+  rig.write('good', '')
+  expect(await rig.eco(['start', 'api'])).toMatchObject({ code: 0 })
+  expect(await rig.app('api')).toMatchObject({ ready: 1, state: 'running' })
 })

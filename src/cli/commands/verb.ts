@@ -51,7 +51,7 @@ export async function runVerb(
     process.stdout.write(`${JSON.stringify({ format_version: '1.0', results: out, exit_code: exitCode })}\n`)
   } else {
     for (const result of results) {
-      if (hasWork(result.plan)) printOutcome(result)
+      if (hasWork(result.plan) || result.not_ready.length > 0) printOutcome(result)
       else if (plans.some(hasWork) && results.length === 1) process.stdout.write(`${NOTHING_LEFT}\n`)
       if (result.discarded.length > 0) process.stdout.write(`${discardedText(result)}\n`)
     }
