@@ -166,3 +166,16 @@ test('every apply leaves a revision that says who, when, from which file and wha
   expect(Date.parse(revision.at)).toBeGreaterThan(Date.now() - 60_000)
   expect(Object.keys(revision.apps)).toEqual(['app'])
 })
+
+test('an app that fails after it was ready, while the apply still waits for another one, is no success', async () => {
+  await using rig = await createRig()
+  const applied = await rig.apply({
+    apps: {
+      slow: { command: ['sleep', '1000'], ready: { delay: '3s' } },
+      frail: { command: ['sh', '-c', 'sleep 1; echo no database >&2; exit 3'], restart: { policy: 'never' } },
+    },
+  })
+  expect(applied).toMatchObject({ code: 8 })
+  expect(applied.stderr).toContain('frail#0 exited with code 3: restart policy is never')
+  expect(applied.stderr).toContain('no database')
+})

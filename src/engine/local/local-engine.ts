@@ -154,10 +154,13 @@ export class LocalEngine implements Engine {
     return { apps, foreignPorts: desired ? foreignPorts(this.#groups.of(scope), this.#sockets, desired) : [] }
   }
 
-  /** Waits for the instances of these apps that are being started, or started again, outside any step. */
+  /**
+   * Waits for the instances of these apps that are being started, or started again, outside any step; one that has
+   * failed since its step was done is told too.
+   */
   async whenSettled(scope: ScopeId, apps: readonly string[]): Promise<readonly NotReady[]> {
     const groups = apps.flatMap((app) => this.#groups.of(scope).get(app) ?? [])
-    const open = groups.flatMap(({ runners }) => runners.filter(isBeingStarted))
+    const open = groups.flatMap(({ runners }) => runners.filter(isNotReady))
     const failures = open.map(async (runner) => {
       // Whoever applies has mended something, and does not wait for the end of a long pause.
       if (runner.instance.phase.name === 'backoff') runner.start()
@@ -334,9 +337,10 @@ function bringsUp({ action }: Step): boolean {
   return action !== 'update' && action !== 'stop' && action !== 'remove' && action !== 'schedule'
 }
 
-function isBeingStarted({ spec, instance: { wanted, phase } }: InstanceRunner): boolean {
+function isNotReady({ spec, instance: { wanted, phase } }: InstanceRunner): boolean {
   if (spec.kind !== 'service' || wanted !== 'up') return false
-  return phase.name === 'starting' || phase.name === 'backoff' || phase.name === 'stopping'
+  if (phase.name === 'running') return phase.unready !== null
+  return phase.name !== 'stopped' && phase.name !== 'exited'
 }
 
 function applied(app: AppliedApp | null): AppliedApp {
