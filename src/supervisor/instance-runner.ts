@@ -325,7 +325,7 @@ export class InstanceRunner {
     if (at === null) return
     // One that comes too early is set again.
     const pauseMs = Math.min(Math.max(0, at - steadyNow()), LONGEST_TIMER_MS)
-    this.#timer = setTimeout(() => this.feed({ type: 'deadline' }), pauseMs)
+    this.#timer = setTimeout(() => this.feed({ type: 'deadline', waitingFor: this.waitingFor }), pauseMs)
   }
 
   #record(message: string, event?: InstanceEventName, data?: InstanceEventData): void {

@@ -86,7 +86,9 @@ export const NEW_INSTANCE: Instance = {
 }
 
 export type InstanceEvent =
-  | { readonly type: 'start' | 'stop' | 'reset' | 'deadline' }
+  | { readonly type: 'start' | 'stop' | 'reset' }
+  /** `waitingFor`: what keeps a start from being ready, a sentence; null: not known. */
+  | { readonly type: 'deadline'; readonly waitingFor?: string | null }
   | { readonly type: 'spawned'; readonly incarnation: number; readonly pid: number }
   | { readonly type: 'ready'; readonly incarnation: number }
   /** An edge of the readiness probe; `reason` null: it passes again. */

@@ -21,8 +21,10 @@ export function run(instance: Instance, policy: LifePolicy, now: EpochMs): Trans
   const deadline = policy.runTimeoutMs === null ? null : now + policy.runTimeoutMs
   const unready = policy.hasReadiness ? NOT_ASKED : null
   const what = policy.hasReadiness ? 'started' : 'ready'
+  // A run is never ready: it is under way.
+  const told = isRun(policy.restart) ? [] : [record('ready', `${what} after ${((now - since) / 1000).toFixed(1)}s`)]
   return move(instance, { name: 'running', pid, since, readyAt: now, unready, deadline }, [
-    record('ready', `${what} after ${((now - since) / 1000).toFixed(1)}s`),
+    ...told,
     { type: 'set-deadline', at: deadline },
     { type: 'watch-life', incarnation, pid },
   ])
@@ -162,16 +164,16 @@ export function settle(
     case 'restart': {
       const again = { ...next, restarts: next.restarts + 1 }
       const pause = decision.delayMs > 0 ? ` in ${Math.round(decision.delayMs)} ms` : ''
-      const told = record('restarting', joined(what, `; restarting${pause} (${decision.reason})`), what)
+      const verb = isRun(policy.restart) ? 'trying again' : 'restarting'
+      const told = record('restarting', joined(what, `; ${verb}${pause} (${decision.reason})`), what)
       if (decision.delayMs <= 0) return withEffects([told], start(again, policy, now))
       const until = now + Math.round(decision.delayMs)
       return move(again, { name: 'backoff', until, reason: what }, [told, { type: 'set-deadline', at: until }])
     }
-    case 'leave':
-      return move(next, { name: 'exited' }, [
-        record('left', joined(what, `; left as it is (${decision.reason})`), what),
-        NO_DEADLINE,
-      ])
+    case 'leave': {
+      const left = isRun(policy.restart) ? what : joined(what, `; left as it is (${decision.reason})`)
+      return move(next, { name: 'exited' }, [record('left', left, what), NO_DEADLINE])
+    }
     case 'give-up': {
       const reason = joined(what, `: ${decision.reason}`)
       return move(next, { name: 'failed', reason }, [record('failed', `failed: ${reason}`, reason), NO_DEADLINE])

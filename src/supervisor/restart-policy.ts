@@ -51,7 +51,7 @@ export function decideRestart(
     return { type: clean ? 'leave' : 'give-up', history: { upClock, marks, inARow }, reason }
   }
   if (marks.length >= policy.max) {
-    const reason = `${marks.length} restarts within ${policy.windowMs / 1000}s of running`
+    const reason = `${marks.length} restart${marks.length === 1 ? '' : 's'} within ${policy.windowMs / 1000}s of running`
     return { type: 'give-up', history: { upClock, marks, inARow }, reason }
   }
   const attempt = marks.length + 1

@@ -67,7 +67,7 @@ export function transition(instance: Instance, event: InstanceEvent, policy: Lif
     case 'hook-ended':
       return onHookEnded(instance, event.hook, event.failure, policy, now)
     case 'deadline':
-      return onDeadline(instance, policy, now)
+      return onDeadline(instance, event.waitingFor ?? null, policy, now)
     default:
       return unreachable(event)
   }
@@ -246,16 +246,18 @@ function onHookEnded(
   return withEffects([record('hook_failed', reason, reason)], endStart(started, policy, now, fault))
 }
 
-function onDeadline(instance: Instance, policy: LifePolicy, now: EpochMs): Transition {
+function onDeadline(instance: Instance, waitingFor: string | null, policy: LifePolicy, now: EpochMs): Transition {
   const { phase } = instance
   const due = phase.name === 'backoff' ? phase.until : 'deadline' in phase ? phase.deadline : null
   if (due === null) return stay(instance)
   // A timer may fire a little early.
   if (now < due) return move(instance, phase, [{ type: 'set-deadline', at: due }])
   switch (phase.name) {
-    case 'starting':
+    case 'starting': {
+      const why = waitingFor === null ? '' : `: ${waitingFor}`
       // Not clean, even if it answers the stop signal with exit code 0.
-      return endStart(instance, policy, now, tooLate(`not ready within ${policy.readyTimeoutMs / 1000}s`))
+      return endStart(instance, policy, now, tooLate(`not ready within ${policy.readyTimeoutMs / 1000}s${why}`))
+    }
     case 'running': {
       const fault = tooLate(`did not end within ${(policy.runTimeoutMs ?? 0) / 1000}s`)
       return beginStop(instance, phase, policy, now, fault)

@@ -100,7 +100,7 @@ test('a dependency that has failed for good ends the wait at once', async () => 
   expect(Date.now() - before).toBeLessThan(1500)
   expect(result.code).toBe(7)
   expect(result.stderr).toContain(
-    'start api failed: waits for db being ready: db#0 failed: exited with code 1: 1 restarts within 60s of running',
+    'start api failed: waits for db being ready: db#0 failed: exited with code 1: 1 restart within 60s of running',
   )
 })
 
@@ -316,7 +316,7 @@ test('an app that a failed dependency kept from starting starts once that is men
   expect(await rig.eco(['start', 'api'])).toMatchObject({ code: 7 })
   expect(await rig.app('api')).toMatchObject({
     state: 'starting',
-    reason: 'waits for db being ready: db#0 failed: exited with code 1: 1 restarts within 60s of running',
+    reason: 'waits for db being ready: db#0 failed: exited with code 1: 1 restart within 60s of running',
   })
   rmSync(join(rig.dir, 'bad'))
   expect(await rig.eco(['restart', 'db'])).toMatchObject({ code: 0 })

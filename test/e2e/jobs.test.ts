@@ -134,8 +134,9 @@ test('a failed attempt is retried after a pause, and who depends on the job wait
   expect(await runsOf(rig, 'migrate')).toMatchObject([{ outcome: 'completed', attempts: 3, trigger: 'apply' }])
   const text = (await rig.eco(['describe', 'migrate'])).stdout
   expect(text).toMatch(/history of runs\n.*apply +3 attempts +completed/)
-  expect(text).toContain('restarting in 50 ms (retry 1 of 3)')
-  expect(text).toContain('restarting in 100 ms (retry 2 of 3)')
+  expect(text).toContain('trying again in 50 ms (retry 1 of 3)')
+  expect(text).toContain('trying again in 100 ms (retry 2 of 3)')
+  expect(text).not.toMatch(/ready after|left as it is|restart policy/) // a run is no service
 })
 
 test('a job without retries left ends the apply with 7 and its last words, and runs again with the next apply', async () => {

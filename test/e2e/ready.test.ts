@@ -1,6 +1,9 @@
 /** Every way of telling readiness, with a program that uses it. */
 
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/ports.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
 
@@ -100,4 +103,29 @@ test('an app that never says that it is ready fails after its timeout, with the 
   expect(result).toMatchObject({ code: 7 })
   expect(result.stderr).toContain('app#0 was not ready within 3s: waiting for its ready signal')
   expect(result.stderr).toContain('still loading the model')
+})
+
+test('an apply does not end with 0 when an app that was ready has failed before its end', async () => {
+  await using rig = await createRig()
+  const dies = { command: ['sh', '-c', 'sleep 1; echo "no disk" >&2; exit 3'], restart: { policy: 'never' } }
+  const result = await rig.apply({ apps: { dies, slow: { command: ['sleep', '1000'], ready: { delay: '2500ms' } } } })
+  expect(result.code).toBe(8)
+  expect(result.stderr).toContain('dies#0 exited with code 3')
+  expect(result.stderr).toContain('no disk')
+})
+
+test('an apply that has nothing to do waits for what is not ready, and does not end with 0 when it stays so', async () => {
+  await using rig = await createRig()
+  rig.write('ok', '')
+  const readiness = { exec: ['test', '-e', 'ok'], interval: '200ms', failures: 1 }
+  const app = { command: ['sleep', '1000'], readiness, ready: { delay: '100ms', timeout: '3s' } }
+  expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 0 })
+  rmSync(join(rig.dir, 'ok'))
+  await eventually(async () => expect(await rig.app('app')).toMatchObject({ ready: 0 }))
+  const result = await rig.eco(['apply', '--yes'])
+  expect(result.code).toBe(8)
+  expect(result.stderr).toMatch(/app#0 was not ready within 3s: readiness: .+/)
+  const waits = rig.eco(['apply', '--yes'])
+  rig.write('ok', '')
+  expect(await waits).toMatchObject({ code: 0 })
 })

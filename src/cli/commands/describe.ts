@@ -98,7 +98,7 @@ function instanceLines(instance: DescribedInstance, app: DescribedApp): string[]
     ...(instance.pid === null ? [] : [`pid ${instance.pid}`]),
     ...(instance.started_at === null ? [] : [`up ${duration(Date.now() - Date.parse(instance.started_at))}`]),
     `version ${instance.version}`,
-    ...(instance.restarts > 0 ? [`${instance.restarts} restarts`] : []),
+    ...(instance.restarts > 0 ? [again(instance.restarts, app.spec)] : []),
     ...(instance.memory_bytes === null ? [] : [bytes(instance.memory_bytes)]),
     ...(instance.cpu_percent === null || instance.cpu_window_ms === null
       ? []
@@ -118,6 +118,12 @@ function instanceLines(instance: DescribedInstance, app: DescribedApp): string[]
       ? []
       : ['    its last words on stderr:', ...instance.stderr.map((line) => `      ${neutralise(line)}`)]),
   ]
+}
+
+/** `2 restarts`, and of a job `1 retry`. */
+function again(count: number, { kind }: AppSpec): string {
+  if (kind === 'service') return `${count} restart${count === 1 ? '' : 's'}`
+  return `${count} ${count === 1 ? 'retry' : 'retries'}`
 }
 
 /** `backoff: exited with code 1; next attempt at 12:03:14 (in 3s), restart 4 of 16 within 60s` */

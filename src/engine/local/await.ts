@@ -35,7 +35,7 @@ export function whenReady(runner: InstanceRunner): Promise<Verdict> {
         const timedOut = phase.name === 'stopping' && phase.fault !== null && phase.exit === null
         if (timedOut && runner.instance.incarnation !== ending) {
           const { reason } = phase.fault
-          return { reason: withWaiting(runner, reason.startsWith('not ') ? `was ${reason}` : `was stopped: ${reason}`) }
+          return { reason: reason.startsWith('not ') ? `was ${reason}` : `was stopped: ${reason}` }
         }
         // A hook is the operator's own word.
         if (lastExit?.kind === 'hook' && restarts > startedAt) return { reason: ended }

@@ -1,4 +1,5 @@
 import { unreachable } from '../../errors.ts'
+import { isOneOf } from '../../model/exit.ts'
 import type { AppliedApp } from '../../model/applied.ts'
 import { instanceName, type ScopeId } from '../../model/ids.ts'
 import type { ObservedApp, ObservedState } from '../../model/observed.ts'
@@ -155,19 +156,24 @@ export class LocalEngine implements Engine {
   }
 
   /**
-   * Waits for the instances of these apps that are being started, or started again, outside any step; one that has
-   * failed since its step was done is told too.
+   * Waits for the instances of these apps that are wanted and not ready: outside any step, or since theirs was over.
+   *
+   * @returns those that do not get ready, or are not any more
    */
   async whenSettled(scope: ScopeId, apps: readonly string[]): Promise<readonly NotReady[]> {
     const groups = apps.flatMap((app) => this.#groups.of(scope).get(app) ?? [])
-    const open = groups.flatMap(({ runners }) => runners.filter(isNotReady))
+    const open = groups.flatMap(({ runners }) => runners.filter(isMissed))
     const failures = open.map(async (runner) => {
       // Whoever applies has mended something, and does not wait for the end of a long pause.
       if (runner.instance.phase.name === 'backoff') runner.start()
       const verdict = await whenReady(runner)
-      return verdict && { app: runner.id.app, instance: runner.name, reason: verdict.reason, log: logTail(runner) }
+      return verdict && notReady(runner, verdict.reason)
     })
-    return (await Promise.all(failures)).filter((failure) => failure !== null)
+    const failed = (await Promise.all(failures)).filter((failure) => failure !== null)
+    if (open.length === 0 || failed.length > 0) return failed
+    // While one was waited for, another may have ended: it is said as it is now.
+    const now = groups.flatMap(({ runners }) => runners.filter(isMissed))
+    return now.map((runner) => notReady(runner, runner.observe().reason ?? 'is not ready any more'))
   }
 
   prepare(scope: ScopeId, change: PlannedChange): void {
@@ -337,10 +343,16 @@ function bringsUp({ action }: Step): boolean {
   return action !== 'update' && action !== 'stop' && action !== 'remove' && action !== 'schedule'
 }
 
-function isNotReady({ spec, instance: { wanted, phase } }: InstanceRunner): boolean {
+/** Of a service that is wanted and not ready. What has ended with success, and is left so, has done what it is for. */
+function isMissed({ spec, instance: { wanted, phase, lastExit } }: InstanceRunner): boolean {
   if (spec.kind !== 'service' || wanted !== 'up') return false
-  if (phase.name === 'running') return phase.unready !== null
-  return phase.name !== 'stopped' && phase.name !== 'exited'
+  if (phase.name === 'stopped') return false
+  if (phase.name === 'exited') return !isOneOf(lastExit, spec.restart.successExitCodes)
+  return phase.name !== 'running' || phase.unready !== null
+}
+
+function notReady(runner: InstanceRunner, reason: string): NotReady {
+  return { app: runner.id.app, instance: runner.name, reason, log: logTail(runner) }
 }
 
 function applied(app: AppliedApp | null): AppliedApp {

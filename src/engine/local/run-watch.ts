@@ -11,7 +11,8 @@ export interface RunEvents {
 /** Follows the one run of a runner through its attempts to its end. */
 export function watchRun(runner: InstanceRunner, events: RunEvents): void {
   let attempt = runner.instance.incarnation
-  let timedOut: string | null = null
+  /** Why its last attempt was made to end, or how it ended. */
+  let cause: string | null = null
   const end = (outcome: RunEnd['outcome'], reason: string | null): void => {
     off()
     events.ended({ outcome, reason, exit: runner.instance.lastExit })
@@ -22,20 +23,20 @@ export function watchRun(runner: InstanceRunner, events: RunEvents): void {
       case 'starting':
         if (incarnation === attempt) return
         attempt = incarnation
-        timedOut = null
+        cause = null
         return events.attempt(incarnation)
       case 'stopping':
-        if (phase.fault?.reason.startsWith(TIMED_OUT)) timedOut = phase.fault.reason
+        cause = phase.fault?.reason ?? cause
         return
       case 'exited':
         return end('completed', null)
       case 'stopped':
         return end('stopped', null)
       case 'failed':
-        if (timedOut !== null) return end('timed-out', timedOut)
+        if (cause?.startsWith(TIMED_OUT)) return end('timed-out', cause)
         return end(
           lastExit?.kind === 'unknown' ? 'unknown' : 'failed',
-          lastExit ? describeExit(lastExit) : phase.reason,
+          cause ?? (lastExit ? describeExit(lastExit) : phase.reason),
         )
       case 'running':
       case 'backoff':
