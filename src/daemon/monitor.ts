@@ -20,18 +20,24 @@ interface Mark {
 const IDLE_PASS_MS = 30_000
 /** The clock ticks of 10 ms say nothing over less. */
 const MIN_WINDOW_MS = 1000
-/** Questions that come together share a pass. */
-const FRESH_MS = 100
+/** Who asked is likely to ask again: for so long it goes on looking by itself, and the next answer need not wait. */
+const WATCHED_MS = 10_000
+// More than MIN_WINDOW_MS, so that the look before it serves as its mark.
+const WATCHED_PASS_MS = 1020
+/** An answer may be as old as this: a little more than the pause between two looks of the daemon itself. */
+const FRESH_MS = 1300
 const CLOCK_TICK_MS = 10 // USER_HZ is 100 on every architecture Node runs on
 
 /**
- * Looks at /proc when somebody asks (MECHANISMS: 0.6 ms per 100 processes), and every half minute, for a mark from which
- * the load is measured. So it costs nothing while nobody looks.
+ * Looks at /proc when somebody asks, once a second for a while after that, and every half minute for a mark from which
+ * the load is measured. So it costs next to nothing while nobody looks.
  */
 export class Monitor {
   readonly #pids: () => readonly number[]
   readonly #pageBytes = pageBytes()
   #timer: NodeJS.Timeout | undefined
+  #watchTimer: NodeJS.Timeout | undefined
+  #watchedUntil = 0
   /** Oldest first: the newest that is old enough, and those after it. */
   #marks: Mark[] = []
   #usage = new Map<number, Usage>()
@@ -54,12 +60,24 @@ export class Monitor {
 
   stop(): void {
     clearInterval(this.#timer)
+    clearTimeout(this.#watchTimer)
   }
 
   /** Makes what `usageOf` answers current: once for each question, not for each instance. */
   look(): void {
     const now = performance.now()
-    if (now - this.#lastPass >= FRESH_MS) this.#pass(now)
+    if (now - this.#lastPass >= FRESH_MS || this.#pids().some((pid) => !this.#usage.has(pid))) this.#pass(now)
+    this.#watchedUntil = now + WATCHED_MS
+    this.#watchTimer ??= this.#passSoon()
+  }
+
+  #passSoon(): NodeJS.Timeout {
+    const again = (): void => {
+      const now = performance.now()
+      this.#watchTimer = now < this.#watchedUntil ? this.#passSoon() : undefined
+      if (this.#watchTimer) this.#pass(now)
+    }
+    return setTimeout(again, WATCHED_PASS_MS).unref()
   }
 
   /** The usage of the tree under `pid`, as of the last look; null when there was no such process. */
