@@ -14,6 +14,7 @@ import { buildLimits } from './build-limits.ts'
 import { buildProbe } from './build-probe.ts'
 import { buildReady } from './build-ready.ts'
 import { buildRestart } from './build-restart.ts'
+import { buildRollout } from './build-rollout.ts'
 import { buildSchedule } from './build-schedule.ts'
 import { buildStop } from './build-stop.ts'
 import { buildWatch } from './build-watch.ts'
@@ -68,7 +69,7 @@ export async function buildApp(
     hooks: buildHooks(app, search, report),
     limits,
     attributes,
-    rollout: { exclusive: app.data.rollout?.exclusive ?? bindsItself(ready, listen) },
+    rollout: buildRollout(app, search, bindsItself(ready, listen), report),
     ...dependencies,
     job: isService ? SPEC_DEFAULTS.job : buildJob(app, report),
     inputs: kind === 'job' ? await buildInputs(app, cwd, report) : SPEC_DEFAULTS.inputs,

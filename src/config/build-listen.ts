@@ -1,15 +1,19 @@
-import path from 'node:path'
+import nodePath from 'node:path'
 import { overlaps } from '../model/listen.ts'
 import type { Listen } from '../model/spec.ts'
 import { describeListen, parseAddress } from './address.ts'
+import { accountProblem } from './accounts.ts'
 import type { AppNode } from './app-node.ts'
 import type { BuildContext } from './build-context.ts'
+import type { Listen as WrittenListen } from './ecosystem.ts'
 import type { Report } from './problem.ts'
 import { lineAndColumn } from './problem.ts'
-import type { Span } from './tree.ts'
+import type { Path, Span } from './tree.ts'
 
 /** The longest path that fits a sockaddr_un, with its final zero (Linux 108, macOS 104). */
 const MAX_SOCKET_PATH = 103
+
+type LongForm = Exclude<NonNullable<WrittenListen>, number | string | readonly unknown[]>
 
 /** One address of one app, and where it was written. */
 export interface DeclaredListen {
@@ -22,15 +26,69 @@ export interface DeclaredListen {
 export function buildListen(app: AppNode, context: BuildContext): DeclaredListen[] {
   const { listen } = app.data
   const values = Array.isArray(listen) ? listen : listen === undefined || listen === null ? [] : [listen]
-  const declared: DeclaredListen[] = []
-  for (const [index, value] of values.entries()) {
-    const at = Array.isArray(listen) ? app.at('listen', index) : app.at('listen')
-    const parsed = parseListen(value, context.folder)
-    if (typeof parsed === 'string') {
-      context.problems.error(at, `${app.label}.listen${Array.isArray(listen) ? `[${index}]` : ''} ${parsed}`)
-    } else declared.push({ app: app.name, listen: parsed, at })
+  return values.flatMap((value, index) => {
+    const path: Path = Array.isArray(listen) ? ['listen', index] : ['listen']
+    const built = buildOne(app, path, value, context)
+    return built === null ? [] : [{ app: app.name, listen: built, at: app.at(...path) }]
+  })
+}
+
+function buildOne(app: AppNode, path: Path, value: WrittenListen, context: BuildContext): Listen | null {
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) return longForm(app, path, value, context)
+  const parsed =
+    typeof value === 'object'
+      ? `must be one address, but was ${JSON.stringify(value)}`
+      : parseListen(value, context.folder)
+  if (typeof parsed !== 'string') return parsed
+  context.problems.error(app.at(...path), `${labelOf(app, path)} ${parsed}`)
+  return null
+}
+
+/** `{ port, host }` or `{ path, mode, user, group }`, with backlog and name. */
+function longForm(app: AppNode, path: Path, written: LongForm, { folder, problems }: BuildContext): Listen | null {
+  const label = labelOf(app, path)
+  const refuse = (key: string | null, message: string, hint: string | null = null): null => {
+    problems.error(key === null ? app.at(...path) : app.keyAt(...path, key), message, hint)
+    return null
   }
-  return declared
+  const { backlog, name } = written
+  const common = { ...(backlog == null ? {} : { backlog }), ...(name == null ? {} : { name }) }
+  if (written.path != null) {
+    if (written.port != null) return refuse('port', `${label} has both port and path`, 'keep one of them')
+    if (written.host != null) return refuse('host', `${label}.host is not for a unix socket`)
+    const socket = socketPath(written.path, folder)
+    if (typeof socket !== 'string') return refuse('path', `${label}.path ${socket.problem}`)
+    for (const kind of ['user', 'group'] as const) {
+      const account = written[kind]
+      const problem = account == null ? null : accountProblem(kind, String(account))
+      if (problem) return refuse(kind, `${label}.${kind} ${problem.message}`, problem.hint)
+    }
+    const { mode, user, group } = written
+    return {
+      type: 'unix',
+      path: socket,
+      ...(mode == null ? {} : { mode: Number.parseInt(mode, 8) }),
+      ...(user == null ? {} : { user: String(user) }),
+      ...(group == null ? {} : { group: String(group) }),
+      ...common,
+    }
+  }
+  for (const key of ['mode', 'user', 'group'] as const) {
+    if (written[key] != null)
+      return refuse(key, `${label}.${key} is only for a unix socket`, 'give path instead of port')
+  }
+  if (written.port == null) return refuse(null, `${label} has neither port nor path`, 'port: 3000')
+  const host = written.host ?? null
+  const address = parseAddress(
+    host === null ? written.port : `${host.includes(':') ? `[${host}]` : host}:${written.port}`,
+  )
+  if (address === null) return refuse('host', `${label}.host is no address: ${JSON.stringify(host)}`)
+  return { type: 'tcp', ...address, ...common }
+}
+
+function labelOf(app: AppNode, path: Path): string {
+  const [, index] = path
+  return `${app.label}.listen${index === undefined ? '' : `[${index}]`}`
 }
 
 /** Two apps, or one app twice, that declare the same address. */
@@ -47,12 +105,17 @@ export function checkListenConflicts(all: readonly DeclaredListen[], text: strin
 /** A listener, or what is wrong with it. */
 function parseListen(value: number | string, folder: string): Listen | string {
   if (typeof value === 'string' && value.includes('/')) {
-    const absolute = path.resolve(folder, value)
-    return Buffer.byteLength(absolute) <= MAX_SOCKET_PATH
-      ? { type: 'unix', path: absolute }
-      : `is a socket path of ${Buffer.byteLength(absolute)} bytes, but the system allows ${MAX_SOCKET_PATH}: ${absolute}`
+    const socket = socketPath(value, folder)
+    return typeof socket === 'string' ? { type: 'unix', path: socket } : socket.problem
   }
   const address = parseAddress(value)
   if (address) return { type: 'tcp', ...address }
   return `must be a port from 1 to 65535, "host:port" or a socket path with a slash, but was ${JSON.stringify(value)}`
+}
+
+function socketPath(written: string, folder: string): string | { readonly problem: string } {
+  const absolute = nodePath.resolve(folder, written)
+  const bytes = Buffer.byteLength(absolute)
+  if (bytes <= MAX_SOCKET_PATH) return absolute
+  return { problem: `is a socket path of ${bytes} bytes, but the system allows ${MAX_SOCKET_PATH}: ${absolute}` }
 }

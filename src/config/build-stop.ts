@@ -19,6 +19,7 @@ export function buildStop(app: AppNode, search: Search, report: Report): StopPol
     signal: stop.signal ?? usual.signal,
     message: message === null ? null : JSON.stringify(message),
     exec: exec && checkedArgv(app, exec, search, ['stop', 'exec'], report),
+    drainMs: readDuration(app, ['stop', 'drain'], usual.drainMs, report),
     timeoutMs: readDuration(app, ['stop', 'timeout'], usual.timeoutMs, report),
   }
 }

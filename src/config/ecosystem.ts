@@ -60,9 +60,9 @@ export type App = {
    */
   instances?: number | string | null
   /**
-   * Ports or unix socket paths that eco binds once and hands to every instance: several copies share one port, and the port never closes while the app is replaced. Node apps need no change; others get systemd's LISTEN_FDS. A port, "host:port", or a path.
+   * Ports or unix socket paths that eco binds once and hands to every instance: several copies share one port, and the port never closes while the app is replaced. Node apps need no change; others get systemd's LISTEN_FDS. A port, "host:port", a path, or a map with port or path and more.
    */
-  listen?: number | string | (number | string)[] | null
+  listen?: Listen
   /**
    * Environment variables. A value is a string, number or boolean, and may hold ${instance} or ${3000 + instance}, another number for each instance; a reference { from_env | from_file | from_command } or { value, secret: true } is a secret and never shown. null removes a variable.
    */
@@ -170,6 +170,10 @@ export type App = {
      * A command that asks the app to end, instead of the signal; run in the app's cwd with its environment.
      */
     exec?: Program
+    /**
+     * How long an instance of a Node.js app that is stopped or replaced may go on with what it has begun, before it is asked to end: it takes no new connections, answers what is under way with Connection: close, and WebSockets and event streams go on until this time is over. 0s: not at all.
+     */
+    drain?: Duration
     /**
      * How long it may take before SIGKILL.
      */
@@ -305,9 +309,37 @@ export type App = {
     memlock?: number | string | null
   } | null
   /**
-   * How a changed app is replaced: each instance's successor must be ready before the old one is stopped.
+   * How a changed app is replaced: each new instance must be ready, and stay so for soak, before it gets traffic and an old one is stopped.
    */
   rollout?: {
+    /**
+     * How many instances more than wanted may run meanwhile: a number, or a share of the instances, rounded up.
+     */
+    max_surge?: number | string | null
+    /**
+     * How many instances fewer than wanted may be available meanwhile: a number, or a share of the instances, rounded down. When both this and max_surge are 0, it counts as 1.
+     */
+    max_unavailable?: number | string | null
+    /**
+     * How long a new instance must stay ready before it counts as available: before it gets traffic (Node.js apps), and before an old one is stopped.
+     */
+    soak?: Duration
+    /**
+     * A command that judges the first new instance, after its soak and before any old one is stopped; when it fails, so has the rollout. It runs in the app's cwd with its environment, ECO_PID and, for a Node.js app with listen, ECO_CANARY_SOCKET: a unix socket that leads to that instance.
+     */
+    check?: Hook
+    /**
+     * When no further instance has become available for this long, the rollout has failed.
+     */
+    deadline?: Duration
+    /**
+     * What becomes of a rollout that failed. rollback: the old version comes back, exit code 6. keep: all stays as it is, exit code 8. pause: it waits for eco rollout resume or eco rollout abort, exit code 8.
+     */
+    on_failure?: 'rollback' | 'keep' | 'pause' | null
+    /**
+     * In which order the instances are replaced, by their number.
+     */
+    order?: 'ascending' | 'descending' | null
     /**
      * Two copies cannot run at the same time, so the old one is stopped first. The default is true for an app whose ready check names a port that is not under listen: it binds that port itself.
      */
@@ -388,6 +420,48 @@ export type App = {
  * A list of strings.
  */
 export type Argv = string[] | null
+/**
+ * An address (a port, "host:port", a socket path, or a map with port or path and more), or a list of these.
+ */
+export type Listen =
+  | number
+  | string
+  | Listen[]
+  | {
+      /**
+       * The tcp port.
+       */
+      port?: number | null
+      /**
+       * The address of this machine to listen on; without it, all of them.
+       */
+      host?: string | null
+      /**
+       * The path of a unix socket, relative to the file.
+       */
+      path?: string | null
+      /**
+       * How many connections may wait to be accepted. The default is the app's own for Node.js apps, and 511 for others; net.core.somaxconn caps it.
+       */
+      backlog?: number | null
+      /**
+       * The mode of a unix socket's file, in octal: who may connect.
+       */
+      mode?: string | null
+      /**
+       * The owner of a unix socket's file, by name or number. The daemon must run as root.
+       */
+      user?: string | number | null
+      /**
+       * The group of a unix socket's file, by name or number.
+       */
+      group?: string | number | null
+      /**
+       * The socket's name in LISTEN_FDNAMES, for programs that tell their sockets apart by name.
+       */
+      name?: string | null
+    }
+  | null
 /**
  * The value of a variable. Exactly one of value, from_env, from_file, from_command in the long form.
  */

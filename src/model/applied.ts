@@ -19,6 +19,8 @@ export interface Hold {
   readonly verb: 'stop' | 'scale'
   readonly by: string
   readonly at: EpochMs
+  /** When it ends by itself; left out: never. */
+  readonly until?: EpochMs
 }
 
 export interface AppliedState {

@@ -11,9 +11,23 @@ export type AppKind = 'service' | 'job' | 'cron'
 export type DependencyCondition = 'started' | 'ready' | 'completed'
 
 /** An address eco binds once and hands to every instance. */
-export type Listen =
+export type Listen = (
   | { readonly type: 'tcp'; readonly host: string | null; readonly port: number }
-  | { readonly type: 'unix'; readonly path: string }
+  | {
+      readonly type: 'unix'
+      readonly path: string
+      /** Of the socket's file; left out: what the umask of the daemon makes of it. */
+      readonly mode?: number
+      /** Owner and group of the socket's file, name or number; left out: the daemon's own. */
+      readonly user?: string
+      readonly group?: string
+    }
+) & {
+  /** Connections that may wait to be accepted; left out: as many as the app asks for. */
+  readonly backlog?: number
+  /** In LISTEN_FDNAMES; left out: `listenN`. */
+  readonly name?: string
+}
 
 /**
  * One variable of an app's environment. A secret's value is sealed (AES-256-GCM under the key of this ECO_HOME) before
@@ -116,6 +130,8 @@ export interface StopPolicy {
   readonly message: string | null
   /** A command that asks it to end; null: none. */
   readonly exec: readonly string[] | null
+  /** Before it is asked: how long it may go on with what it has begun, without taking anything new; 0: no drain. */
+  readonly drainMs: number
   /** Grace between the request and SIGKILL of all its processes. */
   readonly timeoutMs: number
 }
@@ -143,7 +159,24 @@ export interface RestartPolicy {
   readonly stopExitCodes: readonly ExitStatus[]
 }
 
+/** A number of instances, or a share of those wanted. */
+export type Share = number | `${number}%`
+
+/** How instances give way to those of another version; the maths is that of Kubernetes' Deployments. */
 export interface Rollout {
+  /** More than wanted that may run meanwhile; a share is rounded up. */
+  readonly maxSurge: Share
+  /** Fewer than wanted that may be available meanwhile; a share is rounded down. Counts as 1 when both are 0. */
+  readonly maxUnavailable: Share
+  /** How long a new instance must stay ready before it counts as available. */
+  readonly soakMs: number
+  /** Judges the first new instance; null: none. */
+  readonly check: Hook | null
+  /** When no further instance has become available for this long, the rollout has failed. */
+  readonly deadlineMs: number
+  readonly onFailure: 'rollback' | 'keep' | 'pause'
+  /** Of the slots. */
+  readonly order: 'ascending' | 'descending'
   /** Two copies cannot run at once (they bind the same port, say): stop the old one first. */
   readonly exclusive: boolean
 }

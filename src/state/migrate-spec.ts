@@ -6,7 +6,7 @@ import type { AppSpec, Endpoint, ReadyCheck } from '../model/spec.ts'
  * of eco changes nothing and restarts nobody.
  */
 export function currentSpec(stored: AppSpec): AppSpec {
-  const { ready, stop, restart, schedule } = stored
+  const { ready, stop, restart, rollout, schedule } = stored
   return {
     ...SPEC_DEFAULTS,
     ...stored,
@@ -17,6 +17,7 @@ export function currentSpec(stored: AppSpec): AppSpec {
       ...restart,
       backoff: { ...SPEC_DEFAULTS.restart.backoff, ...restart.backoff },
     },
+    rollout: { ...SPEC_DEFAULTS.rollout, ...rollout },
     schedule: schedule && { ...SCHEDULE_DEFAULTS, ...schedule },
   }
 }

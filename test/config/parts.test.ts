@@ -275,6 +275,7 @@ describe('explainKey', () => {
       'signal',
       'message',
       'exec',
+      'drain',
       'timeout',
     ])
   })

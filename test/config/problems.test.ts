@@ -295,7 +295,7 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     'a port out of range',
     `${APP}    listen: 70000`,
     [
-      '4:13 apps.api.listen must be a port from 1 to 65535, "host:port", a socket path, or a list of these, but was 70000',
+      '4:13 apps.api.listen must be a port from 1 to 65535, "host:port", a socket path, a map with port or path, or a list of these, but was 70000',
     ],
   ],
 

@@ -30,7 +30,7 @@ test('fills in every default', async () => {
     ready: { check: { type: 'settled' }, timeoutMs: 30_000, intervalMs: 100, attemptTimeoutMs: 5000 },
     readiness: null,
     health: null,
-    stop: { signal: 'SIGTERM', message: null, exec: null, timeoutMs: 10_000 },
+    stop: { signal: 'SIGTERM', message: null, exec: null, drainMs: 10_000, timeoutMs: 10_000 },
     restart: {
       policy: 'always',
       max: 16,
@@ -42,7 +42,16 @@ test('fills in every default', async () => {
     hooks: { preStart: null, postStart: null, preStop: null, postStop: null },
     limits: { memoryBytes: null, cpu: null },
     attributes: { user: null, group: null, umask: 0o022, nice: null, oomScoreAdj: null, rlimits: {} },
-    rollout: { exclusive: false },
+    rollout: {
+      maxSurge: '25%',
+      maxUnavailable: 0,
+      soakMs: 2000,
+      check: null,
+      deadlineMs: 300_000,
+      onFailure: 'rollback',
+      order: 'ascending',
+      exclusive: false,
+    },
     dependsOn: {},
     restartsWith: [],
     job: { retries: 0, run: 'on_change', timeoutMs: null },
@@ -251,7 +260,7 @@ describe('overlays', () => {
     if (!result.ok) throw new Error(await project.complaints({ environment: 'prod' }))
     const { api } = result.desired.apps
     expect(Object.keys(result.desired.apps)).toEqual(['api', 'more'])
-    expect(api?.stop).toEqual({ signal: 'SIGTERM', message: null, exec: null, timeoutMs: 10_000 })
+    expect(api?.stop).toEqual({ signal: 'SIGTERM', message: null, exec: null, drainMs: 10_000, timeoutMs: 10_000 })
     expect(
       Object.entries(api?.env ?? {}).map(([name, one]) => `${name}=${one.type === 'plain' ? one.value : ''}`),
     ).toEqual(['B=2', 'C=c', 'T=t'])

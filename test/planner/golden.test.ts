@@ -33,7 +33,7 @@ const worker = spec({ command: ['node', 'worker.js'], instances: 2 })
 const redis = spec({
   command: ['redis-server', '--port', '6390'],
   ready: { ...SPEC_DEFAULTS.ready, check: { type: 'tcp', endpoint: endpoint(6390) }, timeoutMs: 10_000 },
-  rollout: { exclusive: true },
+  rollout: { ...SPEC_DEFAULTS.rollout, exclusive: true },
 })
 const migrate = spec({ kind: 'job', command: ['node', 'migrate.js'] })
 const report = spec({ kind: 'cron', command: ['node', 'report.js'], schedule: cron('0 3 * * *') })

@@ -48,6 +48,7 @@ const policies: fc.Arbitrary<LifePolicy> = fc.record({
     signal: fc.constantFrom('SIGTERM', 'SIGINT'),
     message: fc.constantFrom(null, '"shutdown"'),
     exec: fc.constantFrom(null, ['pg_ctl', 'stop']),
+    drainMs: fc.constantFrom(0, 1, 10_000),
     timeoutMs: fc.constantFrom(0, 1, 500, 10_000),
   }),
   restart: fc.record({

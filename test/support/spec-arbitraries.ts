@@ -13,6 +13,7 @@ import type {
   Listen,
   Probe,
   ReadyCheck,
+  Share,
 } from '../../src/model/spec.ts'
 
 /** Few names, so that two scopes often share some; two of them are names of Object.prototype. */
@@ -111,6 +112,7 @@ export const appSpec: fc.Arbitrary<AppSpec> = fc.record({
     signal: fc.constantFrom('SIGTERM', 'SIGINT'),
     message: fc.constantFrom(null, '"shutdown"'),
     exec: fc.constantFrom(null, ['pg_ctl', 'stop']),
+    drainMs: ms,
     timeoutMs: ms,
   }),
   restart: fc.record({
@@ -131,7 +133,16 @@ export const appSpec: fc.Arbitrary<AppSpec> = fc.record({
     oomScoreAdj: fc.constantFrom(null, 500),
     rlimits: fc.constantFrom({}, { nofile: 4096, core: 'unlimited' as const }),
   }),
-  rollout: fc.record({ exclusive: fc.boolean() }),
+  rollout: fc.record({
+    maxSurge: fc.constantFrom<Share[]>(0, 1, '25%', '100%'),
+    maxUnavailable: fc.constantFrom<Share[]>(0, 1, '50%'),
+    soakMs: ms,
+    check: hook,
+    deadlineMs: ms,
+    onFailure: fc.constantFrom('rollback', 'keep', 'pause'),
+    order: fc.constantFrom('ascending', 'descending'),
+    exclusive: fc.boolean(),
+  }),
   dependsOn: fc.constant({}),
   restartsWith: fc.constant([]),
   job: fc.record({
