@@ -50,6 +50,10 @@ export type StepEventName =
   | 'step_failed'
   | 'step_rolled_back'
   | 'step_skipped'
+  /** A rollout waits for an operator. */
+  | 'step_paused'
+  /** A rollout has failed, and all stays as it is. */
+  | 'step_kept'
 
 export type EventName = InstanceEventName | ScopeEventName | StepEventName
 
@@ -92,7 +96,7 @@ export interface StepEvent {
   readonly message: string | null
 }
 
-export type StepStatus = 'started' | 'progress' | 'done' | 'failed' | 'rolled-back' | 'skipped'
+export type StepStatus = 'started' | 'progress' | 'done' | 'failed' | 'rolled-back' | 'kept' | 'skipped' | 'paused'
 
 export interface ScopeEvent {
   readonly type: 'scope'
@@ -150,6 +154,8 @@ const STEP_EVENTS: Readonly<Record<StepStatus, StepEventName>> = {
   failed: 'step_failed',
   'rolled-back': 'step_rolled_back',
   skipped: 'step_skipped',
+  paused: 'step_paused',
+  kept: 'step_kept',
 }
 
 function stepSentence({ action, status, message }: StepEvent): string {

@@ -22,7 +22,7 @@ import { watchLife } from './life-watch.ts'
 import { oomKills } from './limits.ts'
 import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
-import type { ProbeSubject } from './probes/attempt.ts'
+import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
 
@@ -173,6 +173,15 @@ export class InstanceRun {
         this.#waitingFor = this.#shown(reason)
       },
     })
+  }
+
+  /** @returns why its ready check fails now; null: it passes, or is none that can be asked again */
+  async askReady(pid: number): Promise<string | null> {
+    const { check, attemptTimeoutMs } = this.#owner.spec.ready
+    if (check.type !== 'http' && check.type !== 'tcp' && check.type !== 'exec') return null
+    const subject = { ...this.#probed(pid), isStarting: false }
+    const result = await attempt(check, subject, attemptTimeoutMs, new AbortController().signal)
+    return result.type === 'failure' ? this.#shown(result.reason) : null
   }
 
   watchLife(pid: number): void {

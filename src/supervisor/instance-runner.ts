@@ -2,7 +2,7 @@ import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { isOneOf } from '../model/exit.ts'
 import { instanceName } from '../model/ids.ts'
 import type { ObservedInstance } from '../model/observed.ts'
-import type { AppSpec } from '../model/spec.ts'
+import type { AppSpec, Hook } from '../model/spec.ts'
 import { fromWall, steadyNow, toWall } from './clock.ts'
 import type { InstanceContext } from './environment.ts'
 import { eventData } from './event-data.ts'
@@ -155,6 +155,29 @@ export class InstanceRunner {
 
   stop(): void {
     this.feed({ type: 'stop' })
+  }
+
+  /** When it is ready, it still takes no connection, until it is opened. */
+  keepClosed(): void {}
+
+  open(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  get canarySocket(): string | null {
+    return null
+  }
+
+  /** Asks its ready check once more. @returns why it fails; null: it passes, or cannot be asked again */
+  async askReady(): Promise<string | null> {
+    const { pid } = this.process ?? {}
+    return pid === undefined ? null : ((await this.#run?.askReady(pid)) ?? null)
+  }
+
+  /** Runs a command that judges it. @returns why it failed, with its last words; null: it succeeded */
+  runCheck(check: Hook): Promise<string | null> {
+    const { canarySocket } = this
+    return this.#commands.runCheck(check, canarySocket === null ? {} : { ECO_CANARY_SOCKET: canarySocket })
   }
 
   /** Forgets its restarts; one that had given up tries again. */
