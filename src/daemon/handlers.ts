@@ -1,7 +1,7 @@
 /** What the daemon answers to each method of the protocol. */
 
 import { EcoError } from '../errors.ts'
-import { scopeName } from '../model/ids.ts'
+import { type ScopeId, scopeName } from '../model/ids.ts'
 import type { Plan } from '../model/plan.ts'
 import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
@@ -9,6 +9,7 @@ import { renderListing } from './listing-text.ts'
 import type { Daemon } from './daemon.ts'
 import { appNames, listApp, listRun } from './listing.ts'
 import { resetInstances } from './reset.ts'
+import { commandRollouts } from './rollout-commands.ts'
 import {
   type ApplyIntent,
   isoTime,
@@ -16,6 +17,7 @@ import {
   type LogFile,
   PROTOCOL,
   type Selection,
+  type StreamEvent,
   type VerbParams,
 } from './protocol.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
@@ -37,10 +39,12 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       return { instances }
     },
     resume: async () => ({ scopes: await daemon.resume() }),
-    plan: async ({ desired, intent }) => {
+    plan: async ({ desired, intent }, emit) => {
       const keeper = daemon.keeper(desired.scope)
       await keeper.whenHealed()
-      return keeper.plan(applyIntent(daemon, desired, intent), desired).plan
+      const { underWay } = keeper
+      if (underWay !== null) emit(takesOver(keeper.scope, underWay))
+      return keeper.preview(applyIntent(daemon, desired, intent), desired)
     },
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
       const keeper = daemon.keeper(desired.scope)
@@ -86,6 +90,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         unapplied: work.flatMap(({ keeper, named }) => named.filter((app) => !Object.hasOwn(keeper.applied.apps, app))),
       }
     },
+    rollout: (params) => commandRollouts(selected(daemon, params), params, daemon.engine),
     reset: (selection) => ({ instances: resetInstances(selected(daemon, selection), daemon.engine) }),
     ls: (selection) => listing(daemon, version, selection),
     lsText: ({ json, color, width, ...selection }, emit) => {
@@ -122,6 +127,11 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       ),
     }),
   }
+}
+
+function takesOver(scope: ScopeId, what: string): StreamEvent {
+  const message = `A rollout is under way (${what}): an apply takes it over where it is.`
+  return { type: 'scope', event: 'rollout_taken_over', at: Date.now(), scope: scopeName(scope), message }
 }
 
 function listing(daemon: Daemon, version: string, selection: Selection): Listing {

@@ -40,6 +40,8 @@ export type ScopeEventName =
   | 'apply_started'
   | 'apply_ended'
   | 'steps_cancelled'
+  /** A newer apply goes on from where the rollouts under way had got to. */
+  | 'rollout_taken_over'
   | 'problem'
   | 'events_resumed'
 

@@ -54,7 +54,7 @@ export interface RolloutMove {
  *   there is no surge to start it in.
  * - Old ones that do not serve are replaced and stopped first; those above `wanted` go before the others.
  *
- * @param slots in the order in which they are to be replaced
+ * @param slots in the order in which they are to be replaced; one that is left as it is, without an instance, is not there
  */
 export function nextMoves(slots: readonly RolloutSlot[], { wanted, surge, unavailable }: Fenceposts): RolloutMove[] {
   const count = (matches: (slot: RolloutSlot) => boolean): number => slots.filter(matches).length
@@ -66,15 +66,16 @@ export function nextMoves(slots: readonly RolloutSlot[], { wanted, surge, unavai
   const isCanarying = proven === 0
   const moves: RolloutMove[] = []
 
+  const due = count(({ slot }) => slot < wanted)
   // With more old ones than wanted, the canary still needs its place.
-  const ceiling = Math.max(wanted, isCanarying ? olds : 0) + surge
+  const ceiling = Math.max(due, isCanarying ? olds : 0) + surge
   const mayStart = Math.min(ceiling - total, isCanarying ? 1 - starting : Infinity)
   const missing = slots.filter(({ slot, fresh }) => slot < wanted && fresh === 'none')
   const first = missing.filter(({ old }) => old !== 'available')
   const starts = [...first, ...missing.filter((it) => !first.includes(it))].slice(0, Math.max(0, mayStart))
   for (const { slot } of starts) moves.push({ move: 'start', slot })
 
-  const floor = wanted - unavailable
+  const floor = due - unavailable
   let mayStop = total - floor - starting
   const stops = (matches: (slot: RolloutSlot) => boolean, most: number): void => {
     for (const { slot } of slots.filter(matches).slice(0, Math.max(0, Math.min(mayStop, most)))) {

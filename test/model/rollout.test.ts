@@ -40,7 +40,7 @@ function slots(text: string): RolloutSlot[] {
   const [olds = '', fresh = ''] = text.split(':')
   const OLD = { A: 'available', U: 'unavailable', '-': 'none' } as const
   const FRESH = { '+': 'available', s: 'starting', '-': 'none' } as const
-  return [...olds].map((old, slot) => ({
+  return olds.split('').map((old, slot) => ({
     slot,
     old: OLD[old as keyof typeof OLD],
     fresh: FRESH[fresh[slot] as keyof typeof FRESH],

@@ -5,6 +5,7 @@ import { hasWork, type Plan } from '../../model/plan.ts'
 import type { DesiredState } from '../../model/spec.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { confirm } from '../confirm.ts'
+import { leavePaused } from '../leave-paused.ts'
 import { loadFile } from '../load-file.ts'
 import { actor, intentOf, type PlanRequest, readPlan } from '../plan-request.ts'
 import type { ApplyOptions } from '../program.ts'
@@ -26,7 +27,7 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
   }
   if (saved === null && options.yes === true && !process.stderr.isTTY) return applyAtOnce(request, options)
   const json = options.json === true
-  const plan = await callOrStart('plan', request, { home: ecoHome() })
+  const plan = await callOrStart('plan', request, { home: ecoHome(), onEvent: sayTakeOver })
   if (saved !== null && plan.id !== saved.planId) {
     throw new EcoError(
       'PLAN_STALE',
@@ -56,6 +57,8 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
   const json = options.json === true
   let progress: Progress | null = null
   const onEvent = (event: StreamEvent): void => {
+    if (options.wait) leavePaused(event, json, () => progress?.end())
+    if (!json) sayTakeOver(event)
     if (event.type !== 'plan') return progress?.onEvent(event)
     if (json) return
     process.stdout.write(renderForTerminal(event.plan, null))
@@ -66,6 +69,11 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
   if (json) printResult(result)
   else if (hasWork(result.plan) || result.exit_code !== EXIT.ok) printOutcome(result)
   return result.exit_code
+}
+
+/** Whoever applies into a rollout ought to know. */
+function sayTakeOver(event: StreamEvent): void {
+  if (event.type === 'scope' && event.event === 'rollout_taken_over') process.stderr.write(`${event.message}\n`)
 }
 
 /** There is nothing to do; whether all is ready is another question. */
@@ -89,7 +97,13 @@ async function carryOut(request: PlanRequest, plan: Plan, options: ApplyOptions)
     return await callOrStart(
       'apply',
       { ...request, plan: plan.id, by: actor(), wait: options.wait },
-      { home: ecoHome(), onEvent: (event) => progress?.onEvent(event) },
+      {
+        home: ecoHome(),
+        onEvent: (event) => {
+          progress?.onEvent(event)
+          leavePaused(event, options.json === true, () => progress?.end())
+        },
+      },
     )
   } finally {
     process.off('SIGINT', onInterrupt)

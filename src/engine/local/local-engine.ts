@@ -287,7 +287,8 @@ export class LocalEngine implements Engine {
     if (before.spec.kind !== after.spec.kind) return this.#changeKind(group, after, progress)
     if (group.socketsLost) return replaceAll(group, before, after, step.to, progress, signal)
     if (step.action === 'roll') {
-      return this.#rollouts.run({ group, before, after, wanted: step.to, slots: kept(step), progress, signal })
+      const goesOn = before.version !== after.version || step.trigger === 'drift'
+      return this.#rollouts.run({ group, before, after, wanted: step.to, slots: kept(step), goesOn, progress, signal })
     }
     const live = new Set(group.runners.map((runner) => runner.id.slot))
     const replaced = kept(step).filter((slot) => live.has(slot))

@@ -23,6 +23,8 @@ export interface RolloutRequest {
   readonly wanted: number
   /** The slots that get a new instance; those left out keep theirs. */
   readonly slots: readonly number[]
+  /** Instances that run the new version already are not replaced. */
+  readonly goesOn: boolean
   readonly progress: Progress
   /** Cuts it short: who gave it decides what becomes of the app. */
   readonly signal: AbortSignal
@@ -59,7 +61,7 @@ export class RolloutRun {
   constructor(request: RolloutRequest, survivors: readonly InstanceRunner[] | null = null) {
     this.#request = request
     this.#isReverse = survivors !== null
-    const { group, before, after, wanted, slots } = request
+    const { group, after, wanted, slots } = request
     this.#limits = fenceposts(after.spec.rollout, wanted)
     this.#original = [...new Set(group.runners.map(({ id }) => id.slot))]
     const replaced = new Set(slots)
@@ -67,8 +69,8 @@ export class RolloutRun {
       const isUp = runner.instance.wanted === 'up'
       if (survivors?.includes(runner) || (isUp && !replaced.has(runner.id.slot)))
         this.#fresh.set(runner, { state: 'kept' })
-      // Left by a rollout to the same version that was cut short.
-      else if (isUp && before.version !== after.version && runner.version === after.version) this.#take(runner)
+      // Left by a rollout to the same version that did not get to its end.
+      else if (isUp && request.goesOn && runner.version === after.version) this.#take(runner)
     }
   }
 
@@ -159,18 +161,19 @@ export class RolloutRun {
 
   /** In the order in which they are replaced; what is too much last, highest first. */
   #slots(): RolloutSlot[] {
-    const { group, after, wanted } = this.#request
-    const known = new Set([...range(wanted), ...group.runners.map(({ id }) => id.slot)])
+    const { group, after, wanted, slots } = this.#request
+    const here = group.runners.filter((runner) => isUp(runner) || this.#fresh.has(runner))
+    const known = new Set([...slots, ...here.map(({ id }) => id.slot)])
     const within = [...known].filter((slot) => slot < wanted).sort((a, b) => a - b)
     const above = [...known].filter((slot) => slot >= wanted).sort((a, b) => b - a)
     if (after.spec.rollout.order === 'descending') within.reverse()
     return [...within, ...above].map((slot) => {
-      const here = group.runners.filter((runner) => runner.id.slot === slot)
-      const olds = here.filter((runner) => !this.#fresh.has(runner) && isUp(runner))
+      const mine = here.filter((runner) => runner.id.slot === slot)
+      const olds = mine.filter((runner) => !this.#fresh.has(runner))
       const old = olds.some(isReady) ? 'available' : olds.length > 0 ? 'unavailable' : 'none'
-      const fresh = here.find((runner) => this.#fresh.has(runner))
+      const fresh = mine.find((runner) => this.#fresh.has(runner))
       if (!fresh) return { slot, old, fresh: 'none' }
-      const isAvailable = this.#fresh.get(fresh)?.state !== 'proving' && isReady(fresh)
+      const isAvailable = this.#fresh.get(fresh)?.state !== 'proving' && (isReady(fresh) || hasDoneItsWork(fresh))
       return { slot, old, fresh: isAvailable ? 'available' : 'starting' }
     })
   }
@@ -189,7 +192,7 @@ export class RolloutRun {
       if (fresh.state !== 'proven' || runner.instance.wanted === 'down') continue
       const { phase, incarnation, lastExit } = runner.instance
       if (incarnation === fresh.incarnation && phase.name === 'running') continue
-      if (phase.name === 'exited' && isOneOf(lastExit, runner.spec.restart.successExitCodes)) continue
+      if (hasDoneItsWork(runner)) continue
       const exit = phase.name === 'stopping' ? phase.exit : lastExit
       const why = exit === null ? 'had to be restarted' : describeExit(exit)
       return { reason: `${runner.name} ${why} after it had been ready`, log: logTail(runner) }
@@ -318,7 +321,7 @@ export class RolloutRun {
       isUp(runner) && (runner.version === before.version || before.version === after.version)
     const survivors = group.runners.filter(isRight)
     const wanted = Math.max(-1, ...this.#original) + 1
-    const request = { ...this.#request, before: after, after: before, wanted, slots: range(wanted) }
+    const request = { ...this.#request, before: after, after: before, wanted, slots: range(wanted), goesOn: true }
     const outcome = await new RolloutRun({ ...request, signal }, survivors).run()
     if (outcome.status === 'skipped') return outcome
     if (outcome.status === 'done') return { status: 'rolled-back', ...failure }
@@ -336,6 +339,11 @@ function isUp({ instance: { wanted, phase } }: InstanceRunner): boolean {
 
 function isReady({ instance: { wanted, phase } }: InstanceRunner): boolean {
   return wanted === 'up' && phase.name === 'running' && phase.unready === null
+}
+
+/** It has ended with success, and is left so. */
+function hasDoneItsWork({ instance: { phase, lastExit }, spec }: InstanceRunner): boolean {
+  return phase.name === 'exited' && isOneOf(lastExit, spec.restart.successExitCodes)
 }
 
 function range(length: number): number[] {
