@@ -336,7 +336,8 @@ export class ScopeKeeper {
     const { source, rollbackTo } = change.plan
     if (!this.#isNew(change)) return null
     // Nothing of it has come true: what is applied, and where that came from, is as it was.
-    if (change.plan.changes.length > 0 && sameApps(this.#applied.apps, apps) && !this.#isUnsaved) return null
+    const isUndone = change.plan.changes.length > 0 && sameApps(this.#applied.apps, apps)
+    if (isUndone && !this.#isUnsaved) return null
     const serial = this.#applied.serial + 1
     this.#applied = { ...this.#applied, serial, source, apps }
     try {
@@ -362,7 +363,7 @@ export class ScopeKeeper {
 
   /** A verb that only holds or heals leaves no revision: what is applied is the same. */
   #isNew({ plan: { changes, source } }: PlannedChange): boolean {
-    return changes.length > 0 || this.#applied.source?.file !== source.file || this.#isUnsaved
+    return changes.length > 0 || (this.#applied.source?.file ?? '') !== source.file || this.#isUnsaved
   }
 
   #saveHolds(change: PlannedChange): void {
