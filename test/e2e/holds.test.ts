@@ -183,17 +183,21 @@ test('a cron app is armed again, and a job that was stopped in its run begins it
   expect(rig.output('job')).toBe('begun\nbegun\nbegun\n')
 })
 
-test('in a scope that is down it starts nothing; whoever brings the scope back starts it with the others', async () => {
+test('in a scope that is down it starts nothing; whoever brings the scope back starts it, too', async () => {
   await using rig = await createRig()
   await rig.apply({ apps: { web: sleeper, other: sleeper } })
   await rig.eco(['stop', 'web', '--for', '1500ms'])
   const until = await heldUntil(rig, 'web')
   await rig.eco(['daemon', 'stop', '--apps'])
   await whenOver(until)
+  await rig.eco(['stop', 'other']) // a plan that leaves the scope down, after which the daemon looks at its holds
+  await rig.eco(['start', 'nothing'])
   expect((await rig.ls()).map(({ instances }) => instances.filter(({ pid }) => pid !== null))).toEqual([[], []])
+  expect(await rig.app('web')).toMatchObject({ hold: { verb: 'stop' } })
   await rig.eco(['daemon', 'start'])
-  await eventually(async () => expect((await rig.ls()).map(({ ready }) => ready)).toEqual([1, 1]))
-  expect(await rig.app('web')).toMatchObject({ hold: null })
+  await eventually(async () => expect(await rig.app('web')).toMatchObject({ ready: 1, hold: null }))
+  await rig.eco(['start', 'other'])
+  expect((await rig.ls()).map(({ ready }) => ready)).toEqual([1, 1])
 })
 
 test('it is by the clock on the wall, which may be set', async () => {
