@@ -144,7 +144,8 @@ export class ScopeKeeper {
     const over = this.heldTooLong()
     const only = over.length === 0 ? null : Object.keys(this.#applied.apps).filter((app) => !over.includes(app))
     // Whether a job should run again is for an operator to say: a daemon's start is no reason.
-    const healing = this.#restore('start', only, ({ action }) => HEALS.has(action))
+    const work = { by: DAEMON, what: 'start', isOwn: true }
+    const healing = this.#restore(work, only, ({ action }) => HEALS.has(action))
     this.#healing = healing.catch(() => {})
     await healing
   }
@@ -162,8 +163,11 @@ export class ScopeKeeper {
    * @throws EcoError STATE_UNWRITABLE
    */
   async endHolds(apps: readonly string[]): Promise<void> {
+    // What an operator asks for waits for what is brought up. A job may take hours: then it is refused, as beside an apply.
+    const isOwn = apps.every((app) => this.#applied.apps[app]?.spec.kind !== 'job')
+    const work = { by: DAEMON, what: `end of the hold of ${apps.join(', ')}`, isOwn }
     // A job that has completed is what was applied, even one that runs at every apply.
-    await this.#restore('end of a hold', apps, ({ trigger }) => trigger !== 'always')
+    await this.#restore(work, apps, ({ trigger }) => trigger !== 'always')
   }
 
   /**
@@ -172,8 +176,12 @@ export class ScopeKeeper {
    *
    * @param only null: all apps
    */
-  async #restore(what: string, only: readonly string[] | null, isDue: (step: Step) => boolean): Promise<void> {
-    await this.#works.carryOut({ by: DAEMON, what, isOwn: true }, async ({ cancellation }) => {
+  async #restore(
+    work: Pick<Work, 'by' | 'what' | 'isOwn'>,
+    only: readonly string[] | null,
+    isDue: (step: Step) => boolean,
+  ): Promise<void> {
+    await this.#works.carryOut(work, async ({ cancellation }) => {
       await this.#engine.dropUnapplied(this.scope, this.#applied.apps)
       const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
