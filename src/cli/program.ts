@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { closest } from '../model/closest.ts'
-import type { Selection, Verb } from '../daemon/protocol.ts'
+import type { RolloutAction, Selection, Verb } from '../daemon/protocol.ts'
 import { EcoError, EXIT } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { reportError } from './report-error.ts'
@@ -49,6 +49,7 @@ function buildProgram(done: Done): Command {
   addHistoryCommands(program, done)
   addViewCommands(program)
   addVerbs(program, done)
+  addRolloutCommands(program, done)
   addDaemonCommands(program, done)
   program.allowExcessArguments().action((_options, command: Command) => unknownCommand(command))
   return program
@@ -297,6 +298,26 @@ async function holdFor(text: string | undefined): Promise<{ forMs?: number }> {
   if (text === undefined) return {}
   const { parseHoldDuration } = await import('./hold-duration.ts')
   return { forMs: parseHoldDuration(text) }
+}
+
+const ROLLOUT_ACTIONS: readonly { readonly action: RolloutAction; readonly text: string }[] = [
+  { action: 'status', text: 'the rollouts under way' },
+  { action: 'pause', text: 'start and stop no further instance until it is resumed' },
+  { action: 'resume', text: 'go on; one that paused because it failed tries again' },
+  { action: 'abort', text: 'bring the old version back, and wait until it serves' },
+]
+
+function addRolloutCommands(program: Command, done: Done): void {
+  const rollout = command(program, 'rollout', 'look at rollouts under way, or take a hand in them')
+  rollout.allowExcessArguments().action((_options, self: Command) => unknownCommand(self))
+  for (const { action, text } of ROLLOUT_ACTIONS) {
+    selecting(command(rollout, action, text), action !== 'status')
+      .addOption(jsonOption())
+      .action(async (selectors: string[], options: SelectOptions) => {
+        const { rolloutCommand } = await import('./commands/rollout.ts')
+        done(await rolloutCommand(action, selection(selectors, options), options.json === true))
+      })
+  }
 }
 
 function addDaemonCommands(program: Command, done: Done): void {

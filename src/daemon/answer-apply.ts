@@ -3,6 +3,13 @@ import type { Daemon } from './daemon.ts'
 import type { ApplyResult, StreamEvent } from './protocol.ts'
 import type { ApplyRequest, ScopeKeeper } from './scope-keeper.ts'
 
+/** Whoever is shown a plan ought to know that it goes on from the middle of another one. */
+export function tellTakeOver({ scope, underWay }: ScopeKeeper, emit: (event: StreamEvent) => void): void {
+  if (underWay === null) return
+  const message = `A rollout is under way (${underWay}): an apply takes it over where it is.`
+  emit({ type: 'scope', event: 'rollout_taken_over', at: Date.now(), scope: scopeName(scope), message })
+}
+
 /**
  * Carries a request out and streams the events of its scope to whoever asked.
  *

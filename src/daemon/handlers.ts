@@ -7,10 +7,11 @@ import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
 import { renderListing } from './listing-text.ts'
 import type { Daemon } from './daemon.ts'
-import { answerApply } from './answer-apply.ts'
+import { answerApply, tellTakeOver } from './answer-apply.ts'
 import { appNames, listApp, listRun } from './listing.ts'
 import { resetInstances } from './reset.ts'
 import { planRollback, rollBack } from './rollback.ts'
+import { commandRollouts } from './rollout-commands.ts'
 import {
   type ApplyIntent,
   isoTime,
@@ -39,10 +40,11 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       return { instances }
     },
     resume: async () => ({ scopes: await daemon.resume() }),
-    plan: async ({ desired, intent }) => {
+    plan: async ({ desired, intent }, emit) => {
       const keeper = daemon.keeper(desired.scope)
       await keeper.whenHealed()
-      return keeper.plan(applyIntent(daemon, desired, intent), desired).plan
+      tellTakeOver(keeper, emit)
+      return keeper.preview(applyIntent(daemon, desired, intent), desired)
     },
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
       const keeper = daemon.keeper(desired.scope)
@@ -52,7 +54,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       const request = { intent: applyIntent(daemon, desired, intent), desired, expectedPlan: plan, by, onPlan }
       return answerApply(daemon, keeper, request, wait, emit)
     },
-    rollbackPlan: (params) => planRollback(daemon, params),
+    rollbackPlan: (params, emit) => planRollback(daemon, params, emit),
     rollback: (params, emit) => rollBack(daemon, params, emit),
     verb: async (params, emit) => {
       const work = verbWork(daemon, params)
@@ -78,6 +80,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         unapplied: work.flatMap(({ keeper, named }) => named.filter((app) => !Object.hasOwn(keeper.applied.apps, app))),
       }
     },
+    rollout: (params) => commandRollouts(selected(daemon, params), params, daemon.engine),
     reset: (selection) => ({ instances: resetInstances(selected(daemon, selection), daemon.engine) }),
     ls: (selection) => listing(daemon, version, selection),
     lsText: ({ json, color, width, ...selection }, emit) => {

@@ -157,7 +157,9 @@ function notes(listing: Listing, { color, now }: TableOptions): string {
     }
     const failed = app.state === 'failed' || app.kind === 'cron'
     if (app.reason === null) return []
-    const next = failed ? `  next: eco logs ${app.app}` : ''
+    const isPaused = app.rollout?.state === 'paused'
+    const then = isPaused ? `eco rollout resume ${app.app}, or eco rollout abort ${app.app}` : `eco logs ${app.app}`
+    const next = failed || isPaused ? `  next: ${then}` : ''
     const more = furtherLines(app.reason).map((line) => `  ${line}`)
     return [`${app.app}: ${firstLine(app.reason)}${nextAttempt(app, now)}${next}`, ...more]
   })

@@ -15,7 +15,7 @@ import type { RunOutcome, RunTrigger } from '../model/runs.ts'
 import type { Plan } from '../model/plan.ts'
 import type { DesiredState, AppSpec, AppKind } from '../model/spec.ts'
 import type { ExitCode } from '../errors.ts'
-import type { NotReady } from '../engine/engine.ts'
+import type { NotReady, StepOutcome } from '../engine/engine.ts'
 import type { StepResult } from '../executor/execute.ts'
 
 export const PROTOCOL = 1
@@ -65,6 +65,28 @@ export interface VerbParams extends Selection {
   readonly by: string
 }
 
+export type RolloutAction = 'status' | 'pause' | 'resume' | 'abort'
+
+/** A rollout under way. */
+export interface RolloutText {
+  readonly state: 'progressing' | 'paused' | 'rolling-back'
+  readonly from_version: number
+  readonly to_version: number
+  /** New instances that are available, of those wanted. */
+  readonly updated: number
+  readonly wanted: number
+  readonly since: string
+  readonly reason: string | null
+}
+
+export interface ListedRollout extends RolloutText {
+  readonly project: string
+  readonly environment: string
+  readonly app: string
+  /** After `abort`: how it ended. */
+  readonly outcome?: StepOutcome
+}
+
 export interface Methods {
   readonly hello: { readonly params: Record<string, never>; readonly result: Hello }
   readonly shutdown: { readonly params: { readonly apps: boolean }; readonly result: { readonly instances: number } }
@@ -110,6 +132,11 @@ export interface Methods {
   }
   /** Forgets the restarts of instances; those that had given up try again. */
   readonly reset: { readonly params: Selection; readonly result: { readonly instances: readonly ResetInstance[] } }
+  /** Looks at the rollouts under way, or takes a hand in them; `abort` waits until the old version serves. */
+  readonly rollout: {
+    readonly params: Selection & { readonly action: RolloutAction; readonly by: string }
+    readonly result: { readonly rollouts: readonly ListedRollout[] }
+  }
   readonly ls: { readonly params: Selection; readonly result: Listing }
   /** The listing as text: the daemon's code is warm, and a cold client would take longer to lay it out than to ask. */
   readonly lsText: {
@@ -175,6 +202,8 @@ export interface ListedApp {
   readonly version: number
   readonly hold: ListedHold | null
   readonly listen: readonly (number | string)[]
+  /** Its rollout, while one is under way. */
+  readonly rollout: RolloutText | null
   readonly schedule: string | null
   readonly next_run_at: string | null
   /** Of a job or cron app: the last run that started and ended; null: there was none. */

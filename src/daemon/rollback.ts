@@ -8,7 +8,7 @@ import type { ApplyIntent } from '../planner/intent.ts'
 import { isSameRevision } from '../planner/revision-diff.ts'
 import { readRevision } from '../state/read-revision.ts'
 import { type Revision, RevisionStore } from '../state/revision-store.ts'
-import { answerApply } from './answer-apply.ts'
+import { answerApply, tellTakeOver } from './answer-apply.ts'
 import type { Daemon } from './daemon.ts'
 import type { ApplyResult, Methods, RollbackParams, StreamEvent } from './protocol.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
@@ -16,12 +16,14 @@ import type { ScopeKeeper } from './scope-keeper.ts'
 export async function planRollback(
   daemon: Daemon,
   params: Methods['rollbackPlan']['params'],
+  emit: (event: StreamEvent) => void,
 ): Promise<{ readonly plan: Plan; readonly serial: number }> {
   const { keeper, store } = appliedScope(daemon, params)
   await keeper.whenHealed()
   const revision = params.serial === null ? revisionBefore(keeper, store) : readRevision(store, params.serial)
   const { intent, desired } = wanted(daemon, params, revision)
-  return { plan: keeper.plan(intent, desired).plan, serial: revision.serial }
+  tellTakeOver(keeper, emit)
+  return { plan: keeper.preview(intent, desired), serial: revision.serial }
 }
 
 export function rollBack(
@@ -52,9 +54,15 @@ function appliedScope(daemon: Daemon, { scope }: RollbackParams): AppliedScope {
 /**
  * The newest revision before the current one that has not the same apps.
  *
- * @throws EcoError STATE_DAMAGED: passing over one in silence would go back further than was meant
+ * @throws EcoError LOCKED during a rollout; STATE_DAMAGED: passing over one in silence would go back further than was meant
  */
-function revisionBefore({ applied, scope }: ScopeKeeper, store: RevisionStore): Revision {
+function revisionBefore({ applied, scope, underWay }: ScopeKeeper, store: RevisionStore): Revision {
+  // The current revision is the one before what is being rolled out: from there it would be one step too far.
+  if (underWay !== null) {
+    throw new EcoError('LOCKED', `A rollout is under way (${underWay}): going back could mean two things.`, {
+      hint: `"eco rollout abort all" ends it and brings back revision ${applied.serial}; "eco rollback SERIAL" goes further`,
+    })
+  }
   const older = store.serials().filter((serial) => serial < applied.serial)
   for (const serial of older.toReversed()) {
     const revision = readRevision(store, serial)

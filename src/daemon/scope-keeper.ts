@@ -13,6 +13,7 @@ import type { RevisionStore } from '../state/revision-store.ts'
 import type { EventLog } from './event-log.ts'
 import { holdEnded } from './hold-ends.ts'
 import { type ApplyResult, isoTime } from './protocol.ts'
+import { Previews } from './previews.ts'
 import { type Work, Works } from './works.ts'
 
 export interface ApplyRequest {
@@ -44,6 +45,7 @@ export class ScopeKeeper {
   readonly #events: EventLog
   #applied: AppliedState
   readonly #works = new Works()
+  readonly #previews = new Previews()
   #isDown: boolean
   /** Told when a plan was carried out and recorded. */
   onCarriedOut: (plan: Plan, isOwn: boolean) => void = () => {}
@@ -111,6 +113,19 @@ export class ScopeKeeper {
     })
   }
 
+  /** A plan that is shown to somebody, who may come back with its id. */
+  preview(intent: Intent, desired: DesiredState | null): Plan {
+    const { plan: shown } = this.plan(intent, desired)
+    this.#previews.remember(shown)
+    return shown
+  }
+
+  /** What an apply would take over; null: nothing. */
+  get underWay(): string | null {
+    const work = this.#works.ofOperator
+    return work && this.#engine.isRolling(this.scope) ? `${work.what} by ${work.by}` : null
+  }
+
   /**
    * Plans, and begins to carry the plan out; that goes on whether or not the client that asked is still there.
    *
@@ -119,7 +134,8 @@ export class ScopeKeeper {
   async begin(request: ApplyRequest): Promise<BegunApply> {
     if (!goesBeside(verbOf(request.intent))) {
       await this.#works.whenOwnOver()
-      return this.#begin(request)
+      const tookOver = await this.#takeOver(request)
+      return this.#begin(request, { tookOver })
     }
     const discarded = await this.#cancel(request)
     // What it went beside may have removed apps that it was to stop.
@@ -136,7 +152,7 @@ export class ScopeKeeper {
   /** Starts or restarts apps without an operator; requests wait until it is done. */
   async renew(verb: Verb, apps: readonly VerbTarget[]): Promise<void> {
     const intent: Intent = { kind: 'verb', verb, apps, instances: null, by: DAEMON, allowEmpty: true }
-    await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, true).finished
+    await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, { isOwn: true }).finished
   }
 
   /** Starts what is applied and not running; requests wait until it is done. */
@@ -252,12 +268,36 @@ export class ScopeKeeper {
     }
   }
 
-  #begin(request: ApplyRequest, isOwn = false): BegunApply {
+  /**
+   * A newer apply ends the rollouts under way where they are, and goes on from there. Whatever refuses it does so before
+   * they are touched.
+   *
+   * @returns whether there were some
+   */
+  async #takeOver({ intent, desired, expectedPlan, by }: ApplyRequest): Promise<boolean> {
+    if (intent.kind !== 'apply' || this.#works.isIdle || !this.#engine.isRolling(this.scope)) return false
+    const change = this.plan(intent, desired)
+    if (expectedPlan !== null && !this.#previews.isAsShown(expectedPlan, change.plan))
+      throw staleError(expectedPlan, change)
+    refuseGuards(change)
+    const reason = `taken over by a newer apply (${by})`
+    this.#tell('rollout_taken_over', `the rollouts under way are ${reason}`, { by })
+    await this.cancelAll(reason)
+    return true
+  }
+
+  #begin(
+    request: ApplyRequest,
+    { isOwn = false, tookOver = false }: { readonly isOwn?: boolean; readonly tookOver?: boolean } = {},
+  ): BegunApply {
     this.refuseBusy(verbOf(request.intent))
     const { intent, desired, expectedPlan, by } = request
     const change = this.plan(intent, desired)
     request.onPlan?.(change.plan)
-    if (expectedPlan !== null && change.plan.id !== expectedPlan) throw staleError(expectedPlan, change)
+    const isAsShown = tookOver
+      ? expectedPlan === null || this.#previews.isAsShown(expectedPlan, change.plan)
+      : expectedPlan === null || change.plan.id === expectedPlan
+    if (expectedPlan !== null && !isAsShown) throw staleError(expectedPlan, change)
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)
     try {
@@ -395,7 +435,9 @@ export class ScopeKeeper {
       'LOCKED',
       `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.`,
       {
-        hint: 'wait for it to end ("eco ls" shows how far it is), or cancel what it does to an app with "eco stop APP"',
+        hint: this.#engine.isRolling(this.scope)
+          ? '"eco rollout status" shows how far it is; a newer "eco apply" takes it over, "eco rollout abort" goes back'
+          : 'wait for it to end ("eco ls" shows how far it is), or cancel what it does to an app with "eco stop APP"',
       },
     )
   }

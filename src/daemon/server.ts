@@ -90,6 +90,7 @@ const METHODS: ReadonlySet<string> = new Set<MethodName>([
   'lsText',
   'describe',
   'reset',
+  'rollout',
   'logs',
 ])
 

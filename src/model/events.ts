@@ -42,6 +42,8 @@ export type ScopeEventName =
   | 'steps_cancelled'
   /** The time of a stop or scale by hand is over. */
   | 'hold_ended'
+  /** A newer apply goes on from where the rollouts under way had got to. */
+  | 'rollout_taken_over'
   | 'problem'
   | 'events_resumed'
 
@@ -52,6 +54,10 @@ export type StepEventName =
   | 'step_failed'
   | 'step_rolled_back'
   | 'step_skipped'
+  /** A rollout waits for an operator. */
+  | 'step_paused'
+  /** A rollout has failed, and all stays as it is. */
+  | 'step_kept'
 
 export type EventName = InstanceEventName | ScopeEventName | StepEventName
 
@@ -94,7 +100,7 @@ export interface StepEvent {
   readonly message: string | null
 }
 
-export type StepStatus = 'started' | 'progress' | 'done' | 'failed' | 'rolled-back' | 'skipped'
+export type StepStatus = 'started' | 'progress' | 'done' | 'failed' | 'rolled-back' | 'kept' | 'skipped' | 'paused'
 
 export interface ScopeEvent {
   readonly type: 'scope'
@@ -161,6 +167,8 @@ const STEP_EVENTS: Readonly<Record<StepStatus, StepEventName>> = {
   failed: 'step_failed',
   'rolled-back': 'step_rolled_back',
   skipped: 'step_skipped',
+  paused: 'step_paused',
+  kept: 'step_kept',
 }
 
 function stepSentence({ action, status, message }: StepEvent): string {

@@ -174,6 +174,7 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
         to: action.to,
         version: next?.version ?? 0,
         running,
+        rollout: spec.rollout,
         until: spec.kind === 'job' ? 'wait_exit' : 'wait_ready',
       }),
     }

@@ -41,6 +41,7 @@ function app(name: string, instances: readonly ListedInstance[], fields: Partial
     version: 1,
     hold: null,
     listen: [],
+    rollout: null,
     schedule: null,
     next_run_at: null,
     last_run: null,

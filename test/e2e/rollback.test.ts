@@ -218,3 +218,22 @@ test('a rollback to what is applied has nothing to do but to mend what does not 
   expect(await rig.eco(['rollback', '1', '--yes'])).toMatchObject({ code: 0 })
   expect(await rig.app('api')).toMatchObject({ ready: 1, revision: 1 })
 })
+
+test('during a rollout it has to be said how far back; a rollback takes the rollout over', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: talker('1') } })
+  await rig.apply({ apps: { api: talker('2') } })
+  const hanging = { ...talker('3'), ready: { log: 'never', timeout: '60s' } }
+  rig.write('ecosystem.yaml', { apps: { api: hanging } })
+  expect(await rig.eco(['apply', '--yes', '--no-wait'])).toMatchObject({ code: 0 })
+  await eventually(async () => expect(await rig.pids('api')).toHaveLength(2))
+  const refused = await rig.eco(['rollback', '--yes'])
+  expect(refused).toMatchObject({ code: 5, stdout: '' })
+  expect(refused.stderr).toMatch(/A rollout is under way \(apply by .*revision 2; "eco rollback SERIAL" goes further/s)
+  const result = await rig.eco(['rollback', '1', '--yes'])
+  expect(result).toMatchObject({ code: 0 })
+  expect(result.stderr).toContain('takes it over')
+  expect(await newest(rig)).toMatchObject({ serial: 3, rollback_to: 1, base: 2 })
+  expect(await rig.app('api')).toMatchObject({ ready: 1, wanted: 1 })
+  expect(rig.output('api').trim().split('\n').at(-1)).toBe('X is 1')
+})

@@ -134,7 +134,7 @@ Changes
 
 Steps
 #1  roll api       replaces api#0, api#1 one by one
-    cwd changed · ready: settled within 30s
+    cwd changed · ready: settled within 30s, and for 2s
 #2  start legacy   starts legacy#0
     is in revision 38 · ready: settled within 30s
 #3  remove worker  stops worker#0, then forgets the app

@@ -6,6 +6,7 @@ import type { DesiredState } from '../../model/spec.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { confirm } from '../confirm.ts'
 import { followApply } from '../follow-apply.ts'
+import { leavePaused } from '../leave-paused.ts'
 import { loadFile } from '../load-file.ts'
 import { actor, intentOf, type PlanRequest, readPlan } from '../plan-request.ts'
 import type { ApplyOptions } from '../program.ts'
@@ -27,7 +28,7 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
   }
   if (saved === null && options.yes === true && !process.stderr.isTTY) return applyAtOnce(request, options)
   const json = options.json === true
-  const plan = await callOrStart('plan', request, { home: ecoHome() })
+  const plan = await callOrStart('plan', request, { home: ecoHome(), onEvent: sayTakeOver })
   if (saved !== null && plan.id !== saved.planId) {
     throw new EcoError(
       'PLAN_STALE',
@@ -57,6 +58,8 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
   const json = options.json === true
   let progress: Progress | null = null
   const onEvent = (event: StreamEvent): void => {
+    if (options.wait) leavePaused(event, json, () => progress?.end())
+    if (!json) sayTakeOver(event)
     if (event.type !== 'plan') return progress?.onEvent(event)
     if (json) return
     process.stdout.write(renderForTerminal(event.plan, null))
@@ -67,6 +70,11 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
   if (json) printResult(result)
   else if (hasWork(result.plan) || result.exit_code !== EXIT.ok) printOutcome(result)
   return result.exit_code
+}
+
+/** Whoever applies into a rollout ought to know. */
+export function sayTakeOver(event: StreamEvent): void {
+  if (event.type === 'scope' && event.event === 'rollout_taken_over') process.stderr.write(`${event.message}\n`)
 }
 
 /** There is nothing to do; whether all is ready is another question. */
@@ -81,7 +89,7 @@ async function settle(request: PlanRequest, plan: Plan, options: ApplyOptions): 
 
 async function carryOut(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const params = { ...request, plan: plan.id, by: actor(), wait: options.wait }
-  return followApply(plan, { quiet: options.json === true || !options.wait }, (onEvent) =>
+  return followApply(plan, { json: options.json === true, wait: options.wait }, (onEvent) =>
     callOrStart('apply', params, { home: ecoHome(), onEvent }),
   )
 }

@@ -11,7 +11,7 @@ import { actor } from '../plan-request.ts'
 import { printOutcome } from '../print-outcome.ts'
 import type { RollbackOptions } from '../program.ts'
 import { renderForTerminal } from '../render-plan.ts'
-import { printResult } from './apply.ts'
+import { printResult, sayTakeOver } from './apply.ts'
 
 /** `eco rollback`: makes the scope what it was at an older revision, by a plan like any other. @returns the exit code */
 export async function rollback(
@@ -24,7 +24,11 @@ export async function rollback(
   const asked = serialText === null ? null : parseSerial(serialText, 'eco rollback')
   const scope = chooseScope(home, choice, ['eco rollback', ...(asked === null ? [] : [asked])].join(' '))
   const request = { scope, allowEmpty: options.allowEmpty === true }
-  const { plan, serial } = await callOrStart('rollbackPlan', { ...request, serial: asked }, { home })
+  const { plan, serial } = await callOrStart(
+    'rollbackPlan',
+    { ...request, serial: asked },
+    { home, onEvent: sayTakeOver },
+  )
   if (options.dryRun === true) {
     const flags = [
       ...(choice.project === null ? [] : ['--project', choice.project]),
@@ -41,7 +45,7 @@ export async function rollback(
   // Guards are for the daemon to say, with what to type.
   if (hasWork(plan) && plan.guards.length === 0 && options.yes !== true) await confirm(`Go back to revision ${serial}?`)
   const params = { ...request, serial, plan: plan.id, by: actor(), wait: options.wait }
-  const result = await followApply(plan, { quiet: json || !options.wait }, (onEvent) =>
+  const result = await followApply(plan, { json, wait: options.wait }, (onEvent) =>
     callOrStart('rollback', params, { home, onEvent }),
   )
   if (json) printResult(result)
