@@ -1,4 +1,4 @@
-/** What the small apps note about themselves, one file a process: tiny.cjs the moment it runs. */
+/** The moments that tiny.cjs notes, one file a process. */
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,15 +21,4 @@ export async function untilMarked(folder, count, started, { timeout = 120_000 } 
 
 export function clearMarks(folder) {
   for (const name of readdirSync(folder)) rmSync(join(folder, name))
-}
-
-/** The numbers that `count` processes have noted. */
-export async function readMarks(folder, count, { timeout = 20_000 } = {}) {
-  const deadline = performance.now() + timeout
-  for (;;) {
-    const texts = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
-    if (texts.length === count && texts.every(Boolean)) return texts.map(Number)
-    if (performance.now() > deadline) throw new Error(`${texts.length} of ${count} apps have noted something`)
-    await pause(25)
-  }
 }

@@ -5,7 +5,9 @@
 
 import { untilListening, zeroApp } from './bare-server.mjs'
 import { startLoad } from './load-control.mjs'
+import { findPython } from './python.mjs'
 
+const python = findPython()
 const PROJECT = 'zero'
 const SCOPE = ['--env', 'bench']
 
@@ -20,7 +22,7 @@ export const ZERO_APPS = {
   drains: { label: 'closes and drains', file: 'drains.cjs' },
   ready: { label: 'says ready', file: 'says-ready.cjs', says: true },
   slow: { label: 'starts in 300 ms', file: 'slow.cjs' },
-  python: { label: 'Python', file: 'server.py', python: true },
+  ...(python === null ? {} : { python: { label: 'Python', file: 'server.py', python: true } }),
 }
 
 /**
@@ -31,7 +33,7 @@ export const ZERO_APPS = {
 export function servedByEco(eco, scratch, { app, port, instances, env = {}, fields = {} }) {
   const file = (change) => {
     const spec = {
-      command: [app.python ? 'python3' : process.execPath, zeroApp(app.file)],
+      command: [app.python ? python : process.execPath, zeroApp(app.file)],
       instances,
       listen: `127.0.0.1:${port}`,
       ...(app.says ? { ready: 'signal' } : {}),
@@ -54,7 +56,7 @@ export function servedByEco(eco, scratch, { app, port, instances, env = {}, fiel
 
 export function servedByPm2(pm2, scratch, { app, port, instances, env = {}, settings = {} }) {
   const file = (change) => {
-    const cluster = app.python ? { interpreter: 'python3' } : { exec_mode: 'cluster' }
+    const cluster = app.python ? { interpreter: python } : { exec_mode: 'cluster' }
     const spec = {
       name: 'api',
       script: zeroApp(app.file),

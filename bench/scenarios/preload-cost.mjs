@@ -1,18 +1,19 @@
 /**
- * What eco's preload adds to a Node app: start-up, by Node's own clock from the start of the process until it listens (or
- * until its first line runs, for an app that never loads net), and memory. The same app runs in two ways under the same
- * daemon, with the preload and with NODE_OPTIONS taken away before Node starts; they are restarted in turn, and weighed
- * while both are there, since PSS depends on who shares the pages.
+ * What eco's preload adds to a Node app: start-up, from the spawn until it listens (or until its first line runs, for an
+ * app that never loads net), and memory. Start-up is that of copies which the bench spawns itself, in turn with and
+ * without what eco adds to the environment, so that no daemon and no probe comes into it. Memory is that of instances
+ * under eco, half of which lose NODE_OPTIONS before Node starts; all are there at once, since PSS depends on who shares
+ * the pages.
  */
 
 import { fileURLToPath } from 'node:url'
 import { setTimeout as pause } from 'node:timers/promises'
-import { clearMarks, readMarks } from '../lib/marks.mjs'
+import { copyOf } from '../lib/preloaded.mjs'
 import { memory, read } from '../lib/proc.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
 import { differences, median, row, skipped } from '../lib/stats.mjs'
 
-export const rounds = 10
+export const rounds = 25
 
 const PORT = 18_460
 const COPIES = 5
@@ -21,7 +22,7 @@ const TARGETS = { startUp: { atMost: 5 }, memory: { atMost: 1 } }
 
 export async function run({ scratch, eco, missing, rounds: wanted, quick }) {
   if (!eco) return [skipped('eco', missing.eco)]
-  const count = quick ? Math.min(wanted, 3) : wanted
+  const count = quick ? Math.min(wanted, 10) : wanted
   await eco.start()
   return [
     ...(await measure({ scratch, eco, count }, 'listens', 'preload-listening.cjs', {
@@ -39,40 +40,27 @@ export async function run({ scratch, eco, missing, rounds: wanted, quick }) {
 
 async function measure({ scratch, eco, count }, label, file, variants) {
   const program = fileURLToPath(new URL(`../apps/${file}`, import.meta.url))
-  const marks = scratch.makeFolder('marks')
-  const commands = {
-    with: [process.execPath, program],
-    without: ['env', '-u', 'NODE_OPTIONS', process.execPath, program],
-  }
+  const argv = [process.execPath, program]
+  const commands = { with: argv, without: ['env', '-u', 'NODE_OPTIONS', ...argv] }
   const apps = Object.fromEntries(
-    Object.entries(variants).map(([name, { env, ...fields }]) => [
-      name,
-      { command: commands[name], instances: COPIES, ...fields, env: { MARK_DIR: marks, ...env } },
-    ]),
+    Object.entries(variants).map(([name, fields]) => [name, { command: commands[name], instances: COPIES, ...fields }]),
   )
-  const ecosystem = scratch.write(
-    'preload.json',
-    JSON.stringify({ project: 'preload', apps, environments: { bench: {} } }),
+  await eco.apply(
+    scratch.write('preload.json', JSON.stringify({ project: 'preload', apps, environments: { bench: {} } })),
   )
-  await eco.apply(ecosystem)
   const pids = await pidsByApp(eco)
   if (!pids.with.every(hasPreload)) throw new Error(`the preload is not in an app that ${label}`)
-  if (pids.without.some(hasPreload)) throw new Error(`the preload is in an app that should do without`)
+  if (pids.without.some(hasPreload)) throw new Error('the preload is in an app that should do without')
   await pause(SETTLE_MS)
   const weights = Object.fromEntries(Object.entries(pids).map(([name, all]) => [name, all.map(memory)]))
-
-  const restarted = (name) => async () => {
-    clearMarks(marks)
-    await eco.cli('restart', name, '--env', 'bench', '--project', 'preload')
-    return median(await readMarks(marks, COPIES))
-  }
-  const startUp = await takeTurns(count, { with: restarted('with'), without: restarted('without') })
+  const { withPreload, without } = copyOf(pids.with[0], argv)
+  const startUp = await takeTurns(count, { withPreload, without })
   await eco.deleteAll('preload')
 
   const added = (what) => [median(weights.with.map((it) => it[what])) - median(weights.without.map((it) => it[what]))]
   return [
     row(`an app that ${label}: start-up without`, 'ms', startUp.without),
-    row('  added by the preload', 'ms', differences(startUp.with, startUp.without), TARGETS.startUp),
+    row('  added by the preload', 'ms', differences(startUp.withPreload, startUp.without), TARGETS.startUp),
     row(
       `an app that ${label}: PSS without`,
       'MB',

@@ -28,7 +28,7 @@ export async function run(bench) {
     : { operations: 5, requests: 100_000, drainMs: 3000 }
   await eco?.start()
   await pm2?.start()
-  const rows = []
+  const rows = ZERO_APPS.python ? [] : [skipped('an app in Python', 'there is no python3 here')]
   const times = { eco: [], pm2: [] }
   for (const it of plan) {
     say(`  ${labelOf(it)}`)
@@ -70,7 +70,7 @@ function quickCases() {
     { ...base, app: 'plain', operation: 'change' },
     { ...base, app: 'plain', load: 'connection per request' },
     { ...base, app: 'drains', load: 'connection per request', operation: 'change' },
-    { ...base, app: 'python', load: 'connection per request' },
+    ...(ZERO_APPS.python ? [{ ...base, app: 'python', load: 'connection per request' }] : []),
     { ...base, app: 'plain', load: '50 WebSockets' },
     { ...base, app: 'closes', load: '50 WebSockets' },
   ]

@@ -1,5 +1,8 @@
-/** A bad build: works for 3 s, then dies. */
+/** A bad build: works for a while, then dies. */
 require('./serve.cjs')()
-setTimeout(() => {
-  throw new Error('this build dies after 3 s')
-}, 3000)
+setTimeout(
+  () => {
+    throw new Error('this build dies after a while')
+  },
+  Number(process.env.DIES_AFTER_MS ?? 3000),
+)
