@@ -1,14 +1,16 @@
 /** What the daemon answers to each method of the protocol. */
 
 import { EcoError } from '../errors.ts'
-import { type ScopeId, scopeName } from '../model/ids.ts'
+import { scopeName } from '../model/ids.ts'
 import type { Plan } from '../model/plan.ts'
 import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
 import { renderListing } from './listing-text.ts'
 import type { Daemon } from './daemon.ts'
+import { answerApply, tellTakeOver } from './answer-apply.ts'
 import { appNames, listApp, listRun } from './listing.ts'
 import { resetInstances } from './reset.ts'
+import { planRollback, rollBack } from './rollback.ts'
 import { commandRollouts } from './rollout-commands.ts'
 import {
   type ApplyIntent,
@@ -17,7 +19,6 @@ import {
   type LogFile,
   PROTOCOL,
   type Selection,
-  type StreamEvent,
   type VerbParams,
 } from './protocol.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
@@ -42,8 +43,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
     plan: async ({ desired, intent }, emit) => {
       const keeper = daemon.keeper(desired.scope)
       await keeper.whenHealed()
-      const { underWay } = keeper
-      if (underWay !== null) emit(takesOver(keeper.scope, underWay))
+      tellTakeOver(keeper, emit)
       return keeper.preview(applyIntent(daemon, desired, intent), desired)
     },
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
@@ -52,20 +52,10 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         if (plan === null) emit({ type: 'plan', plan: planned })
       }
       const request = { intent: applyIntent(daemon, desired, intent), desired, expectedPlan: plan, by, onPlan }
-      const scope = scopeName(desired.scope)
-      const off = daemon.events.listen((event) => {
-        if (event.scope === scope) emit(event)
-      })
-      try {
-        const begun = await keeper.begin(request)
-        if (wait) return await begun.finished
-        begun.finished.catch((error: unknown) => console.error(error))
-        const { serial } = keeper.applied
-        return { plan: begun.plan, results: [], not_ready: [], discarded: [], problem: null, exit_code: 0, serial }
-      } finally {
-        off()
-      }
+      return answerApply(daemon, keeper, request, wait, emit)
     },
+    rollbackPlan: (params, emit) => planRollback(daemon, params, emit),
+    rollback: (params, emit) => rollBack(daemon, params, emit),
     verb: async (params, emit) => {
       const work = verbWork(daemon, params)
       // Refused as a whole, before anything is done to another scope.
@@ -127,11 +117,6 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       ),
     }),
   }
-}
-
-function takesOver(scope: ScopeId, what: string): StreamEvent {
-  const message = `A rollout is under way (${what}): an apply takes it over where it is.`
-  return { type: 'scope', event: 'rollout_taken_over', at: Date.now(), scope: scopeName(scope), message }
 }
 
 function listing(daemon: Daemon, version: string, selection: Selection): Listing {
@@ -239,6 +224,8 @@ function verbWork(daemon: Daemon, params: VerbParams): VerbWork[] {
       verb: params.verb,
       apps: targets.flatMap(({ app, slots }) => (Object.hasOwn(keeper.applied.apps, app) ? [{ app, slots }] : [])),
       instances: params.instances,
+      ...(params.delta === undefined ? {} : { delta: params.delta }),
+      ...(params.forMs === undefined ? {} : { forMs: params.forMs }),
       by: params.by,
       allowEmpty: true,
     },

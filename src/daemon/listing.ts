@@ -16,7 +16,7 @@ import {
   type Run,
   type RunOutcome,
 } from '../model/runs.ts'
-import { isoTime, type ListedApp, type ListedInstance, type ListedRun } from './protocol.ts'
+import { isoTime, type ListedApp, type ListedHold, type ListedInstance, type ListedRun } from './protocol.ts'
 import { rolloutText } from './rollout-commands.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 
@@ -45,7 +45,7 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     reason: (runs ? null : waiting?.reason) ?? rolloutReason(rollout) ?? reasonOf(spec, observed, history),
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
-    hold: hold && { verb: hold.verb, instances: hold.instances, by: hold.by, at: isoTime(hold.at) },
+    hold: hold && listHold(hold),
     listen: spec?.listen.map(listenText) ?? [],
     rollout: rollout === undefined ? null : rolloutText(rollout),
     schedule: spec?.schedule?.cron ?? null,
@@ -86,6 +86,10 @@ function listInstance(app: string, instance: ObservedInstance, monitor: Monitor)
     reason: instance.reason,
     notes: instance.notes,
   }
+}
+
+function listHold({ verb, instances, by, at, until }: Hold): ListedHold {
+  return { verb, instances, by, at: isoTime(at), until: until === undefined ? null : isoTime(until) }
 }
 
 function wantedCount(spec: AppSpec | undefined, hold: Hold | null): number {

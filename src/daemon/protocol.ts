@@ -47,12 +47,21 @@ export interface ApplyIntent {
   readonly takeOver: boolean
 }
 
+export interface RollbackParams {
+  readonly scope: ScopeId
+  readonly allowEmpty: boolean
+}
+
 export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'scale' | 'delete'
 
 export interface VerbParams extends Selection {
   readonly verb: Verb
-  /** For scale. */
+  /** For scale; null for the others, and with `delta`. */
   readonly instances: number | null
+  /** For scale: so many more or less than each app wants now. */
+  readonly delta?: number
+  /** For stop and scale: the hold ends by itself after this long. */
+  readonly forMs?: number
   readonly by: string
 }
 
@@ -95,6 +104,22 @@ export interface Methods {
       readonly plan: string | null
       readonly by: string
       /** false: return once the apply has begun. */
+      readonly wait: boolean
+    }
+    readonly result: ApplyResult
+  }
+  /** What going back to a revision would do; serial null: the newest one before the current one that differs from it. */
+  readonly rollbackPlan: {
+    readonly params: RollbackParams & { readonly serial: number | null }
+    readonly result: { readonly plan: Plan; readonly serial: number }
+  }
+  readonly rollback: {
+    readonly params: RollbackParams & {
+      readonly serial: number
+      /** The plan that was shown; refused when it would be another one now. */
+      readonly plan: string
+      readonly by: string
+      /** false: return once it has begun. */
       readonly wait: boolean
     }
     readonly result: ApplyResult
@@ -175,7 +200,7 @@ export interface ListedApp {
   readonly reason: string | null
   readonly revision: number
   readonly version: number
-  readonly hold: { readonly verb: string; readonly instances: number; readonly by: string; readonly at: string } | null
+  readonly hold: ListedHold | null
   readonly listen: readonly (number | string)[]
   /** Its rollout, while one is under way. */
   readonly rollout: RolloutText | null
@@ -184,6 +209,15 @@ export interface ListedApp {
   /** Of a job or cron app: the last run that started and ended; null: there was none. */
   readonly last_run: ListedRun | null
   readonly instances: readonly ListedInstance[]
+}
+
+export interface ListedHold {
+  readonly verb: string
+  readonly instances: number
+  readonly by: string
+  readonly at: string
+  /** When it ends by itself; null: never. */
+  readonly until: string | null
 }
 
 /** A run of a job or cron app; skipped and missed ones too, of which those in a row are one entry with a `count`. */

@@ -82,6 +82,8 @@ const METHODS: ReadonlySet<string> = new Set<MethodName>([
   'resume',
   'plan',
   'apply',
+  'rollbackPlan',
+  'rollback',
   'verb',
   'verbPlan',
   'ls',

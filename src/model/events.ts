@@ -40,6 +40,8 @@ export type ScopeEventName =
   | 'apply_started'
   | 'apply_ended'
   | 'steps_cancelled'
+  /** The time of a stop or scale by hand is over. */
+  | 'hold_ended'
   /** A newer apply goes on from where the rollouts under way had got to. */
   | 'rollout_taken_over'
   | 'problem'
@@ -105,6 +107,8 @@ export interface ScopeEvent {
   readonly event: ScopeEventName
   readonly at: EpochMs
   readonly scope: string
+  /** Left out: about the scope as a whole. */
+  readonly app?: string
   readonly message: string
   readonly data?: Readonly<Record<string, string | number | null>>
 }
@@ -145,7 +149,14 @@ export function storedEvent(event: EcoEvent, seq: number): StoredEvent {
       return { ...head, event: STEP_EVENTS[status], app, instance: null, message: stepSentence(event), data }
     }
     case 'scope':
-      return { ...head, event: event.event, app: null, instance: null, message: event.message, data: event.data ?? {} }
+      return {
+        ...head,
+        event: event.event,
+        app: event.app ?? null,
+        instance: null,
+        message: event.message,
+        data: event.data ?? {},
+      }
   }
 }
 

@@ -220,6 +220,7 @@ test('JSON keeps long values, names fields as the file does and hides secrets', 
         },
       ],
       "plan_id": "p-41-…",
+      "rollback_to": null,
       "steps": [
         {
           "action": "roll",
