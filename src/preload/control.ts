@@ -5,9 +5,9 @@ import type { Listen } from './listen.ts'
 /** Who asks. */
 export interface Asker {
   /** Sends a line in answer, while it is connected. */
-  tell(line: string): void
+  readonly tell: (line: string) => void
   /** Called when it is not any more. */
-  onEnd(then: () => void): void
+  readonly onEnd: (then: () => void) => void
 }
 
 /** What eco may ask of this process, by the first word of a line; the others are its arguments. */

@@ -85,7 +85,6 @@ export class Drain {
     this.#told = line
     for (const tell of this.#tellers) tell(line)
   }
-
 }
 
 /** Beside the app's own listeners only: without one, the signal ends the process. */

@@ -95,10 +95,7 @@ describe('a request under way is answered with Connection: close, and then nothi
   const unixPath = (): string => join(supervised.folder, 'drain.sock')
   const kinds: [string, () => Promise<{ child: Child; one: Client }>][] = [
     ['http', async () => ({ child: await up(create('http.createServer') + LISTEN), one: client() })],
-    [
-      'https',
-      async () => ({ child: await up(create('https.createServer', `${TLS}, `) + LISTEN), one: client(https) }),
-    ],
+    ['https', async () => ({ child: await up(create('https.createServer', `${TLS}, `) + LISTEN), one: client(https) })],
     [
       'http2 with TLS, asked by HTTP/1.1',
       async () => {
@@ -114,7 +111,10 @@ describe('a request under way is answered with Connection: close, and then nothi
         return { child: await up(code, { listen: [{ type: 'unix', path }] }), one: client(http, { socketPath: path }) }
       },
     ],
-    ['no listen in the file', async () => ({ child: await up(create('http.createServer') + LISTEN, { listen: [] }), one: client() })],
+    [
+      'no listen in the file',
+      async () => ({ child: await up(create('http.createServer') + LISTEN, { listen: [] }), one: client() }),
+    ],
     [
       'an ES module',
       async () => {
@@ -311,7 +311,11 @@ describe('what does not end by itself goes on', () => {
   const ECHO = `const server = require('net').createServer((s) => { s.write('hello'); s.pipe(s) });`
 
   test.each([
-    ['a WebSocket', create('http.createServer') + UPGRADE, 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'],
+    [
+      'a WebSocket',
+      create('http.createServer') + UPGRADE,
+      'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+    ],
     ['a stream of events', create('http.createServer'), 'GET /stream HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['plain TCP', ECHO, 'x'],
   ])('%s', async (_, code, first) => {
@@ -353,7 +357,11 @@ describe('the app', () => {
     const exit = ended(child)
     const at = Date.now()
     child.process.kill('SIGTERM')
-    expect([await child.line(), await child.line(), await child.line()]).toEqual([`true ${port}`, '0', 'closed undefined'])
+    expect([await child.line(), await child.line(), await child.line()]).toEqual([
+      `true ${port}`,
+      '0',
+      'closed undefined',
+    ])
     expect(await exit).toBe(0)
     expect(Date.now() - at).toBeLessThan(900) // it is not kept by what waited for the signal
   })

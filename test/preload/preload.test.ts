@@ -126,7 +126,10 @@ describe('a server adopts the declared socket', () => {
   test('behind npm start', async () => {
     const port = await freePort()
     writeFileSync(join(supervised.folder, 'app.js'), server(String(port)))
-    writeFileSync(join(supervised.folder, 'package.json'), '{"name":"app","version":"1.0.0","scripts":{"start":"node app.js"}}')
+    writeFileSync(
+      join(supervised.folder, 'package.json'),
+      '{"name":"app","version":"1.0.0","scripts":{"start":"node app.js"}}',
+    )
     const child = start(['npm', 'start', '--silent'], { listen: [tcp(port)], env: { HOME: supervised.folder } })
     expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD, at: { port } })
     expect(await get(`http://127.0.0.1:${port}`)).toBe('hello')

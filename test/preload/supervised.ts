@@ -26,9 +26,9 @@ export interface Supervision {
   readonly folder: string
   readonly preload: string
   /** Starts a command as the supervisor would: sockets from descriptor 20 on, the ready pipe at 19. */
-  start(command: readonly string[], setup?: Setup): Child
+  readonly start: (command: readonly string[], setup?: Setup) => Child
   /** Runs CommonJS. */
-  node(code: string, setup?: Setup): Child
+  readonly node: (code: string, setup?: Setup) => Child
 }
 
 /** To be called once in a file. */
