@@ -34,17 +34,12 @@ const clients = [
 for (const client of clients) client.start()
 
 const deadline = performance.now() + maxSeconds * 1000
+const enoughToStart = keepAlive || perRequest ? WARM_REQUESTS : 0
 const check = setInterval(() => {
   const now = performance.now()
   for (const client of clients) client.checkTime(now)
-  if (
-    !ready &&
-    tally.answered >= (keepAlive || perRequest ? WARM_REQUESTS : 0) &&
-    tally.websockets.open >= webSockets
-  ) {
-    ready = true
-    process.send({ ready })
-  }
+  const warm = tally.answered >= enoughToStart && tally.websockets.open >= webSockets
+  if (!ready && warm) tellReady()
   if (now > deadline) void finish(`${maxSeconds} s were over`)
   else if (tally.requests >= target) void finish('done')
 }, CHECK_MS)
@@ -56,6 +51,11 @@ process.on('message', (order) => {
 })
 process.on('disconnect', () => process.exit())
 
+function tellReady() {
+  ready = true
+  process.send({ ready })
+}
+
 function onRequest() {
   if (tally.requests >= maxRequests && !stopping) void finish(`${maxRequests} requests were made`)
 }
@@ -63,6 +63,8 @@ function onRequest() {
 async function finish(ended) {
   if (stopping) return
   stopping = true
+  // A bound so low that it was reached first.
+  if (!ready && tally.answered > 0) tellReady()
   const { websockets } = tally
   const stillOpen = websockets.open
   await Promise.all(clients.map((client) => client.stop()))

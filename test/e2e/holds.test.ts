@@ -23,7 +23,7 @@ async function events(rig: Rig, ...args: string[]): Promise<StoredEvent[]> {
 
 async function endedHolds(rig: Rig): Promise<(string | null)[]> {
   const ended = (await events(rig)).filter(({ event }) => event === 'hold_ended')
-  return ended.map(({ app }) => app).toSorted()
+  return ended.map(({ app }) => app).toSorted((a, b) => String(a).localeCompare(String(b)))
 }
 
 async function heldUntil(rig: Rig, app: string): Promise<number> {

@@ -110,6 +110,18 @@ test('the check of the operator judges the first new instance, and only that', a
   expect(readFileSync(join(rig.dir, 'judged'), 'utf8')).toBe('0 2\n0 2\n')
 })
 
+test.each([
+  ['more', 2, 4],
+  ['fewer', 4, 1],
+])('a change that wants %s instances too rolls and scales at once', async (_, from, to) => {
+  await using rig = await createRig()
+  const before = await applied(rig, { version: 1, instances: from })
+  open(rig, 2)
+  expect(await rig.apply(workers(rig, { version: 2, instances: to }))).toMatchObject({ code: 0 })
+  expect(await shown(rig)).toBe(Array.from({ length: to }, () => '2*').join(','))
+  expect((await rig.pids('worker')).filter((pid) => before.includes(pid))).toEqual([])
+})
+
 test('a rollout that makes no progress within its deadline is rolled back', async () => {
   await using rig = await createRig()
   const before = await applied(rig)

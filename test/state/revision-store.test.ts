@@ -96,7 +96,7 @@ describe('older revisions', () => {
     expect(store.load().serial).toBe(KEPT_REVISIONS + 3)
     // One that cannot be written costs none of them.
     mkdirSync(join(scopeDir(), 'revisions', '000104.json'))
-    expect(() => store.save(revision(104))).toThrow()
+    expect(() => store.save(revision(104))).toThrow('EISDIR')
     rmdirSync(join(scopeDir(), 'revisions', '000104.json'))
     expect(store.serials().at(0)).toBe(4)
   })

@@ -66,11 +66,11 @@ export class RolloutRun {
     this.#original = [...new Set(group.runners.map(({ id }) => id.slot))]
     const replaced = new Set(slots)
     for (const runner of group.runners) {
-      const isUp = runner.instance.wanted === 'up'
-      if (survivors?.includes(runner) || (isUp && !replaced.has(runner.id.slot)))
-        this.#fresh.set(runner, { state: 'kept' })
+      const { slot } = runner.id
+      if (slot >= wanted || runner.instance.wanted === 'down') continue
+      if (survivors?.includes(runner) || !replaced.has(slot)) this.#fresh.set(runner, { state: 'kept' })
       // Left by a rollout to the same version that did not get to its end.
-      else if (isUp && request.goesOn && runner.version === after.version) this.#take(runner)
+      else if (request.goesOn && runner.version === after.version) this.#take(runner)
     }
   }
 
