@@ -127,17 +127,15 @@ test('a revision that does not start any more is rolled back itself, and leaves 
 
 test('holds end with it, and it says so', async () => {
   await using rig = await createRig()
-  const others = { more: sleeper, other: sleeper }
-  await rig.apply({ apps: { api: talker('1'), ...others } })
-  await rig.apply({ apps: { api: talker('2'), ...others } })
+  await rig.apply({ apps: { api: talker('1'), other: sleeper } })
+  await rig.apply({ apps: { api: talker('2'), other: sleeper } })
   await rig.eco(['stop', 'other'])
-  await rig.eco(['scale', 'more', '3'])
+  await rig.eco(['scale', 'api', '3'])
   const result = await rig.eco(['rollback', '--yes'])
   expect(result).toMatchObject({ code: 0 })
   expect(result.stdout).toMatch(/\* other +held .*-> ends with this plan/)
   expect((await rig.ls()).map(({ app, ready, hold }) => [app, ready, hold])).toEqual([
     ['api', 1, null],
-    ['more', 1, null],
     ['other', 1, null],
   ])
 })

@@ -237,8 +237,10 @@ export class LocalEngine implements Engine {
   /** Once the signal comes, what is not ready yet is stopped, which ends the wait for it. */
   async #cancellable(order: StepOrder, group: AppGroup, progress: Progress, signal: AbortSignal): Promise<StepOutcome> {
     const stop = (): void => {
-      if (order.step.action === 'roll') return // it knows itself what to take back
-      for (const runner of group.runners) if (!runner.observe().ready) runner.stop()
+      const { action } = order.step
+      if (action === 'roll') return // it knows itself what to take back
+      // A run is waited for until it ends, and never ready before.
+      for (const runner of group.runners) if (action === 'run' || !runner.observe().ready) runner.stop()
     }
     signal.addEventListener('abort', stop)
     const outcome = await this.#act(order, group, progress, signal)
