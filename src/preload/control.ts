@@ -58,6 +58,6 @@ export function openControl(folder: string, listen: Listen, commands: Commands):
 /** A worker thread runs this too, and has servers of its own. */
 function ownName(): string {
   // Told by what a worker may not do: loading worker_threads costs every app 1 to 2 MB.
-  if (!('disabled' in process.chdir)) return String(process.pid)
+  if (!Object.hasOwn(Reflect.get(process, 'chdir') as object, 'disabled')) return String(process.pid)
   return `${process.pid}.${(require('node:worker_threads') as typeof import('node:worker_threads')).threadId}`
 }

@@ -287,11 +287,11 @@ describe('an instance that is kept closed', () => {
     runner.start()
     await eventually(() => runner.observe().ready)
     expect(runner.canarySocket).toMatch(/\/0$/)
-    await expect(ask(port)).rejects.toThrow()
+    await expect(ask(port)).rejects.toThrow('fetch failed')
     const pid = runner.process?.pid ?? 0
     process.kill(pid, 'SIGKILL')
     await eventually(() => runner.process?.pid !== pid && runner.observe().ready)
-    await expect(ask(port)).rejects.toThrow()
+    await expect(ask(port)).rejects.toThrow('fetch failed')
     await runner.open()
     expect(await ask(port)).toBe('hello')
     const second = runner.process?.pid ?? 0
