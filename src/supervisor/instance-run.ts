@@ -4,7 +4,6 @@ import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
 import { concealSecrets } from './conceal-secrets.ts'
-import { drainInstance, type InstanceDrain, openInstance } from './control-sockets.ts'
 import {
   commandEnvironment,
   hasPrivateFolder,
@@ -19,6 +18,7 @@ import {
 import type { Group, Nest } from './group.ts'
 import { InstanceLimits } from './instance-limits.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
+import { InstanceTraffic } from './instance-traffic.ts'
 import { launchBeside } from './launch.ts'
 import { leftBehind } from './left-behind.ts'
 import { watchLife } from './life-watch.ts'
@@ -27,7 +27,6 @@ import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
 import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
-import { MESSAGE_SIGNAL } from './stop-message.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
 
 /** The instance that a run belongs to. */
@@ -68,13 +67,15 @@ export class InstanceRun {
   #probeNote: string | null = null
   #launchNotes: readonly string[] = []
   #isOpening = false
-  #drain: InstanceDrain | null = null
-  /** While it drains, and if it tells. */
-  #connectionsLeft: number | null = null
+  readonly #traffic: InstanceTraffic
 
   constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets) {
     this.#owner = owner
     this.incarnation = incarnation
+    this.#traffic = new InstanceTraffic({
+      drained: () => owner.feed({ type: 'drained', incarnation }),
+      noted: (notes) => owner.noted(notes),
+    })
     const { scope, app, slot } = owner.id
     const { out, err } = owner.host.logPaths(scope, app, slot)
     this.logOffsets = logOffsets ?? [out, err].map((path) => ({ path, offset: sizeOf(path) }))
@@ -92,9 +93,9 @@ export class InstanceRun {
     return this.#privateFolder
   }
 
-  /** Of the latest drain. */
+  /** Open ones, as its drain told; null: it did not. */
   get connectionsLeft(): number | null {
-    return this.#connectionsLeft
+    return this.#traffic.connectionsLeft
   }
 
   get waitingFor(): string | null {
@@ -212,28 +213,13 @@ export class InstanceRun {
   }
 
   /** Lets it accept on the addresses that it shares. @returns what keeps it from that; null: nothing */
-  async open(): Promise<string | null> {
-    if (this.#privateFolder === null) return null
-    const { notes, failure } = await openInstance(this.#privateFolder)
-    if (notes.length > 0) this.#owner.noted(notes)
-    return failure
+  open(): Promise<string | null> {
+    return this.#traffic.open(this.#privateFolder)
   }
 
   /** It takes nothing new, and finishes what it has begun; feeds `drained`. */
   drain(): void {
-    const { incarnation } = this
-    const { feed, spec } = this.#owner
-    if (this.#privateFolder === null) return queueMicrotask(() => feed({ type: 'drained', incarnation }))
-    this.#connectionsLeft = null
-    this.#drain = drainInstance(this.#privateFolder, [spec.stop.signal, MESSAGE_SIGNAL], {
-      left: (connections) => {
-        this.#connectionsLeft = connections
-      },
-      drained: (silent) => {
-        if (silent) this.#owner.noted(['it did not answer when it was to drain'])
-        feed({ type: 'drained', incarnation })
-      },
-    })
+    this.#traffic.drain(this.#privateFolder, this.#owner.spec.stop.signal)
   }
 
   watchLife(pid: number): void {
@@ -259,7 +245,7 @@ export class InstanceRun {
     const { name } = instance.phase
     if (name !== 'starting') this.#stopReadyWatch()
     if (name !== 'running') this.#stopLifeWatch()
-    if (name !== 'stopping' || instance.phase.step !== 'drain') this.#endDrain()
+    if (name !== 'stopping' || instance.phase.step !== 'drain') this.#traffic.endDrain()
     if (pidOf(instance) === null && name !== 'starting') {
       this.#closeNotifySocket()
       this.#removePrivateFolder()
@@ -267,16 +253,9 @@ export class InstanceRun {
     this.#keepLimits(pidOf(instance))
   }
 
-  /** What it is asked by next ends it. */
-  #endDrain(): void {
-    this.#drain?.release()
-    this.#drain?.close()
-    this.#drain = null
-  }
-
   /** Ends its watches; the processes are left alone. */
   close(): void {
-    this.#drain?.close()
+    this.#traffic.close()
     this.#stopReadyWatch()
     this.#stopLifeWatch()
     this.#limits?.close()

@@ -170,7 +170,10 @@ export class InstanceRunner {
   /** From now on it accepts when it is ready; at once if it is so now. */
   async open(): Promise<void> {
     this.#isKeptClosed = false
-    if (this.#instance.phase.name === 'running') await this.#run?.open()
+    const { phase } = this.#instance
+    const isReady = phase.name === 'running' || (phase.name === 'starting' && phase.step === 'post_start')
+    const failure = isReady ? await this.#run?.open() : null
+    if (failure) this.noted([failure])
   }
 
   get isKeptClosed(): boolean {
