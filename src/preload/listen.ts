@@ -17,15 +17,16 @@ export type Route = (call: ListenCall, listen: Listen) => boolean
 /**
  * Every server ends in net.Server.prototype.listen: those of http, https, http2, express, fastify, koa and next too.
  *
- * @param noticed called before anything else with every server that is about to listen
+ * @param noticed called before anything else with every call
  */
-export function routeListen(noticed: (server: AnyServer, listen: Listen) => void, routes: readonly Route[]): void {
+export function routeListen(noticed: (call: ListenCall, listen: Listen) => void, routes: readonly Route[]): void {
   const prototype = net.Server.prototype as unknown as { listen: Listen }
   const listen = prototype.listen
   prototype.listen = function (this: unknown, ...args: unknown[]) {
     const server = this as AnyServer
-    noticed(server, listen)
     const [options, callback] = internals._normalizeArgs(args)
-    return routes.some((route) => route({ server, options, callback }, listen)) ? this : listen.apply(this, args)
+    const call = { server, options, callback }
+    noticed(call, listen)
+    return routes.some((route) => route(call, listen)) ? this : listen.apply(this, args)
   }
 }

@@ -10,7 +10,7 @@ import { type Adopt, adoptAtOnce, adoption } from './adopt.ts'
 import { type Commands, openControl } from './control.ts'
 import { Drain } from './drain.ts'
 import { Hold } from './hold.ts'
-import { type Listen, routeListen } from './listen.ts'
+import { type Listen, type ListenCall, routeListen } from './listen.ts'
 import { forwardReady } from './ready-signal.ts'
 import { Servers } from './servers.ts'
 import { listenForStop } from './stop-message.ts'
@@ -55,10 +55,20 @@ function serve(declared: string | undefined, folder: string | undefined, holds: 
   const adopting = adoption(declared, folder, adopt)
   if (adopting === null && !folder) return
   routeListen(
-    (server, listen) => {
+    (call, listen) => {
+      if (isOwnPipe(call, declared)) return
       noticed(listen)
-      if (control) servers.notice(server)
+      if (control) servers.notice(call.server)
     },
     adopting === null ? [] : [adopting],
   )
+}
+
+/**
+ * How processes of an app speak with each other (tsx with the program it runs, say): no client waits there, and as long as
+ * both live it stays open.
+ */
+function isOwnPipe({ server, options: { path } }: ListenCall, declared = ''): boolean {
+  if (typeof path !== 'string' || 'closeIdleConnections' in server || 'updateSettings' in server) return false
+  return !declared.split(';').some((entry) => entry.endsWith(`=unix:${path}`))
 }

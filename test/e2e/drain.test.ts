@@ -88,6 +88,32 @@ test('eco stop: a request under way is answered, the state is draining, and no f
   agent.destroy()
 })
 
+test.each(['stop', 'delete'])('eco %s closes the port at once, while the last instance still drains', async (verb) => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const stop = { drain: '3s', timeout: '5s' }
+  expect(await rig.apply({ apps: { app: app(rig, port, { stop }) } })).toMatchObject({ code: 0 })
+  const socket = await upgrade(port)
+  const stopping = rig.eco([verb, 'app', ...(verb === 'delete' ? ['--yes'] : [])])
+  await eventually(async () => expect(await rig.app('app')).toMatchObject({ state: 'draining' }))
+  await eventually(() => expect(get(port)).rejects.toThrow('ECONNREFUSED'))
+  expect(await rig.app('app')).toMatchObject({ state: 'draining' })
+  expect(await stopping).toMatchObject({ code: 0 })
+  socket.destroy()
+})
+
+test('the pipe by which processes of an app speak with each other is no client that is waited for', async () => {
+  await using rig = await createRig()
+  const code = `
+    const net = require('net')
+    net.createServer(() => {}).listen('own.pipe', () => net.connect('own.pipe'))
+    ${SERVER}`
+  const port = await freePort()
+  expect(await rig.apply({ apps: { app: app(rig, port, {}, code) } })).toMatchObject({ code: 0 })
+  expect(await rig.eco(['stop', 'app'])).toMatchObject({ code: 0 })
+  expect((await rig.eco(['events', 'app'])).stdout).not.toContain('drain')
+})
+
 test('the handler of the app runs after the drain as without eco, and its close calls back', async () => {
   await using rig = await createRig()
   const port = await freePort()

@@ -265,6 +265,8 @@ export class LocalEngine implements Engine {
       case 'stop':
         this.#dependencies.forget(scope, step.app)
         this.#runs.unschedule(group) // of a cron app: no runs while it is held
+        // Who connects while the last ones drain is refused at once, instead of waiting for nobody.
+        if (step.to === 0) this.#socketsOfPlan.release(group.owner)
         await stopSlots(group, step.slots)
         return DONE
       case 'remove':
@@ -333,8 +335,8 @@ export class LocalEngine implements Engine {
   async #remove(group: AppGroup): Promise<void> {
     this.#dependencies.forget(group.scope, group.app)
     this.#runs.unschedule(group)
-    await Promise.all(group.runners.map((runner) => retire(group, runner)))
     this.#socketsOfPlan.release(group.owner)
+    await Promise.all(group.runners.map((runner) => retire(group, runner)))
     this.#runs.forget(group)
     this.#groups.forget(group)
   }
