@@ -68,7 +68,7 @@ export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Re
   if (needsPreload(spec)) env['NODE_OPTIONS'] = withPreload(env['NODE_OPTIONS'], context.preload)
   if (usesSystemdProtocol(spec)) {
     env['LISTEN_FDS'] = String(spec.listen.length)
-    env['LISTEN_FDNAMES'] = spec.listen.map((_, i) => `listen${i}`).join(':')
+    env['LISTEN_FDNAMES'] = spec.listen.map(({ name }, i) => name ?? `listen${i}`).join(':')
   }
   return env
 }

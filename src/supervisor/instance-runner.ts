@@ -293,6 +293,13 @@ export class InstanceRunner {
   }
 
   #spawn(incarnation: number): void {
+    const { scope, app } = this.id
+    const sockets = this.host.prepareSockets(scope, app, this.spec)
+    if (sockets === null) this.#queueSpawn(incarnation)
+    else void sockets.then(() => this.#queueSpawn(incarnation))
+  }
+
+  #queueSpawn(incarnation: number): void {
     this.host.spawns.add(() => {
       const { phase } = this.#instance
       const isAwaited = phase.name === 'starting' && phase.step === 'spawn'

@@ -21,6 +21,8 @@ export interface RunnerHost {
   readonly probeSockets: ProbeSockets
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
+  /** Binds the app's sockets and makes them fit to be handed over. @returns null: nothing to wait for; never fails */
+  prepareSockets(scope: ScopeId, app: string, spec: AppSpec): Promise<unknown> | null
   /** The descriptors of the app's sockets, in the order of spec.listen. */
   listenFds(scope: ScopeId, app: string, spec: AppSpec): readonly number[]
   revision(scope: ScopeId): number

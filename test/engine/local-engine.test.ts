@@ -62,6 +62,7 @@ beforeEach(() => {
       probeSockets: new ProbeSockets(root),
       openSecret: (sealed) => sealed,
       logPaths: (_, app, slot) => ({ out: join(root, `${app}-${slot}.out`), err: join(root, `${app}-${slot}.err`) }),
+      prepareSockets: () => null,
       listenFds: (_, app, { listen }) => listen.map((it) => sockets.acquire(it, `shop/default/${app}`)),
       revision: () => 1,
       record: (_scope, _app, instance, message) => records.push(`${instance} ${message}`),

@@ -21,6 +21,7 @@ export class SocketsOfPlan {
    */
   acquire(scope: ScopeId, change: PlannedChange): void {
     const acquired: string[] = []
+    const before: { readonly listen: Listen; readonly owner: string }[] = []
     const handedOver: { readonly listen: Listen; readonly from: string }[] = []
     try {
       for (const step of change.plan.steps) {
@@ -35,19 +36,27 @@ export class SocketsOfPlan {
             this.#sockets.handOver(listen, owner)
             handedOver.push({ listen, from })
           }
+          const inForce = this.#sockets.inForce(listen)
+          if (inForce) before.push({ listen: inForce, owner })
           this.#sockets.acquire(listen, owner)
         }
       }
     } catch (error) {
       for (const { listen, from } of handedOver) this.#sockets.handOver(listen, from)
+      for (const { listen, owner } of before) this.#sockets.restore(listen, owner)
       for (const owner of acquired) this.keep(owner, [])
       throw error
     }
   }
 
-  /** Gives back every socket of an app but these, and those its instances use. */
+  /** Gives back every socket of an app but these and those its instances use; they are as declared here from now on. */
   keep(owner: string, listens: readonly Listen[]): void {
-    this.#sockets.release(owner, [...listens, ...this.#inUse(owner)])
+    const kept = new Map<string, Listen>()
+    for (const listen of [...listens, ...this.#inUse(owner)]) {
+      if (!kept.has(listenKey(listen))) kept.set(listenKey(listen), listen)
+    }
+    for (const listen of kept.values()) this.#sockets.restore(listen, owner)
+    this.#sockets.release(owner, [...kept.values()])
   }
 
   /** Gives back all of an app's sockets. */
