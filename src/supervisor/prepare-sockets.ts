@@ -16,5 +16,7 @@ export function prepareSockets(group: AppGroup, spec: AppSpec, sockets: SocketRe
     return null
   }
   const hasSiblings = group.runners.some(({ process }) => process !== null)
-  return sockets.readyForSystemd(spec.listen, hasSiblings)
+  // nginx takes them by this variable, as from an nginx before it: it relies on calls that do not block.
+  const blocks = !Object.hasOwn(spec.env, 'NGINX')
+  return sockets.readyForSystemd(spec.listen, { hasSiblings, blocks })
 }

@@ -23,6 +23,13 @@ interface Bound {
   listening: Promise<void> | null
 }
 
+export interface SystemdSockets {
+  /** Other processes of the app run. */
+  readonly hasSiblings: boolean
+  /** Its program relies on calls that block, as those of systemd do by default. */
+  readonly blocks: boolean
+}
+
 /** `tcp:*:3000`, `tcp:127.0.0.1:3000`, `unix:/run/api.sock`: the key by which an instance finds its descriptor. */
 export function listenKey(listen: Listen): string {
   return listen.type === 'tcp' ? `tcp:${listen.host ?? '*'}:${listen.port}` : `unix:${listen.path}`
@@ -85,28 +92,27 @@ export class SocketRegister {
    * That mode is one for all who hold the socket: an event loop would hang in accept(2). So where others of the app run,
    * it stays as they have it.
    *
-   * @param hasSiblings other processes of the app run
    * @returns null: done already
    */
-  readyForSystemd(listens: readonly Listen[], hasSiblings: boolean): Promise<unknown> | null {
+  readyForSystemd(listens: readonly Listen[], wanted: SystemdSockets): Promise<unknown> | null {
     const pending: Promise<void>[] = []
     for (const listen of listens) {
       const bound = this.#bound.get(listenKey(listen))
       if (!bound) continue
-      if (bound.listening === null && !(bound.isGiven && hasSiblings)) this.#listenAhead(bound)
+      if (bound.listening === null && !(bound.isGiven && wanted.hasSiblings)) this.#listenAhead(bound, wanted)
       if (bound.listening !== null) pending.push(bound.listening)
     }
     return pending.length === 0 ? null : Promise.all(pending)
   }
 
-  #listenAhead(bound: Bound): void {
+  #listenAhead(bound: Bound, { blocks }: SystemdSockets): void {
     const { handle, listen } = bound
     const backlog = listen.backlog ?? USUAL_BACKLOG
-    if (bound.backlog === backlog) return void handle.setBlocking(true)
+    if (bound.backlog === backlog) return void handle.setBlocking(blocks)
     bound.listening = listenAhead(handle.fd, backlog).then(() => {
       bound.listening = null
       bound.backlog = backlog
-      if (this.#bound.get(listenKey(listen)) === bound) handle.setBlocking(true)
+      if (this.#bound.get(listenKey(listen)) === bound) handle.setBlocking(blocks)
     })
   }
 

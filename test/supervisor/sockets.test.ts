@@ -30,7 +30,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-const tcp = (port: number, host: string | null = null): Listen => ({ type: 'tcp', host, port })
+const tcp = (port: number, host: string | null = null): Extract<Listen, { type: 'tcp' }> => ({
+  type: 'tcp',
+  host,
+  port,
+})
 
 /** Serves one greeting on an inherited descriptor, as an instance does. */
 async function serveOn(fd: number): Promise<void> {
@@ -252,6 +256,7 @@ describe('unix sockets', () => {
 })
 
 describe("as systemd's protocol wants them", () => {
+  const ALONE = { hasSiblings: false, blocks: true }
   /** Accepts once, without listen(2), as programs for systemd do. */
   const ACCEPT_ONCE = `
 import os, socket
@@ -261,11 +266,12 @@ connection, _ = server.accept()
 connection.sendall(b'hello')`
 
   test.each(['tcp', 'unix'])('%s sockets listen before anybody accepts: connections wait', async (type) => {
-    const listen: Listen = type === 'tcp' ? tcp(await freePort()) : { type, path: join(folder, 'api.sock') }
+    const path = join(folder, 'api.sock')
+    const listen: Listen = type === 'tcp' ? tcp(await freePort()) : { type: 'unix', path }
     const target = listen.type === 'tcp' ? { port: listen.port } : { path: listen.path }
     const fd = register.acquire(listen, API)
     await expect(greeting(target)).rejects.toThrow('ECONNREFUSED')
-    await register.readyForSystemd([listen], false)
+    await register.readyForSystemd([listen], ALONE)
     const early = greeting(target)
     await serveOn(fd)
     expect(await early).toBe('hello')
@@ -274,7 +280,7 @@ connection.sendall(b'hello')`
   test.skipIf(!HAS_PYTHON)('a program that only accepts serves what has waited', async () => {
     const listen = tcp(await freePort())
     const fd = register.acquire(listen, API)
-    await register.readyForSystemd([listen], false)
+    await register.readyForSystemd([listen], ALONE)
     const early = greeting({ port: listen.port })
     startChild(['python3', '-c', ACCEPT_ONCE], { stdio: ['ignore', 'pipe', 'inherit', fd] })
     expect(await early).toBe('hello')
@@ -293,7 +299,7 @@ connection.sendall(b'hello')`
     })()
     for (let backlog = 100; backlog < 110 || asked < 100; backlog++) {
       register.acquire({ ...listen, backlog }, API)
-      await register.readyForSystemd([{ ...listen, backlog }], false)
+      await register.readyForSystemd([{ ...listen, backlog }], ALONE)
     }
     isOver = true
     await asking
@@ -302,26 +308,28 @@ connection.sendall(b'hello')`
   test('the backlog is the declared one', async () => {
     const listen: Listen = { ...tcp(await freePort()), backlog: 7 }
     register.acquire(listen, API)
-    await register.readyForSystemd([listen], false)
+    await register.readyForSystemd([listen], ALONE)
     expect(backlogOf(listen)).toBe('7')
     const other: Listen = { ...listen, backlog: 9 }
     register.acquire(other, API)
-    await register.readyForSystemd([other], false)
+    await register.readyForSystemd([other], ALONE)
     expect(backlogOf(listen)).toBe('9')
   })
 
   test.skipIf(!HAS_PYTHON)('calls on them block, unless others of the app have them as they need them', async () => {
     const listen = tcp(await freePort())
     const fd = register.give(listen, API)
-    await register.readyForSystemd([listen], false)
+    await register.readyForSystemd([listen], ALONE)
     const modeSeen = (): Promise<string> =>
       startChild(['python3', '-c', ACCEPT_ONCE], { stdio: ['ignore', 'pipe', 'inherit', fd] }).line()
     expect(await modeSeen()).toBe('blocking')
     await serveOn(fd) // Node makes it non-blocking
-    expect(register.readyForSystemd([listen], true)).toBe(null)
+    expect(register.readyForSystemd([listen], { hasSiblings: true, blocks: true })).toBe(null)
     expect(await modeSeen()).toBe('not blocking')
-    expect(register.readyForSystemd([listen], false)).toBe(null)
+    expect(register.readyForSystemd([listen], ALONE)).toBe(null)
     expect(await modeSeen()).toBe('blocking')
+    expect(register.readyForSystemd([listen], { hasSiblings: false, blocks: false })).toBe(null)
+    expect(await modeSeen()).toBe('not blocking')
   })
 })
 
