@@ -1,7 +1,8 @@
 import type { LocalEngine } from '../engine/local/local-engine.ts'
+import { whenStopped } from '../engine/local/await.ts'
 import { describeExit, type Exit } from '../model/observed.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
-import type { Group } from '../supervisor/group.ts'
+import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
 import type { SocketRegister } from '../supervisor/sockets.ts'
@@ -30,6 +31,7 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
   const problems: string[] = []
   const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason})`))
   const known = new Set<string>()
+  const leaving: InstanceRunner[] = []
   for (const record of records) {
     const { process, nest } = record
     if (process !== null && !trees.ofAdopted(process, nest).isLeft(pass)) {
@@ -39,8 +41,10 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
       continue
     }
     if (nest !== null) known.add(nest.run)
-    adopt(record, engine)?.endOutsiders(pass)
+    const runner = adopt(record, engine)
+    runner.group?.endOutsiders(pass)
     if (process === null) continue
+    if (record.isLeaving) leaving.push(runner)
     for (const problem of takeSocketsBack(record, engine, sockets)) problems.push(problem)
   }
   for (const stray of findStrays(keeper, trees, pass, known)) {
@@ -48,19 +52,30 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
     const applied = Object.hasOwn(keeper.applied.apps, stray.app) ? keeper.applied.apps[stray.app] : undefined
     if (applied) problems.push(...takeSocketsBack({ ...stray, spec: applied.spec }, engine, sockets))
   }
+  for (const runner of leaving) finishStop(runner, keeper, engine)
   return problems
 }
 
-/** @returns its processes, if it has any */
-function adopt(record: RuntimeRecord, engine: LocalEngine): Group | null {
+/** It accepts nothing any more, and only a new process will: the stop that an earlier daemon began goes on. */
+function finishStop(runner: InstanceRunner, keeper: ScopeKeeper, engine: LocalEngine): void {
+  const { scope, app, slot } = runner.id
+  const group = engine.group(scope, app)
+  runner.stop()
+  if (group.inSlot(slot) !== runner) {
+    // It has a successor.
+    void whenStopped(runner).then(() => group.runners.includes(runner) && group.drop(runner))
+  } else if (keeper.isWanted(app)) runner.start()
+}
+
+function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
   const group = engine.group(record.scope, record.app)
   const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
-  const { restarts, lastExit, incarnation, isReady, unready = null, logOffsets, nest } = record
+  const { restarts, lastExit, incarnation, isReady, isLeaving = false, unready = null, logOffsets, nest } = record
   if (record.process !== null) {
     const startedAt = record.startedAt ?? Date.now()
     // A ready signal went to a pipe or a socket that ended with the daemon before: whether it came cannot be known any more.
     const { type } = record.spec.ready.check
-    const counts = isReady || type === 'signal' || type === 'notify'
+    const counts = isReady || isLeaving || type === 'signal' || type === 'notify'
     runner.adopt(record.process, {
       restarts,
       lastExit,
@@ -73,7 +88,7 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): Group | null {
     })
     if (record.spec.kind !== 'service') engine.adoptRun(runner)
   } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
-  return runner.group
+  return runner
 }
 
 /** Whether a job that ended while no daemon watched has done its work is not known: it counts as failed until it runs again. */

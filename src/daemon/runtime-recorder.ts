@@ -108,8 +108,8 @@ export class RuntimeRecorder {
 
 /** Changes with whatever the next daemon needs. */
 function keyOf(runner: InstanceRunner): string {
-  const { isReady, version, restarts, phase, process, unready } = recordOf(runner)
-  return [phase, process?.pid, isReady, version, restarts, unready !== undefined].join(':')
+  const { isReady, version, restarts, phase, process, unready, isLeaving } = recordOf(runner)
+  return [phase, process?.pid, isReady, version, restarts, unready !== undefined, isLeaving].join(':')
 }
 
 function recordOf(runner: InstanceRunner): RuntimeRecord {
@@ -128,6 +128,7 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     reason: cutShort ? `${phase.reason}; the daemon ended before its next attempt` : reasonOf(phase),
     startedAt: 'since' in phase ? toWall(phase.since) : null,
     isReady: phase.name === 'running',
+    ...(isLeaving(phase) ? { isLeaving: true } : {}),
     ...(phase.name === 'running' && phase.unready !== null ? { unready: phase.unready } : {}),
     logOffsets: runner.logOffsets,
     incarnation: instance.incarnation,
@@ -137,6 +138,11 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
 }
 
 const ENDED: ReadonlySet<Phase['name']> = new Set(['stopped', 'exited', 'failed'])
+
+/** Once it has been asked to end, it ends by itself. */
+function isLeaving(phase: Phase): boolean {
+  return phase.name === 'stopping' && (phase.step === 'pre_stop' || phase.step === 'drain')
+}
 
 function reasonOf(phase: Phase): string {
   return phase.name === 'failed' ? phase.reason : ''

@@ -27,6 +27,8 @@ export interface RuntimeRecord {
   readonly startedAt: EpochMs | null
   /** Its start has succeeded. */
   readonly isReady: boolean
+  /** It drains, or the hook before that runs: it serves nobody new, and is to be ended all the same. */
+  readonly isLeaving?: true
   /** Why it is not ready although it has started; absent: it is. */
   readonly unready?: string
   /** Sizes of its log files when the run began. */

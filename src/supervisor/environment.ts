@@ -5,6 +5,7 @@ import { forSlot } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { loginVariables } from './launch.ts'
+import { listenServing } from './probes/private-path.ts'
 import { listenKey } from './sockets.ts'
 
 /** Descriptors for listening sockets start here: below 17 Node wrappers (npm, tsx) close or overwrite them. */
@@ -63,6 +64,7 @@ export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Re
   if (spec.listen.length > 0) {
     env['ECO_LISTEN'] = spec.listen.map((listen, i) => `${FIRST_LISTEN_FD + i}=${listenKey(listen)}`).join(';')
   }
+  if (isHeldBack(spec)) env['ECO_HOLD'] = '1'
   if (spec.ready.check.type === 'signal') env['ECO_READY_FD'] = String(readyFd(spec))
   if (spec.stop.message !== null) env['ECO_STOP_MESSAGE'] = spec.stop.message
   if (needsPreload(spec)) env['NODE_OPTIONS'] = withPreload(env['NODE_OPTIONS'], context.preload)
@@ -73,9 +75,31 @@ export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Re
   return env
 }
 
-/** The preload adopts sockets, carries process.send('ready') and the stop message; other apps run untouched. */
+/**
+ * The preload adopts sockets, drains, carries process.send('ready') and the stop message; other apps run untouched. What
+ * is not Node may start something that is.
+ */
 export function needsPreload(spec: AppSpec): boolean {
+  if (spec.kind === 'service' && isNodeProgram(spec)) return true
   return spec.listen.length > 0 || spec.ready.check.type === 'signal' || spec.stop.message !== null
+}
+
+/** Whether it has a folder for sockets of its own: by those its processes are spoken with (control-sockets.ts). */
+export function hasPrivateFolder(spec: AppSpec): boolean {
+  return hasPrivateSockets(spec) || (spec.kind === 'service' && needsPreload(spec))
+}
+
+/**
+ * Whether it accepts on its addresses only when it is ready. Its ready check reaches it by its private socket then; one
+ * that asks the address itself, as a command may do and a name that only the resolver knows, would wait for ever.
+ */
+export function isHeldBack(spec: AppSpec): boolean {
+  const { check } = spec.ready
+  if (spec.kind !== 'service' || !hasPrivateSockets(spec) || check.type === 'exec') return false
+  if (check.type !== 'http' && check.type !== 'tcp') return true
+  const { endpoint } = check
+  if (listenServing(endpoint, spec.listen) !== -1) return true
+  return !spec.listen.some((it) => it.type === 'tcp' && endpoint.type === 'tcp' && it.port === endpoint.port)
 }
 
 /**

@@ -4,11 +4,14 @@ import type { Exit } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { spawnInstance } from './child.ts'
 import { concealSecrets } from './conceal-secrets.ts'
+import { drainInstance, type InstanceDrain, openInstance } from './control-sockets.ts'
 import {
   commandEnvironment,
+  hasPrivateFolder,
   hasPrivateSockets,
   type InstanceContext,
   instanceEnvironment,
+  isHeldBack,
   needsPreload,
   readyFd,
   usesSystemdProtocol,
@@ -35,6 +38,8 @@ export interface RunOwner {
   readonly instance: Instance
   readonly host: RunnerHost
   readonly context: InstanceContext
+  /** It accepts nothing on the addresses that it shares, ready or not. */
+  readonly isKeptClosed: boolean
   readonly feed: (event: InstanceEvent) => void
   /** There are sentences about what is not as the spec asks for. */
   noted(notes: readonly string[]): void
@@ -61,6 +66,10 @@ export class InstanceRun {
   /** What the probes of its life say that has no consequence yet. */
   #probeNote: string | null = null
   #launchNotes: readonly string[] = []
+  #isOpening = false
+  #drain: InstanceDrain | null = null
+  /** While it drains, and if it tells. */
+  #connectionsLeft: number | null = null
 
   constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets) {
     this.#owner = owner
@@ -80,6 +89,11 @@ export class InstanceRun {
 
   get privateFolder(): string | null {
     return this.#privateFolder
+  }
+
+  /** Of the latest drain. */
+  get connectionsLeft(): number | null {
+    return this.#connectionsLeft
   }
 
   get waitingFor(): string | null {
@@ -122,7 +136,7 @@ export class InstanceRun {
         },
         {
           exited: (exit) => this.#exited(exit),
-          ready: () => this.#owner.feed({ type: 'ready', incarnation }),
+          ready: () => void this.#becomeReady(),
           noted: (notes) => this.#note(notes),
         },
       )
@@ -147,7 +161,7 @@ export class InstanceRun {
     group.watchAdopted(() => this.#exited({ kind: 'unknown', ...seen, at: Date.now() }))
     try {
       this.#openNotifySocket()
-      if (hasPrivateSockets(this.#owner.spec)) {
+      if (hasPrivateFolder(this.#owner.spec)) {
         this.#privateFolder = this.#owner.host.probeSockets.path(this.#lastingName, this.#user)
       }
     } catch (error) {
@@ -166,11 +180,48 @@ export class InstanceRun {
     const { incarnation } = this
     if (spec.kind !== 'service') return feed({ type: 'ready', incarnation })
     this.#waitingFor = null
+    // It was started with another check.
+    if (!isHeldBack(spec) && hasPrivateSockets(spec)) void this.open()
     const subject = { ...this.#probed(pid), isStarting: true, logs: this.logOffsets }
     this.#stopReadyWatch = watchReady(spec.ready, subject, {
-      ready: () => feed({ type: 'ready', incarnation }),
+      ready: () => void this.#becomeReady(),
       waiting: (reason) => {
         this.#waitingFor = this.#shown(reason)
+      },
+    })
+  }
+
+  /** Its start has succeeded: it accepts, and then it counts as ready. */
+  async #becomeReady(): Promise<void> {
+    if (this.#isOpening) return
+    this.#isOpening = true
+    const failure = this.#owner.isKeptClosed ? null : await this.open()
+    this.#isOpening = false
+    if (failure !== null) this.#waitingFor = failure
+    else this.#owner.feed({ type: 'ready', incarnation: this.incarnation })
+  }
+
+  /** Lets it accept on the addresses that it shares. @returns what keeps it from that; null: nothing */
+  async open(): Promise<string | null> {
+    if (this.#privateFolder === null) return null
+    const { notes, failure } = await openInstance(this.#privateFolder)
+    if (notes.length > 0) this.#owner.noted(notes)
+    return failure
+  }
+
+  /** It takes nothing new, and finishes what it has begun; feeds `drained`. */
+  drain(): void {
+    const { incarnation } = this
+    const { feed } = this.#owner
+    if (this.#privateFolder === null) return queueMicrotask(() => feed({ type: 'drained', incarnation }))
+    this.#connectionsLeft = null
+    this.#drain = drainInstance(this.#privateFolder, {
+      left: (connections) => {
+        this.#connectionsLeft = connections
+      },
+      drained: (silent) => {
+        if (silent) this.#owner.noted(['it did not answer when it was to drain'])
+        feed({ type: 'drained', incarnation })
       },
     })
   }
@@ -185,7 +236,7 @@ export class InstanceRun {
     this.#stopLifeWatch = watchLife(spec, subject, {
       readiness: (reason) =>
         feed({ type: 'readiness', incarnation, reason: reason === null ? null : this.#shown(reason) }),
-      fault: (reason) => feed({ type: 'fault', incarnation, reason: this.#shown(reason), urgent: false }),
+      fault: (reason) => feed({ type: 'fault', incarnation, reason: this.#shown(reason), urgent: false, serves: false }),
       note: (reason) => {
         this.#probeNote = reason === null ? null : this.#shown(reason)
       },
@@ -197,6 +248,7 @@ export class InstanceRun {
     const { name } = instance.phase
     if (name !== 'starting') this.#stopReadyWatch()
     if (name !== 'running') this.#stopLifeWatch()
+    if (name !== 'stopping' || instance.phase.step !== 'drain') this.#endDrain()
     if (pidOf(instance) === null && name !== 'starting') {
       this.#closeNotifySocket()
       this.#removePrivateFolder()
@@ -204,8 +256,16 @@ export class InstanceRun {
     this.#keepLimits(pidOf(instance))
   }
 
+  /** What it is asked by next ends it. */
+  #endDrain(): void {
+    this.#drain?.release()
+    this.#drain?.close()
+    this.#drain = null
+  }
+
   /** Ends its watches; the processes are left alone. */
   close(): void {
+    this.#drain?.close()
     this.#stopReadyWatch()
     this.#stopLifeWatch()
     this.#limits?.close()
@@ -225,11 +285,10 @@ export class InstanceRun {
 
   /** @returns the variable by which it finds the socket; none when its start is not told that way */
   #openNotifySocket(): Record<string, string> {
-    const { spec, host, feed } = this.#owner
+    const { spec, host } = this.#owner
     if (spec.ready.check.type !== 'notify') return {}
-    const { incarnation } = this
     this.#notifySocket = host.notify.open(this.#lastingName, this.#user, {
-      ready: () => feed({ type: 'ready', incarnation }),
+      ready: () => void this.#becomeReady(),
       status: (text) => {
         this.#waitingFor = `waiting for READY=1; it says: ${this.#shown(text)}`
       },
@@ -245,12 +304,12 @@ export class InstanceRun {
   /** @returns the variable by which eco's preload finds the folder; without it the instance runs all the same */
   #openPrivateFolder(): Record<string, string> {
     const { spec, host } = this.#owner
-    if (!hasPrivateSockets(spec)) return {}
+    if (!hasPrivateFolder(spec)) return {}
     try {
       this.#privateFolder = host.probeSockets.open(this.#lastingName, this.#user)
       return { ECO_PROBE_DIR: this.#privateFolder }
     } catch (error) {
-      this.#note([`probes cannot tell it from its siblings: ${(error as Error).message}`])
+      this.#note([`it cannot be drained, nor be told from its siblings: ${(error as Error).message}`])
       return {}
     }
   }
@@ -302,7 +361,7 @@ export class InstanceRun {
     this.#limits ??= new InstanceLimits(pid, this.#group, {
       cgroups: host.trees.cgroups,
       memory: host.memory,
-      exceeded: (reason, urgent) => feed({ type: 'fault', incarnation, reason, urgent }),
+      exceeded: (reason, urgent) => feed({ type: 'fault', incarnation, reason, urgent, serves: true }),
     })
     if (this.#limits.isApplied(spec.limits)) return
     this.#limits.apply(spec.limits)

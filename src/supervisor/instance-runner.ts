@@ -1,10 +1,11 @@
+import { join } from 'node:path'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { isOneOf } from '../model/exit.ts'
 import { instanceName } from '../model/ids.ts'
 import type { ObservedInstance } from '../model/observed.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { fromWall, steadyNow, toWall } from './clock.ts'
-import type { InstanceContext } from './environment.ts'
+import { hasPrivateFolder, type InstanceContext } from './environment.ts'
 import { eventData } from './event-data.ts'
 import type { Group, Nest } from './group.ts'
 import { HOOK_NAMES, hookOf, InstanceCommands } from './instance-commands.ts'
@@ -21,6 +22,7 @@ import {
 import type { ProcIdentity } from './proc.ts'
 import { retryPolicy } from './restart-policy.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
+import { isSocketAt } from './socket-folders.ts'
 import { transition } from './transition.ts'
 
 /** What is remembered of the run of an adopted process. */
@@ -47,6 +49,7 @@ export class InstanceRunner {
   #run: InstanceRun | null = null
   readonly #commands: InstanceCommands
   #timer: NodeJS.Timeout | undefined
+  #isKeptClosed = false
   readonly #told = new Set<string>()
   readonly #listeners = new Set<() => void>()
 
@@ -79,6 +82,8 @@ export class InstanceRunner {
     this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
     this.#carryOut({ type: 'set-deadline', at: phase.deadline })
     this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
+    // The daemon before may have ended between the two, and knew better whether to keep it closed.
+    if (isReady) void this.#run.open()
     this.#run.follow(this.#instance)
   }
 
@@ -157,6 +162,28 @@ export class InstanceRunner {
     this.feed({ type: 'stop' })
   }
 
+  /** Called before `start`: until `open`, it accepts nothing on the addresses that it shares, ready or not. */
+  keepClosed(): void {
+    this.#isKeptClosed = true
+  }
+
+  /** From now on it accepts when it is ready; at once if it is so now. */
+  async open(): Promise<void> {
+    this.#isKeptClosed = false
+    if (this.#instance.phase.name === 'running') await this.#run?.open()
+  }
+
+  get isKeptClosed(): boolean {
+    return this.#isKeptClosed
+  }
+
+  /** Absolute path of its private socket for the first address of `listen`; null: it has none (yet). */
+  get canarySocket(): string | null {
+    if (this.privateFolder === null) return null
+    const path = join(this.privateFolder, '0')
+    return isSocketAt(path) ? path : null
+  }
+
   /** Forgets its restarts; one that had given up tries again. */
   reset(): void {
     this.feed({ type: 'reset' })
@@ -203,7 +230,7 @@ export class InstanceRunner {
     return {
       slot: this.id.slot,
       version: this.version,
-      state: phase.name,
+      state: phase.name === 'stopping' && phase.step === 'drain' ? 'draining' : phase.name,
       ready: phase.name === 'running' && phase.unready === null,
       pid: pidOf(this.#instance),
       startedAt: alive && 'since' in phase ? toWall(phase.since) : null,
@@ -258,6 +285,7 @@ export class InstanceRunner {
     const { spec } = this
     return {
       stop: spec.stop,
+      drainMs: spec.kind === 'service' && hasPrivateFolder(spec) ? spec.stop.drainMs : 0,
       restart: spec.kind === 'service' ? spec.restart : retryPolicy(spec.restart, spec.job.retries),
       readyTimeoutMs: spec.ready.timeoutMs,
       runTimeoutMs: spec.kind === 'service' ? null : spec.job.timeoutMs,
@@ -279,6 +307,8 @@ export class InstanceRunner {
         return this.#commands.runHook(effect.incarnation, effect.hook)
       case 'cancel-hook':
         return this.#commands.cancelHook()
+      case 'drain':
+        return this.#run?.drain()
       case 'ask-to-stop':
         return this.#askToStop(effect.pid)
       case 'signal-group':
@@ -332,7 +362,9 @@ export class InstanceRunner {
     if (at === null) return
     // One that comes too early is set again.
     const pauseMs = Math.min(Math.max(0, at - steadyNow()), LONGEST_TIMER_MS)
-    this.#timer = setTimeout(() => this.feed({ type: 'deadline', waitingFor: this.waitingFor }), pauseMs)
+    this.#timer = setTimeout(() => {
+      this.feed({ type: 'deadline', waitingFor: this.waitingFor, left: this.#run?.connectionsLeft ?? null })
+    }, pauseMs)
   }
 
   #record(message: string, event?: InstanceEventName, data?: InstanceEventData): void {

@@ -39,14 +39,17 @@ export interface Running {
 
 export interface Stopping {
   readonly name: 'stopping'
-  /** `ending`: its processes have been asked to end, or killed. `pre_stop` and `post_stop`: that hook runs. */
-  readonly step: 'pre_stop' | 'ending' | 'post_stop'
+  /**
+   * `drain`: it takes nothing new, and finishes what it has begun. `ending`: its processes have been asked to end, or
+   * killed. `pre_stop` and `post_stop`: that hook runs.
+   */
+  readonly step: 'pre_stop' | 'drain' | 'ending' | 'post_stop'
   /** null in `post_stop`: nothing of it lives. */
   readonly pid: number | null
   readonly since: EpochMs
   /** null: it was never ready, so that nothing of this run counts as up. */
   readonly readyAt: EpochMs | null
-  /** When SIGKILL follows, or follows again. */
+  /** When the drain is over; once its processes have been asked to end: when SIGKILL follows, or follows again. */
   readonly deadline: EpochMs | null
   readonly killed: boolean
   /** Known once the main process has ended; the rest of its group may live on. */
@@ -63,6 +66,8 @@ export interface Fault {
   readonly clean: boolean
   /** It ended with one of `restart.stop_exit_codes`. */
   readonly final: boolean
+  /** It is well enough to finish what it has begun: a drain makes sense. */
+  readonly serves: boolean
 }
 
 export interface Instance {
@@ -88,13 +93,25 @@ export const NEW_INSTANCE: Instance = {
 export type InstanceEvent =
   | { readonly type: 'start' | 'stop' | 'reset' }
   /** `waitingFor`: what keeps a start from being ready, a sentence; null: not known. */
-  | { readonly type: 'deadline'; readonly waitingFor?: string | null }
+  /** `left`: connections that keep a drain from its end; null: not known. */
+  | { readonly type: 'deadline'; readonly waitingFor?: string | null; readonly left?: number | null }
   | { readonly type: 'spawned'; readonly incarnation: number; readonly pid: number }
   | { readonly type: 'ready'; readonly incarnation: number }
   /** An edge of the readiness probe; `reason` null: it passes again. */
   | { readonly type: 'readiness'; readonly incarnation: number; readonly reason: string | null }
-  /** It must not go on: not healthy, too much memory … `urgent`: there is no time to ask. */
-  | { readonly type: 'fault'; readonly incarnation: number; readonly reason: string; readonly urgent: boolean }
+  /**
+   * It must not go on: not healthy, too much memory … `urgent`: there is no time to ask. `serves`: it answers as it
+   * should, and may finish what it has begun.
+   */
+  | {
+      readonly type: 'fault'
+      readonly incarnation: number
+      readonly reason: string
+      readonly urgent: boolean
+      readonly serves: boolean
+    }
+  /** Nothing is left of what it had begun, or nobody can tell. */
+  | { readonly type: 'drained'; readonly incarnation: number }
   | { readonly type: 'exited'; readonly incarnation: number; readonly exit: Exit }
   | { readonly type: 'group-empty'; readonly incarnation: number }
   /** `failure`: why the hook did not succeed, for people. */
@@ -112,6 +129,8 @@ export type Effect =
   /** Ends the hook that runs; `hook-ended` still follows. */
   | { readonly type: 'cancel-hook' }
   | { readonly type: 'watch-ready' | 'watch-life'; readonly incarnation: number; readonly pid: number }
+  /** Reports `drained`, unless the step is over before. */
+  | { readonly type: 'drain'; readonly incarnation: number; readonly pid: number }
   /** By message or command; by signal when that fails. */
   | { readonly type: 'ask-to-stop'; readonly incarnation: number; readonly pid: number }
   | { readonly type: 'signal-group'; readonly pid: number; readonly signal: NodeJS.Signals }
@@ -130,6 +149,8 @@ export type Effect =
 /** The part of a spec that decides how an instance lives. */
 export interface LifePolicy {
   readonly stop: StopPolicy
+  /** How long a drain may take; 0: there is none. */
+  readonly drainMs: number
   readonly restart: RestartPolicy
   readonly readyTimeoutMs: number
   /** null: a run may take any time. */

@@ -60,10 +60,16 @@ export function endStart(
   if (phase.name !== 'starting' || phase.pid === null) return stay(instance)
   const hook = phase.step === 'post_start' ? [CANCEL_HOOK] : []
   const { pid, since } = phase
-  return withEffects(hook, end(instance, { pid, since, readyAt: null }, policy, now, fault, urgent, exit))
+  const from = { pid, since, readyAt: null }
+  // From its post_start hook on it serves.
+  const drains = phase.step === 'post_start' && fault === null && !urgent && exit === null
+  const next = drains
+    ? drain(instance, from, policy, now, fault)
+    : end(instance, from, policy, now, fault, urgent, exit)
+  return withEffects(hook, next)
 }
 
-/** Ends a running instance; its pre_stop hook comes first, unless there is no time. */
+/** Ends a running instance; its pre_stop hook and its drain come first, unless there is no time. */
 export function beginStop(
   instance: Instance,
   phase: Running,
@@ -72,7 +78,8 @@ export function beginStop(
   fault: Fault | null,
   urgent = false,
 ): Transition {
-  if (urgent || !policy.hooks.has('pre_stop')) return end(instance, phase, policy, now, fault, urgent)
+  if (urgent) return end(instance, phase, policy, now, fault, urgent)
+  if (!policy.hooks.has('pre_stop')) return drain(instance, phase, policy, now, fault)
   const { pid, since, readyAt } = phase
   const stopping: Stopping = {
     name: 'stopping',
@@ -90,6 +97,27 @@ export function beginStop(
     NO_DEADLINE,
     { type: 'run-hook', incarnation: instance.incarnation, hook: 'pre_stop' },
   ])
+}
+
+/** Has it finish what it has begun, where it can: one that does not answer is asked to end at once. */
+export function drain(
+  instance: Instance,
+  from: Pick<Stopping, 'pid' | 'since' | 'readyAt'>,
+  policy: LifePolicy,
+  now: EpochMs,
+  fault: Fault | null,
+): Transition {
+  const { pid, since, readyAt } = from
+  if (pid === null || policy.drainMs === 0 || fault?.serves === false) return end(instance, from, policy, now, fault)
+  const deadline = now + policy.drainMs
+  return move(
+    instance,
+    { name: 'stopping', step: 'drain', pid, since, readyAt, deadline, killed: false, exit: null, endedAt: null, fault },
+    [
+      { type: 'drain', incarnation: instance.incarnation, pid },
+      { type: 'set-deadline', at: deadline },
+    ],
+  )
 }
 
 /**
@@ -208,11 +236,12 @@ export function faultOf(exit: Exit, { restart }: LifePolicy): Fault {
     reason: describeExit(exit),
     clean: isOneOf(exit, restart.successExitCodes),
     final: isOneOf(exit, restart.stopExitCodes),
+    serves: false,
   }
 }
 
 export function tooLate(reason: string): Fault {
-  return { reason, clean: false, final: false }
+  return { reason, clean: false, final: false, serves: false }
 }
 
 /** An end by the stop signal, or with success, goes without saying; so does that of an adopted process, not known. */

@@ -1,15 +1,19 @@
 /**
- * The private way into an instance: several instances share one listening socket, and the kernel picks who accepts; so
+ * The private ways into an instance. Several instances share one listening socket, and the kernel picks who accepts; so
  * each one that eco's preload runs in listens on a unix socket of its own too, and hands what comes there to the same
- * server. ECO_PROBE_DIR names its folder; the socket of the n-th address of `listen` is the file n in it.
+ * server. ECO_PROBE_DIR names its folder; the socket of the n-th address of `listen` is the file n in it. Beside them are
+ * those of control-sockets.ts.
  */
 
-import { chmodSync, chownSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { removeFolder, removeSocket, shortName, socketFolder, socketFolderPath } from './socket-folders.ts'
 
+/** The file that tells processes which have no socket yet that the instance accepts already. */
+export const OPENED = 'open'
+
 const KIND = 'probe'
-const EXAMPLE = '0123456789abcdef/99'
+const EXAMPLE = '0123456789abcdef/c.4194304.99'
 
 /** The folders of instances. Their paths follow from the names: the next daemon finds them again. */
 export class ProbeSockets {
@@ -45,6 +49,7 @@ export class ProbeSockets {
 
   remove(path: string): void {
     for (const name of entriesOf(path)) removeSocket(join(path, name))
+    rmSync(join(path, OPENED), { force: true })
     removeFolder(path)
     removeFolder(dirname(path)) // with the last of them
   }

@@ -2,11 +2,12 @@ import { unreachable } from '../errors.ts'
 import type { EpochMs } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
 import type { HookName } from '../model/spec.ts'
-import type { Fault, Instance, InstanceEvent, LifePolicy, Transition } from './instance-state.ts'
+import type { Effect, Fault, Instance, InstanceEvent, LifePolicy, Transition } from './instance-state.ts'
 import {
   beginStop,
   CANCEL_HOOK,
   conclude,
+  drain,
   end,
   endStart,
   faultOf,
@@ -35,7 +36,8 @@ import {
  *                                          └──► failed (policy gives up)      wanted up again: starting
  *
  * What is wanted is kept apart from the phase; the phase holds only what exists in it; the one deadline means what the
- * phase says. Hooks are steps of `starting` and `stopping`. Events of an older incarnation are ignored.
+ * phase says. Hooks are steps of `starting` and `stopping`; so is the drain, between the pre_stop hook and the request to
+ * end, for an instance that is well. Events of an older incarnation are ignored.
  */
 
 /**
@@ -59,7 +61,9 @@ export function transition(instance: Instance, event: InstanceEvent, policy: Lif
     case 'readiness':
       return onReadiness(instance, event.reason)
     case 'fault':
-      return onFault(instance, event.reason, event.urgent, policy, now)
+      return onFault(instance, event, policy, now)
+    case 'drained':
+      return onDrained(instance, policy, now)
     case 'exited':
       return onExited(instance, event.exit, policy, now)
     case 'group-empty':
@@ -67,7 +71,7 @@ export function transition(instance: Instance, event: InstanceEvent, policy: Lif
     case 'hook-ended':
       return onHookEnded(instance, event.hook, event.failure, policy, now)
     case 'deadline':
-      return onDeadline(instance, event.waitingFor ?? null, policy, now)
+      return onDeadline(instance, event, policy, now)
     default:
       return unreachable(event)
   }
@@ -158,9 +162,14 @@ function onReadiness(instance: Instance, reason: string | null): Transition {
   return move(instance, next, [told])
 }
 
-function onFault(instance: Instance, reason: string, urgent: boolean, policy: LifePolicy, now: EpochMs): Transition {
+function onFault(
+  instance: Instance,
+  { reason, urgent, serves }: Extract<InstanceEvent, { type: 'fault' }>,
+  policy: LifePolicy,
+  now: EpochMs,
+): Transition {
   const { phase } = instance
-  const fault: Fault = { reason, clean: false, final: false }
+  const fault: Fault = { reason, clean: false, final: false, serves }
   const told = record('fault', reason, reason)
   switch (phase.name) {
     case 'starting':
@@ -172,7 +181,10 @@ function onFault(instance: Instance, reason: string, urgent: boolean, policy: Li
       // It was asked already, and there is no more time for that.
       if (!urgent || phase.killed || phase.step === 'post_stop') return stay(instance)
       if (phase.step === 'ending') return withEffects([told], kill(instance, now))
-      return withEffects([told, CANCEL_HOOK], end(instance, phase, policy, now, phase.fault, urgent))
+      return withEffects(
+        phase.step === 'pre_stop' ? [told, CANCEL_HOOK] : [told],
+        end(instance, phase, policy, now, phase.fault, urgent),
+      )
     case 'stopped':
     case 'backoff':
     case 'exited':
@@ -181,6 +193,12 @@ function onFault(instance: Instance, reason: string, urgent: boolean, policy: Li
     default:
       return unreachable(phase)
   }
+}
+
+function onDrained(instance: Instance, policy: LifePolicy, now: EpochMs): Transition {
+  const { phase } = instance
+  if (phase.name !== 'stopping' || phase.step !== 'drain') return stay(instance)
+  return end(instance, phase, policy, now, phase.fault)
 }
 
 function onExited(instance: Instance, exit: Exit, policy: LifePolicy, now: EpochMs): Transition {
@@ -198,6 +216,7 @@ function onExited(instance: Instance, exit: Exit, policy: LifePolicy, now: Epoch
         // Gone before it was asked: the hook has nothing left to do.
         return withEffects([CANCEL_HOOK], end(known, phase, policy, now, phase.fault, false, exit))
       }
+      if (phase.step === 'drain') return end(known, phase, policy, now, phase.fault, false, exit)
       return move(known, { ...phase, exit, endedAt: now }, [])
     case 'stopped':
     case 'backoff':
@@ -231,7 +250,7 @@ function onHookEnded(
     const told = failure === null ? [] : [record('hook_failed', reason, reason)]
     return withEffects(
       told,
-      hook === 'pre_stop' ? end(instance, phase, policy, now, phase.fault) : settle(instance, phase, policy, now),
+      hook === 'pre_stop' ? drain(instance, phase, policy, now, phase.fault) : settle(instance, phase, policy, now),
     )
   }
   if (hook === 'pre_start') {
@@ -242,11 +261,16 @@ function onHookEnded(
   }
   if (failure === null) return run(instance, policy, now)
   const started: Instance = phase.name === 'starting' ? { ...instance, phase: { ...phase, step: 'ready' } } : instance
-  const fault: Fault = { reason, clean: false, final: false }
+  const fault: Fault = { reason, clean: false, final: false, serves: false }
   return withEffects([record('hook_failed', reason, reason)], endStart(started, policy, now, fault))
 }
 
-function onDeadline(instance: Instance, waitingFor: string | null, policy: LifePolicy, now: EpochMs): Transition {
+function onDeadline(
+  instance: Instance,
+  { waitingFor = null, left = null }: Extract<InstanceEvent, { type: 'deadline' }>,
+  policy: LifePolicy,
+  now: EpochMs,
+): Transition {
   const { phase } = instance
   const due = phase.name === 'backoff' ? phase.until : 'deadline' in phase ? phase.deadline : null
   if (due === null) return stay(instance)
@@ -264,6 +288,9 @@ function onDeadline(instance: Instance, waitingFor: string | null, policy: LifeP
     }
     case 'stopping': {
       const { signal, timeoutMs } = policy.stop
+      if (phase.step === 'drain') {
+        return withEffects([drainedOut(policy.drainMs, left)], end(instance, phase, policy, now, phase.fault))
+      }
       const told = record('killed', `did not end within ${timeoutMs / 1000}s of ${signal}; sent SIGKILL`)
       return withEffects(phase.killed ? [] : [told], kill(instance, now))
     }
@@ -276,4 +303,10 @@ function onDeadline(instance: Instance, waitingFor: string | null, policy: LifeP
     default:
       return unreachable(phase)
   }
+}
+
+function drainedOut(drainMs: number, left: number | null): Effect {
+  const what = left === null ? 'connections' : left === 1 ? '1 connection' : `${left} connections`
+  const were = left === 1 ? 'was' : 'were'
+  return record('note', `${what} ${were} still open when its drain of ${drainMs / 1000}s was over`)
 }

@@ -21,6 +21,8 @@ interface Group {
   members: number
   askedAt: number | null
   killed: boolean
+  /** When it was asked to drain. */
+  drainedFrom: number | null
   /** The end of the leader has been reported. */
   reported: boolean
 }
@@ -36,16 +38,17 @@ export type Action =
         | 'members-end'
         | 'report-empty'
         | 'early-deadline'
+        | 'drained'
     }
   | { readonly do: 'readiness'; readonly reason: string | null }
-  | { readonly do: 'fault'; readonly urgent: boolean }
+  | { readonly do: 'fault'; readonly urgent: boolean; readonly serves: boolean }
   | { readonly do: 'hook-ends'; readonly failure: string | null }
   | { readonly do: 'spawned'; readonly members: number }
   | { readonly do: 'end'; readonly code: number | null }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'late'; readonly event: LateEvent; readonly age: number }
 
-export type LateEvent = 'spawned' | 'ready' | 'exited' | 'group-empty' | 'readiness' | 'fault' | 'hook-ended'
+export type LateEvent = 'spawned' | 'ready' | 'drained' | 'exited' | 'group-empty' | 'readiness' | 'fault' | 'hook-ended'
 
 export class SimulatedWorld {
   now = 1_000_000
@@ -85,7 +88,10 @@ export class SimulatedWorld {
         }
         break
       case 'fault':
-        this.#fault(action.urgent)
+        this.#fault(action.urgent, action.serves)
+        break
+      case 'drained':
+        this.#drained()
         break
       case 'hook-ends':
         this.#hookEnds(action.failure)
@@ -119,6 +125,8 @@ export class SimulatedWorld {
       const before = this.instance
       if (this.#hook !== null) this.act({ do: 'hook-ends', failure: null })
       else if (this.#spawning !== null) this.act({ do: 'spawned', members: 0 })
+      else if (this.instance.phase.name === 'stopping' && this.instance.phase.step === 'drain')
+        this.act({ do: 'drained' })
       else if (this.#group && this.#group.askedAt !== null) {
         this.act({ do: 'members-end' })
         this.act({ do: 'end', code: null })
@@ -165,6 +173,16 @@ export class SimulatedWorld {
       case 'cancel-hook':
         if (this.#hook) this.#hook.cancelled = true
         break
+      case 'drain':
+        must(effect.pid === this.#group?.pid, 'drains another process')
+        must(this.#policy.drainMs > 0, 'drains although there is no drain')
+        must(this.#group?.leaderAlive === true || !this.#group?.reported, 'drains what has ended')
+        if (this.#group) {
+          must(this.#group.drainedFrom === null, 'drains twice')
+          must(this.#group.askedAt === null, 'drains what was asked to end')
+          this.#group.drainedFrom = this.now
+        }
+        break
       case 'ask-to-stop':
         must(effect.pid === this.#group?.pid, 'asks another process to stop')
         if (this.#group) this.#group.askedAt ??= this.now
@@ -197,7 +215,7 @@ export class SimulatedWorld {
     const incarnation = this.#spawning
     const pid = this.#nextPid++
     this.#spawning = null
-    this.#group = { incarnation, pid, leaderAlive: true, members, askedAt: null, killed: false, reported: false }
+    this.#group = { incarnation, pid, leaderAlive: true, members, askedAt: null, drainedFrom: null, killed: false, reported: false }
     this.#feed({ type: 'spawned', incarnation, pid })
   }
 
@@ -208,11 +226,20 @@ export class SimulatedWorld {
     this.#feed({ type: 'exited', incarnation, exit: { kind: 'spawn-error', message: 'ENOENT', at: this.now } })
   }
 
-  #fault(urgent: boolean): void {
+  #fault(urgent: boolean, serves: boolean): void {
     if (!this.#group) return
     if (urgent) this.#urgent = true
     this.#group.askedAt ??= urgent ? this.now : null
-    this.#feed({ type: 'fault', incarnation: this.#group.incarnation, reason: 'too much', urgent })
+    this.#feed({ type: 'fault', incarnation: this.#group.incarnation, reason: 'too much', urgent, serves })
+  }
+
+  #drained(): void {
+    const group = this.#group
+    if (group === null || group.drainedFrom === null) return
+    const { phase } = this.instance
+    const isDraining = phase.name === 'stopping' && phase.step === 'drain'
+    this.#feed({ type: 'drained', incarnation: group.incarnation })
+    if (isDraining) must(group.askedAt !== null, 'drained, and not asked to end')
   }
 
   #hookEnds(failure: string | null): void {
@@ -270,9 +297,13 @@ export class SimulatedWorld {
     must(pidOf(this.instance) === (this.#group?.pid ?? null), 'the phase does not name the process that is there')
     const step = 'step' in phase ? phase.step : null
     const inHook = step !== null && step.includes('_')
+    if (step === 'drain') {
+      const until = (this.#group?.drainedFrom ?? Number.NaN) + this.#policy.drainMs
+      must(this.now <= until, 'drains for longer than it may')
+    }
     if (inHook) must(this.#hook?.name === step, `${phase.name}, but its ${step} hook does not run`)
     const runs = phase.name === 'running' && this.#policy.runTimeoutMs !== null
-    const waits = phase.name === 'backoff' || step === 'ready' || step === 'ending' || runs
+    const waits = phase.name === 'backoff' || step === 'ready' || step === 'ending' || step === 'drain' || runs
     if (waits) must(this.#deadline !== null, `${phase.name} without a deadline`)
     else must(this.#deadline === null, `${phase.name} ${step ?? ''} with a deadline`)
   }
@@ -292,10 +323,11 @@ function lateOf(event: Exclude<LateEvent, 'spawned' | 'exited'>, incarnation: nu
     case 'readiness':
       return { type: event, incarnation, reason: 'late' }
     case 'fault':
-      return { type: event, incarnation, reason: 'late', urgent: true }
+      return { type: event, incarnation, reason: 'late', urgent: true, serves: true }
     case 'hook-ended':
       return { type: event, incarnation, hook: 'pre_start', failure: null }
     case 'ready':
+    case 'drained':
     case 'group-empty':
       return { type: event, incarnation }
   }

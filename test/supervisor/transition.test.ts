@@ -25,6 +25,7 @@ const RESTART: RestartPolicy = {
 }
 const POLICY: LifePolicy = {
   stop: SPEC_DEFAULTS.stop,
+  drainMs: 0,
   restart: RESTART,
   readyTimeoutMs: 30_000,
   runTimeoutMs: null,
@@ -47,7 +48,7 @@ const stopping = {
   endedAt: null,
   fault: null,
 } as const
-const fault = { reason: 'exited with code 1', clean: false, final: false }
+const fault = { reason: 'exited with code 1', clean: false, final: false, serves: false }
 const starting = { name: 'starting', step: 'ready', pid: PID, since: SINCE, deadline: NOW } as const
 const spawning = { ...starting, step: 'spawn', pid: null, deadline: null } as const
 const running = { name: 'running', pid: PID, since: SINCE, readyAt: SINCE, unready: null, deadline: null } as const
@@ -96,8 +97,10 @@ const EVENTS: Record<string, InstanceEvent> = {
   reset: { type: 'reset' },
   unready: { type: 'readiness', incarnation: INCARNATION, reason: 'answered 503' },
   'ready again': { type: 'readiness', incarnation: INCARNATION, reason: null },
-  fault: { type: 'fault', incarnation: INCARNATION, reason: 'not healthy', urgent: false },
-  urgent: { type: 'fault', incarnation: INCARNATION, reason: 'eats memory', urgent: true },
+  fault: { type: 'fault', incarnation: INCARNATION, reason: 'not healthy', urgent: false, serves: false },
+  'fault, serves': { type: 'fault', incarnation: INCARNATION, reason: 'eats memory', urgent: false, serves: true },
+  urgent: { type: 'fault', incarnation: INCARNATION, reason: 'eats memory', urgent: true, serves: true },
+  drained: { type: 'drained', incarnation: INCARNATION },
   crash: { type: 'exited', incarnation: INCARNATION, exit: CRASH },
   empty: { type: 'group-empty', incarnation: INCARNATION },
   ...Object.fromEntries(
@@ -132,6 +135,7 @@ const TABLE: Record<string, Record<string, string>> = {
     deadline: `stopping up: ${STOP}`,
     ready: 'running up: no-deadline watch-life',
     fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${STOP}`,
     urgent: URGENT,
     crash: `stopping up: ${STOP}`,
   },
@@ -139,6 +143,7 @@ const TABLE: Record<string, Record<string, string>> = {
     stop: `stopping down: ${STOP}`,
     unready: 'running up: "not ready: answered 503"',
     fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${STOP}`,
     urgent: URGENT,
     crash: `stopping up: ${STOP}`,
   },
@@ -146,6 +151,7 @@ const TABLE: Record<string, Record<string, string>> = {
     stop: `stopping down: ${STOP}`,
     'ready again': 'running up: "ready: its readiness probe passes"',
     fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${STOP}`,
     urgent: URGENT,
     crash: `stopping up: ${STOP}`,
   },
@@ -154,6 +160,7 @@ const TABLE: Record<string, Record<string, string>> = {
     deadline: `stopping up: ${STOP}`,
     unready: 'running up: "not ready: answered 503"',
     fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${STOP}`,
     urgent: URGENT,
     crash: `stopping up: ${STOP}`,
   },
@@ -210,6 +217,7 @@ const HOOKED_TABLE: Record<string, Record<string, string>> = {
     deadline: `stopping up: ${STOP}`,
     ready: 'starting up: no-deadline post_start',
     fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${STOP}`,
     urgent: URGENT,
     crash: `stopping up: ${STOP}`,
   },
@@ -218,6 +226,7 @@ const HOOKED_TABLE: Record<string, Record<string, string>> = {
     'post_start ok': 'running up: no-deadline watch-life',
     'post_start fails': `stopping up: ${STOP}`,
     fault: `stopping up: ${STOP} cancel-hook`,
+    'fault, serves': `stopping up: ${STOP} cancel-hook`,
     urgent: `${URGENT} cancel-hook`,
     crash: `stopping up: ${STOP} cancel-hook`,
   },
@@ -225,6 +234,7 @@ const HOOKED_TABLE: Record<string, Record<string, string>> = {
     stop: 'stopping down: no-deadline pre_stop',
     unready: 'running up: "not ready: answered 503"',
     fault: 'stopping up: no-deadline pre_stop',
+    'fault, serves': 'stopping up: no-deadline pre_stop',
     urgent: URGENT,
     crash: `stopping up: ${STOP}`,
   },
@@ -273,6 +283,7 @@ function outcomeOf(before: Instance, event: InstanceEvent, policy: LifePolicy): 
           : []
       case 'run-hook':
         return [effect.hook]
+      case 'drain':
       case 'ask-to-stop':
       case 'cancel-hook':
       case 'watch-life':

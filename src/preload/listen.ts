@@ -1,0 +1,31 @@
+import net from 'node:net'
+import { type AnyFunction, type AnyServer, internals, type ListenOptions } from './node-internals.ts'
+
+/** One call of listen, its arguments told apart. */
+export interface ListenCall {
+  readonly server: AnyServer
+  readonly options: ListenOptions
+  readonly callback: AnyFunction | null
+}
+
+/** Node's own, for eco's own servers and for what is routed elsewhere. */
+export type Listen = AnyFunction
+
+/** Makes a server listen in a way of its own; false: that call is not its business, the next one may look. */
+export type Route = (call: ListenCall, listen: Listen) => boolean
+
+/**
+ * Every server ends in net.Server.prototype.listen: those of http, https, http2, express, fastify, koa and next too.
+ *
+ * @param noticed called before anything else with every server that is about to listen
+ */
+export function routeListen(noticed: (server: AnyServer, listen: Listen) => void, routes: readonly Route[]): void {
+  const prototype = net.Server.prototype as unknown as { listen: Listen }
+  const listen = prototype.listen
+  prototype.listen = function (this: unknown, ...args: unknown[]) {
+    const server = this as AnyServer
+    noticed(server, listen)
+    const [options, callback] = internals._normalizeArgs(args)
+    return routes.some((route) => route({ server, options, callback }, listen)) ? this : listen.apply(this, args)
+  }
+}
