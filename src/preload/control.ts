@@ -3,7 +3,9 @@ import net from 'node:net'
 import type { Listen } from './listen.ts'
 
 /** What eco may ask of this process, by name; `tell` sends a line in answer, for as long as it is connected. */
-export type Commands = Readonly<Record<string, (tell: (line: string) => void, ended: (then: () => void) => void) => void>>
+export type Commands = Readonly<
+  Record<string, (tell: (line: string) => void, ended: (then: () => void) => void) => void>
+>
 
 /**
  * A unix socket, by which any daemon finds this process: in the folder of its instance, under its pid. Lines to and fro.

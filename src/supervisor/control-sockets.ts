@@ -27,7 +27,9 @@ interface Conversation {
  *
  * @returns what is not as it should be, each a sentence: it opens later, or it cannot
  */
-export async function openInstance(folder: string): Promise<{ readonly notes: string[]; readonly failure: string | null }> {
+export async function openInstance(
+  folder: string,
+): Promise<{ readonly notes: string[]; readonly failure: string | null }> {
   try {
     writeFileSync(join(folder, OPENED), '', { flag: 'wx' }) // never through a link: the folder may be another user's
   } catch {

@@ -236,7 +236,8 @@ export class InstanceRun {
     this.#stopLifeWatch = watchLife(spec, subject, {
       readiness: (reason) =>
         feed({ type: 'readiness', incarnation, reason: reason === null ? null : this.#shown(reason) }),
-      fault: (reason) => feed({ type: 'fault', incarnation, reason: this.#shown(reason), urgent: false, serves: false }),
+      fault: (reason) =>
+        feed({ type: 'fault', incarnation, reason: this.#shown(reason), urgent: false, serves: false }),
       note: (reason) => {
         this.#probeNote = reason === null ? null : this.#shown(reason)
       },

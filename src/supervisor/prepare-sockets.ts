@@ -9,6 +9,8 @@ import type { SocketRegister } from './sockets.ts'
  * @returns null: nothing to wait for. Never fails: what cannot be bound is told by the start itself
  */
 export function prepareSockets(group: AppGroup, spec: AppSpec, sockets: SocketRegister): Promise<unknown> | null {
+  // What no instance declares any more, this one may want to bind by itself.
+  sockets.release(group.owner, [...spec.listen, ...group.runners.flatMap((runner) => runner.spec.listen)])
   if (!usesSystemdProtocol(spec)) return null
   try {
     for (const listen of spec.listen) sockets.acquire(listen, group.owner)

@@ -56,7 +56,7 @@ export class SocketRegister {
     }
     const other = this.ownerOf(listen)
     if (other !== null && other !== owner) throw this.#conflict(key, other, owner)
-    const handle = bindSocket(listen)
+    const handle = other === null ? bindSocket(listen) : bindBeside(listen, owner)
     this.#bound.set(key, { listen, handle, owner, isGiven: false, backlog: null, listening: null })
     return handle.fd
   }
@@ -131,17 +131,38 @@ export class SocketRegister {
   /** Closes the sockets of an app that are not in `keep`. */
   release(owner: string, keep: readonly Listen[] = []): void {
     const kept = new Set(keep.map(listenKey))
-    for (const [key, bound] of this.#bound) {
-      if (bound.owner !== owner || kept.has(key)) continue
-      bound.handle.close()
-      this.#bound.delete(key)
-      if (key.startsWith('unix:')) removeSocketFile(key.slice('unix:'.length))
-    }
+    for (const [key, bound] of this.#bound) if (bound.owner === owner && !kept.has(key)) this.#close(key, bound)
+  }
+
+  /** Closes one socket of an app, if it has it. */
+  close(listen: Listen, owner: string): void {
+    const key = listenKey(listen)
+    const bound = this.#bound.get(key)
+    if (bound?.owner === owner) this.#close(key, bound)
+  }
+
+  #close(key: string, { handle }: Bound): void {
+    handle.close()
+    this.#bound.delete(key)
+    if (key.startsWith('unix:')) removeSocketFile(key.slice('unix:'.length))
   }
 
   #conflict(key: string, holder: string, owner: string): EcoError {
     return new EcoError('GUARD', `${owner} declares ${key}, which belongs to ${holder}.`, {
       hint: 'give one of them another address; "eco ls" shows who listens where',
+    })
+  }
+}
+
+/** An app has an overlapping address, and is to have this one too for the time of a change. */
+function bindBeside(listen: Listen, owner: string): BoundHandle {
+  try {
+    return bindSocket(listen)
+  } catch (cause) {
+    const app = owner.slice(owner.lastIndexOf('/') + 1)
+    throw new EcoError('GUARD', `${listenKey(listen)} cannot be bound beside the address that ${owner} has now.`, {
+      hint: `eco stop ${app} && eco apply && eco start ${app}; Node 22.12 and later bind both`,
+      cause,
     })
   }
 }

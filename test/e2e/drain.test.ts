@@ -196,28 +196,31 @@ test('a drain that is cut short by the death of the daemon is gone on with by th
   await eventually(async () => !isRunning(pid) && (await rig.app('app')).state === 'stopped')
 })
 
-test.each(['restart', 'reload'])('%s that is cut short by the death of the daemon, while the old one drains', async (verb) => {
-  await using rig = await createRig()
-  const port = await freePort()
-  expect(await rig.apply({ apps: { app: app(rig, port) } })).toMatchObject({ code: 0 })
-  const [pid = 0] = await rig.pids('app')
-  const slow = ask(port, '/slow', new http.Agent({ keepAlive: true }))
-  await eventually(() => rig.output('app').includes('slow'))
-  const restarted = rig.eco([verb, 'app'])
-  await eventually(async () => (await rig.app('app')).instances.some(({ state }) => state === 'draining'))
-  kill(await rig.daemonPid())
-  await restarted
-  expect((await rig.eco(['daemon', 'start'])).code).toBe(0)
-  // Its successor serves already, where there is one.
-  if (verb === 'reload') expect((await get(port)).status).toBe(200)
-  expect(isRunning(pid)).toBe(true)
-  rig.write('go', '')
-  expect((await slow).body).toBe('"slow"')
-  await eventually(async () => {
-    const { instances, ready } = await rig.app('app')
-    return ready === 1 && instances.length === 1 && instances[0]?.pid !== pid && !isRunning(pid)
-  })
-})
+test.each(['restart', 'reload'])(
+  '%s that is cut short by the death of the daemon, while the old one drains',
+  async (verb) => {
+    await using rig = await createRig()
+    const port = await freePort()
+    expect(await rig.apply({ apps: { app: app(rig, port) } })).toMatchObject({ code: 0 })
+    const [pid = 0] = await rig.pids('app')
+    const slow = ask(port, '/slow', new http.Agent({ keepAlive: true }))
+    await eventually(() => rig.output('app').includes('slow'))
+    const restarted = rig.eco([verb, 'app'])
+    await eventually(async () => (await rig.app('app')).instances.some(({ state }) => state === 'draining'))
+    kill(await rig.daemonPid())
+    await restarted
+    expect((await rig.eco(['daemon', 'start'])).code).toBe(0)
+    // Its successor serves already, where there is one.
+    if (verb === 'reload') expect((await get(port)).status).toBe(200)
+    expect(isRunning(pid)).toBe(true)
+    rig.write('go', '')
+    expect((await slow).body).toBe('"slow"')
+    await eventually(async () => {
+      const { instances, ready } = await rig.app('app')
+      return ready === 1 && instances.length === 1 && instances[0]?.pid !== pid && !isRunning(pid)
+    })
+  },
+)
 
 test('an instance accepts nothing before it is ready, and at once when apply says that it is', async () => {
   await using rig = await createRig()
@@ -229,7 +232,9 @@ test('an instance accepts nothing before it is ready, and at once when apply say
       r.statusCode = fs.existsSync('go') ? 200 : 503
       r.end('{}')
     }).listen(process.env.PORT, () => console.log('listening'))`
-  const applied = rig.apply({ apps: { app: app(rig, port, { ready: { http: `:${port}/ready`, interval: '50ms' } }, code) } })
+  const applied = rig.apply({
+    apps: { app: app(rig, port, { ready: { http: `:${port}/ready`, interval: '50ms' } }, code) },
+  })
   await eventually(() => rig.output('app').includes('/ready'))
   await expect(get(port)).rejects.toThrow('ECONNREFUSED')
   rig.write('go', '')

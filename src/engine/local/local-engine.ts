@@ -56,6 +56,7 @@ export class LocalEngine implements Engine {
         this.#dependencies.changed(scope)
         const group = this.#groups.of(scope).get(app)
         if (group && isLeft(group)) this.#socketsOfPlan.release(group.owner)
+        else if (group && runner.instance.wanted === 'down') this.#socketsOfPlan.closeAbandoned(group)
         if (group && this.#successions.isSuccession(group, runner)) this.#listeners.succeeded(runner)
       },
     })

@@ -1,6 +1,8 @@
 import { type ScopeId, scopeName } from '../../model/ids.ts'
 import type { PlannedChange } from '../../model/plan.ts'
 import type { Listen } from '../../model/spec.ts'
+import type { AppGroup } from '../../supervisor/app-group.ts'
+import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
 import { listenKey, type SocketRegister } from '../../supervisor/sockets.ts'
 import { type GroupRegister, ownerName } from './group-register.ts'
 
@@ -59,6 +61,21 @@ export class SocketsOfPlan {
     this.#sockets.release(owner, [...kept.values()])
   }
 
+  /**
+   * An address that only instances on their way out use, and none of those that stay: it closes with the last of them.
+   * Held open by us, it would let clients wait for nobody, and reset them in the end.
+   */
+  closeAbandoned({ owner, runners }: AppGroup): void {
+    const leaving = runners.filter(isLeaving)
+    const staying = runners.filter((runner) => !isLeaving(runner))
+    // Where none stay they may have successors yet: a restart, for which clients do wait.
+    if (leaving.length === 0 || staying.length === 0) return
+    const used = new Set(staying.flatMap(({ spec }) => spec.listen.map(listenKey)))
+    for (const listen of leaving.flatMap(({ spec }) => spec.listen)) {
+      if (!used.has(listenKey(listen))) this.#sockets.close(listen, owner)
+    }
+  }
+
   /** Gives back all of an app's sockets. */
   release(owner: string): void {
     this.#sockets.release(owner)
@@ -70,6 +87,10 @@ export class SocketsOfPlan {
     }
     return []
   }
+}
+
+function isLeaving({ instance: { wanted } }: InstanceRunner): boolean {
+  return wanted === 'down'
 }
 
 /** Whether the plan takes an address away from the app that holds it now. */
