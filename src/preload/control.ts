@@ -2,10 +2,16 @@ import { unlinkSync } from 'node:fs'
 import net from 'node:net'
 import type { Listen } from './listen.ts'
 
-/** What eco may ask of this process, by name; `tell` sends a line in answer, for as long as it is connected. */
-export type Commands = Readonly<
-  Record<string, (tell: (line: string) => void, ended: (then: () => void) => void) => void>
->
+/** Who asks. */
+export interface Asker {
+  /** Sends a line in answer, while it is connected. */
+  readonly tell: (line: string) => void
+  /** Called when it is not any more. */
+  readonly onEnd: (then: () => void) => void
+}
+
+/** What eco may ask of this process, by the first word of a line; the others are its arguments. */
+export type Commands = Readonly<Record<string, (asker: Asker, args: readonly string[]) => void>>
 
 /**
  * A unix socket, by which any daemon finds this process: in the folder of its instance, under its pid. Lines to and fro.
@@ -26,12 +32,18 @@ export function openControl(folder: string, listen: Listen, commands: Commands):
     socket.unref()
     socket.setEncoding('utf8')
     socket.on('error', () => {})
-    const tell = (line: string): void => void (socket.writable && socket.write(`${line}\n`))
+    const asker: Asker = {
+      tell: (line) => void (socket.writable && socket.write(`${line}\n`)),
+      onEnd: (then) => void socket.once('close', then),
+    }
     let rest = ''
     socket.on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop() ?? ''
-      for (const line of lines) commands[line]?.(tell, (then) => socket.once('close', then))
+      for (const line of lines) {
+        const [name = '', ...args] = line.split(' ')
+        commands[name]?.(asker, args)
+      }
     })
   })
   try {

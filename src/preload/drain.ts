@@ -38,13 +38,14 @@ export class Drain {
    * Begins it, or listens to the one that goes on.
    *
    * @param tell told `left 3`, whenever it changes, and `drained`
+   * @param signals by which the app will be asked to stop
    */
-  begin(tell: Tell): void {
+  begin(tell: Tell, signals: readonly string[]): void {
     this.#tellers.add(tell)
     if (this.#timer !== null) return tell(this.#told)
     // Ready for the stop signal, the loop must not end before it has come: that would be another exit than the app's own.
     this.#timer = setInterval(() => setImmediate(() => this.#look()), LOOK_MS)
-    this.#releaseBySignal(this.#timer)
+    releaseBySignal(this.#timer, signals as readonly NodeJS.Signals[])
     if (isClusterWorker()) setTimeout(() => this.#stopAccepting(), CLUSTER_MS)
     else this.#stopAccepting()
     for (const session of this.#servers.sessions) if (!session.destroyed) session.goaway(0, ANY_STREAM)
@@ -84,18 +85,17 @@ export class Drain {
     this.#told = line
     for (const tell of this.#tellers) tell(line)
   }
+}
 
-  /** Beside the app's own listeners only: without one, the signal ends the process. */
-  #releaseBySignal(timer: NodeJS.Timeout): void {
-    for (const name of process.eventNames()) {
-      if (typeof name !== 'string' || !name.startsWith('SIG')) continue
-      const signal = name as NodeJS.Signals
-      // First, and gone by then: libraries count the listeners to see whether somebody else ends the process.
-      process.prependOnceListener(signal, () => {
-        timer.unref()
-        if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
-      })
-    }
+/** Beside the app's own listeners only: without one, the signal ends the process. */
+function releaseBySignal(timer: NodeJS.Timeout, signals: readonly NodeJS.Signals[]): void {
+  for (const signal of signals) {
+    if (process.listenerCount(signal) === 0) continue
+    // First, and gone by then: libraries count the listeners to see whether somebody else ends the process.
+    process.prependOnceListener(signal, () => {
+      timer.unref()
+      if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+    })
   }
 }
 

@@ -16,11 +16,11 @@ export interface ListenOptions {
 
 /** A listening socket as libuv has it; what is set on it overrides what its prototype does. */
 export interface ListenHandle {
-  listen(backlog: number): number
-  close(...args: unknown[]): unknown
-  ref(): void
-  unref(): void
-  getsockname?: (out: object) => number
+  listen: (this: ListenHandle, backlog: number) => number
+  close: (this: ListenHandle, ...args: unknown[]) => unknown
+  ref: (this: ListenHandle) => void
+  unref: (this: ListenHandle) => void
+  getsockname?: (this: ListenHandle, out: object) => number
 }
 
 export interface AnyServer extends net.Server {

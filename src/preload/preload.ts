@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { type Adopt, adoptAtOnce, adoption } from './adopt.ts'
-import { openControl } from './control.ts'
+import { type Commands, openControl } from './control.ts'
 import { Drain } from './drain.ts'
 import { Hold } from './hold.ts'
 import { type Listen, routeListen } from './listen.ts'
@@ -31,15 +31,15 @@ function serve(declared: string | undefined, folder: string | undefined, holds: 
   let control: Server | null | undefined
   let isOpen = !holds
 
-  const commands = {
-    open: (tell: (line: string) => void) => {
+  const commands: Commands = {
+    open: ({ tell }) => {
       isOpen = true
       const failure = hold.open()
       tell(failure === null ? 'ok' : `failed ${failure}`)
     },
-    drain: (tell: (line: string) => void, ended: (then: () => void) => void) => {
-      ended(() => drain.forget(tell))
-      drain.begin(tell)
+    drain: ({ tell, onEnd }, signals) => {
+      onEnd(() => drain.forget(tell))
+      drain.begin(tell, signals)
     },
     release: () => drain.release(),
   }

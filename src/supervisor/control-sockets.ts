@@ -72,7 +72,8 @@ export interface InstanceDrain {
   close(): void
 }
 
-export function drainInstance(folder: string, events: DrainEvents): InstanceDrain {
+/** @param signals by which it will be asked to stop: until then its processes do not end, whatever they have left to do */
+export function drainInstance(folder: string, signals: readonly string[], events: DrainEvents): InstanceDrain {
   const known = new Map<string, Conversation>()
   const open = new Map<string, number>()
   let isClosed = false
@@ -108,7 +109,7 @@ export function drainInstance(folder: string, events: DrainEvents): InstanceDrai
         settle(path)
       },
     })
-    conversation.say('drain')
+    conversation.say(['drain', ...signals].join(' '))
     return { ...conversation, end: () => (clearTimeout(timer), conversation.end()) }
   }
   setImmediate(() => isClosed || begin())

@@ -27,6 +27,7 @@ import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
 import type { ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
+import { MESSAGE_SIGNAL } from './stop-message.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
 
 /** The instance that a run belongs to. */
@@ -212,10 +213,10 @@ export class InstanceRun {
   /** It takes nothing new, and finishes what it has begun; feeds `drained`. */
   drain(): void {
     const { incarnation } = this
-    const { feed } = this.#owner
+    const { feed, spec } = this.#owner
     if (this.#privateFolder === null) return queueMicrotask(() => feed({ type: 'drained', incarnation }))
     this.#connectionsLeft = null
-    this.#drain = drainInstance(this.#privateFolder, {
+    this.#drain = drainInstance(this.#privateFolder, [spec.stop.signal, MESSAGE_SIGNAL], {
       left: (connections) => {
         this.#connectionsLeft = connections
       },

@@ -1,73 +1,19 @@
 /** The preload, built as it is shipped, in real Node processes that inherit sockets the way the daemon hands them over. */
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import type { Listen } from '../../src/model/spec.ts'
 import { FIRST_LISTEN_FD } from '../../src/supervisor/environment.ts'
-import { listenKey, SocketRegister } from '../../src/supervisor/sockets.ts'
-import { type Child, startChild } from '../supervisor/children.ts'
+import type { Child } from '../supervisor/children.ts'
 import { freePort } from '../support/ports.ts'
+import { READY_FD, supervision, tcp } from './supervised.ts'
 
-const READY_FD = FIRST_LISTEN_FD - 1
-const OWNER = 'test/default/app'
-let folder: string
-let preload: string
-const register = new SocketRegister()
-
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'eco preload-'))
-  preload = join(folder, 'preload.cjs')
-  const entry = fileURLToPath(new URL('../../src/preload/preload.ts', import.meta.url))
-  await build({
-    entryPoints: [entry],
-    bundle: true,
-    platform: 'node',
-    target: 'node18',
-    format: 'cjs',
-    outfile: preload,
-  })
-})
-
-afterAll(() => rmSync(folder, { recursive: true }))
-afterEach(() => register.release(OWNER))
-
-interface Setup {
-  readonly listen?: readonly Listen[]
-  readonly signal?: boolean
-  readonly env?: Record<string, string>
-  readonly ipc?: boolean
-}
-
-/** Starts a command as the supervisor would: sockets from descriptor 20 on, the ready pipe at 19. */
-function start(command: readonly string[], { listen = [], signal = false, env = {}, ipc = false }: Setup = {}): Child {
-  const stdio: ('ignore' | 'pipe' | 'inherit' | 'ipc' | number)[] = ['ignore', 'pipe', 'inherit']
-  for (let fd = 3; fd < FIRST_LISTEN_FD; fd++) stdio[fd] = 'ignore'
-  if (signal) stdio[READY_FD] = 'pipe'
-  if (ipc) stdio[3] = 'ipc'
-  for (const it of listen) stdio.push(register.acquire(it, OWNER))
-  const declared = listen.map((it, i) => `${FIRST_LISTEN_FD + i}=${listenKey(it)}`).join(';')
-  return startChild(command, {
-    stdio,
-    cwd: folder,
-    env: {
-      PATH: process.env['PATH'],
-      NODE_OPTIONS: `--require ${JSON.stringify(preload)}`,
-      ...(listen.length > 0 ? { ECO_LISTEN: declared } : {}),
-      ...(signal ? { ECO_READY_FD: String(READY_FD) } : {}),
-      ...env,
-    },
-  })
-}
-
-const node = (code: string, setup?: Setup): Child => start([process.execPath, '-e', code], setup)
-const tcp = (port: number, host: string | null = null): Listen => ({ type: 'tcp', host, port })
+const supervised = supervision()
+const { start, node } = supervised
 
 async function get(url: string): Promise<string> {
   const response = await fetch(url, { headers: { connection: 'close' } })
@@ -111,7 +57,7 @@ describe('a server adopts the declared socket', () => {
   })
 
   test('a path', async () => {
-    const path = join(folder, 'app.sock')
+    const path = join(supervised.folder, 'app.sock')
     const child = node(server(JSON.stringify(path)), { listen: [{ type: 'unix', path }] })
     expect((await printed(child)).fd).toBe(FIRST_LISTEN_FD)
     const reply = await new Promise<string>((resolve) => {
@@ -148,7 +94,7 @@ describe('a server adopts the declared socket', () => {
 
   test('an ES module, a server of net, and one that awaits before it listens', async () => {
     const port = await freePort()
-    const file = join(folder, 'app.mjs')
+    const file = join(supervised.folder, 'app.mjs')
     writeFileSync(
       file,
       `
@@ -179,9 +125,12 @@ describe('a server adopts the declared socket', () => {
 
   test('behind npm start', async () => {
     const port = await freePort()
-    writeFileSync(join(folder, 'app.js'), server(String(port)))
-    writeFileSync(join(folder, 'package.json'), '{"name":"app","version":"1.0.0","scripts":{"start":"node app.js"}}')
-    const child = start(['npm', 'start', '--silent'], { listen: [tcp(port)], env: { HOME: folder } })
+    writeFileSync(join(supervised.folder, 'app.js'), server(String(port)))
+    writeFileSync(
+      join(supervised.folder, 'package.json'),
+      '{"name":"app","version":"1.0.0","scripts":{"start":"node app.js"}}',
+    )
+    const child = start(['npm', 'start', '--silent'], { listen: [tcp(port)], env: { HOME: supervised.folder } })
     expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD, at: { port } })
     expect(await get(`http://127.0.0.1:${port}`)).toBe('hello')
   })
@@ -192,7 +141,7 @@ describe('a private socket beside the declared one', () => {
   let doors = 0
 
   beforeEach(() => {
-    door = join(folder, `doors-${doors++}`)
+    door = join(supervised.folder, `doors-${doors++}`)
     mkdirSync(door, { mode: 0o700 })
   })
 
@@ -294,8 +243,8 @@ describe('a private socket beside the declared one', () => {
       const cluster = require('cluster')
       if (cluster.isPrimary) { cluster.fork(); cluster.fork() }
       else require('http').createServer((q, r) => r.end('worker')).listen(${port}, () => console.log('up'))`
-    writeFileSync(join(folder, 'cluster.cjs'), code)
-    const child = start([process.execPath, join(folder, 'cluster.cjs')], {
+    writeFileSync(join(supervised.folder, 'cluster.cjs'), code)
+    const child = start([process.execPath, join(supervised.folder, 'cluster.cjs')], {
       listen: [tcp(port)],
       env: { ECO_PROBE_DIR: door },
     })

@@ -48,7 +48,15 @@ export type Action =
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'late'; readonly event: LateEvent; readonly age: number }
 
-export type LateEvent = 'spawned' | 'ready' | 'drained' | 'exited' | 'group-empty' | 'readiness' | 'fault' | 'hook-ended'
+export type LateEvent =
+  | 'spawned'
+  | 'ready'
+  | 'drained'
+  | 'exited'
+  | 'group-empty'
+  | 'readiness'
+  | 'fault'
+  | 'hook-ended'
 
 export class SimulatedWorld {
   now = 1_000_000
@@ -215,7 +223,16 @@ export class SimulatedWorld {
     const incarnation = this.#spawning
     const pid = this.#nextPid++
     this.#spawning = null
-    this.#group = { incarnation, pid, leaderAlive: true, members, askedAt: null, drainedFrom: null, killed: false, reported: false }
+    this.#group = {
+      incarnation,
+      pid,
+      leaderAlive: true,
+      members,
+      askedAt: null,
+      drainedFrom: null,
+      killed: false,
+      reported: false,
+    }
     this.#feed({ type: 'spawned', incarnation, pid })
   }
 

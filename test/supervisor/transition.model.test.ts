@@ -36,7 +36,16 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant('late' as const),
-      event: fc.constantFrom('spawned', 'ready', 'exited', 'group-empty', 'readiness', 'fault', 'hook-ended', 'drained'),
+      event: fc.constantFrom(
+        'spawned',
+        'ready',
+        'exited',
+        'group-empty',
+        'readiness',
+        'fault',
+        'hook-ended',
+        'drained',
+      ),
       age: fc.integer({ min: 1, max: 3 }),
     }),
   },

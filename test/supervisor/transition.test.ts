@@ -88,10 +88,35 @@ const HOOKED_PHASES: Record<string, { wanted: 'up' | 'down'; phase: Phase }> = {
   },
 }
 
+const draining = { ...stopping, step: 'drain' } as const
+
+/** Phases of an instance that drains before it is asked to end. */
+const DRAIN_PHASES: Record<string, { wanted: 'up' | 'down'; phase: Phase }> = {
+  'starting, drains': { wanted: 'up', phase: starting },
+  'running, drains': { wanted: 'up', phase: running },
+  'not ready, drains': { wanted: 'up', phase: { ...running, unready: 'answered 503' } },
+  'overdue, drains': { wanted: 'up', phase: { ...running, deadline: NOW } },
+  draining: { wanted: 'down', phase: draining },
+  'draining, wanted again': { wanted: 'up', phase: draining },
+  'draining for a fault': { wanted: 'up', phase: { ...draining, fault: { ...fault, serves: true } } },
+  drained: { wanted: 'down', phase: stopping },
+}
+
+const HOOKED_DRAIN_PHASES: Record<string, { wanted: 'up' | 'down'; phase: Phase }> = {
+  'post_start, drains': { wanted: 'up', phase: { ...starting, step: 'post_start', deadline: null } },
+  'running, hooked, drains': { wanted: 'up', phase: running },
+  'pre_stop, drains': { wanted: 'down', phase: { ...stopping, step: 'pre_stop', deadline: null } },
+  'pre_stop of one that is not well': {
+    wanted: 'up',
+    phase: { ...stopping, step: 'pre_stop', deadline: null, fault },
+  },
+  'draining, hooked': { wanted: 'down', phase: draining },
+}
+
 const EVENTS: Record<string, InstanceEvent> = {
   start: { type: 'start' },
   stop: { type: 'stop' },
-  deadline: { type: 'deadline' },
+  deadline: { type: 'deadline', left: 3 },
   spawned: { type: 'spawned', incarnation: INCARNATION, pid: PID },
   ready: { type: 'ready', incarnation: INCARNATION },
   reset: { type: 'reset' },
@@ -265,6 +290,118 @@ const HOOKED_TABLE: Record<string, Record<string, string>> = {
   },
 }
 
+const DRAIN = 'deadline+5000 drain'
+const DRAINED_OUT = 'deadline+10000 SIGTERM "3 connections were still open when its drain of 5s was over" await-group'
+
+const DRAIN_TABLE: Record<string, Record<string, string>> = {
+  // It has served nobody yet.
+  'starting, drains': {
+    stop: `stopping down: ${STOP}`,
+    deadline: `stopping up: ${STOP}`,
+    ready: 'running up: no-deadline watch-life',
+    fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${STOP}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  'running, drains': {
+    stop: `stopping down: ${DRAIN}`,
+    unready: 'running up: "not ready: answered 503"',
+    fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${DRAIN}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  'not ready, drains': {
+    stop: `stopping down: ${DRAIN}`,
+    'ready again': 'running up: "ready: its readiness probe passes"',
+    fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${DRAIN}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  'overdue, drains': {
+    stop: `stopping down: ${DRAIN}`,
+    deadline: `stopping up: ${STOP}`,
+    unready: 'running up: "not ready: answered 503"',
+    fault: `stopping up: ${STOP}`,
+    'fault, serves': `stopping up: ${DRAIN}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  draining: {
+    start: 'stopping up:',
+    drained: `stopping down: ${STOP}`,
+    deadline: `stopping down: ${DRAINED_OUT}`,
+    urgent: 'stopping down: SIGKILL deadline+1000 await-group',
+    crash: `stopping down: ${STOP}`,
+  },
+  'draining, wanted again': {
+    stop: 'stopping down:',
+    drained: `stopping up: ${STOP}`,
+    deadline: `stopping up: ${DRAINED_OUT}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  'draining for a fault': {
+    start: 'stopping up:',
+    stop: 'stopping down:',
+    drained: `stopping up: ${STOP}`,
+    deadline: `stopping up: ${DRAINED_OUT}`,
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  drained: {
+    start: 'stopping up:',
+    deadline: `stopping down: ${KILL}`,
+    urgent: `stopping down: ${KILL}`,
+    crash: 'stopping down:',
+    empty: 'stopped down: no-deadline',
+  },
+}
+
+const HOOKED_DRAIN_TABLE: Record<string, Record<string, string>> = {
+  'post_start, drains': {
+    stop: `stopping down: ${DRAIN} cancel-hook`,
+    'post_start ok': 'running up: no-deadline watch-life',
+    'post_start fails': `stopping up: ${STOP}`,
+    fault: `stopping up: ${STOP} cancel-hook`,
+    'fault, serves': `stopping up: ${STOP} cancel-hook`,
+    urgent: `${URGENT} cancel-hook`,
+    crash: `stopping up: ${STOP} cancel-hook`,
+  },
+  'running, hooked, drains': {
+    stop: 'stopping down: no-deadline pre_stop',
+    unready: 'running up: "not ready: answered 503"',
+    fault: 'stopping up: no-deadline pre_stop',
+    'fault, serves': 'stopping up: no-deadline pre_stop',
+    urgent: URGENT,
+    crash: `stopping up: ${STOP}`,
+  },
+  'pre_stop, drains': {
+    start: 'stopping up:',
+    'pre_stop ok': `stopping down: ${DRAIN}`,
+    'pre_stop fails': `stopping down: ${DRAIN}`,
+    urgent: 'stopping down: SIGKILL deadline+1000 await-group cancel-hook',
+    crash: `stopping down: ${STOP} cancel-hook`,
+  },
+  'pre_stop of one that is not well': {
+    start: 'stopping up:',
+    stop: 'stopping down:',
+    'pre_stop ok': `stopping up: ${STOP}`,
+    'pre_stop fails': `stopping up: ${STOP}`,
+    urgent: `${URGENT} cancel-hook`,
+    crash: `stopping up: ${STOP} cancel-hook`,
+  },
+  'draining, hooked': {
+    start: 'stopping up:',
+    drained: `stopping down: ${STOP}`,
+    deadline: `stopping down: ${DRAINED_OUT}`,
+    urgent: 'stopping down: SIGKILL deadline+1000 await-group',
+    crash: `stopping down: ${STOP}`,
+  },
+}
+
 function instanceIn({ wanted, phase }: { wanted: 'up' | 'down'; phase: Phase }): Instance {
   return { ...NEW_INSTANCE, incarnation: INCARNATION, wanted, phase }
 }
@@ -278,7 +415,7 @@ function outcomeOf(before: Instance, event: InstanceEvent, policy: LifePolicy): 
       case 'signal-group':
         return [effect.signal]
       case 'record':
-        return effect.event === 'unready' || effect.message.startsWith('ready: ')
+        return effect.event === 'unready' || /^ready: |still open/.test(effect.message)
           ? [JSON.stringify(effect.message)]
           : []
       case 'run-hook':
@@ -309,6 +446,8 @@ function outcomeOf(before: Instance, event: InstanceEvent, policy: LifePolicy): 
 describe.each([
   ['without hooks', PHASES, TABLE, POLICY],
   ['with every hook', HOOKED_PHASES, HOOKED_TABLE, HOOKED],
+  ['with a drain', DRAIN_PHASES, DRAIN_TABLE, { ...POLICY, drainMs: 5000 }],
+  ['with a drain and every hook', HOOKED_DRAIN_PHASES, HOOKED_DRAIN_TABLE, { ...HOOKED, drainMs: 5000 }],
 ] as const)('every phase and every event, %s', (_, phases, table, policy) => {
   for (const [phaseName, row] of Object.entries(phases)) {
     for (const [eventName, event] of Object.entries(EVENTS)) {
@@ -402,5 +541,23 @@ describe('how a run is judged', () => {
     instance = transition(instance, { type: 'stop' }, policy, NOW).instance
     const { effects } = transition(instance, { type: 'deadline' }, policy, NOW + 100)
     expect(effects.some((effect) => effect.type === 'record' && effect.event === 'killed')).toBe(false)
+  })
+
+  test.each([
+    [null, 'connections were still open when its drain of 5s was over'],
+    [1, '1 connection was still open when its drain of 5s was over'],
+  ])('a drain that was not over in time is told (%s left)', (left, message) => {
+    const before = instanceIn(DRAIN_PHASES['draining'] as { wanted: 'down'; phase: Phase })
+    const { effects } = transition(before, { type: 'deadline', left }, { ...POLICY, drainMs: 5000 }, NOW)
+    expect(effects).toContainEqual({ type: 'record', event: 'note', message, reason: null })
+  })
+
+  test('SIGKILL as the stop signal drains first', () => {
+    const policy: LifePolicy = { ...POLICY, drainMs: 5000, stop: { ...POLICY.stop, signal: 'SIGKILL' } }
+    const before = instanceIn(PHASES['running'] as { wanted: 'up'; phase: Phase })
+    const stopped = transition(before, { type: 'stop' }, policy, NOW)
+    expect(stopped.effects.map(({ type }) => type)).toEqual(['drain', 'set-deadline'])
+    const { effects } = transition(stopped.instance, { type: 'drained', incarnation: INCARNATION }, policy, NOW)
+    expect(effects[0]).toEqual({ type: 'signal-group', pid: PID, signal: 'SIGKILL' })
   })
 })

@@ -29,7 +29,6 @@ export async function attemptConnection(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
-  const startedAt = performance.now()
   const endpoint = endpointOf(check.endpoint, subject.slot)
   const path = privatePath(endpoint, subject)
   if (path !== null) {
@@ -45,6 +44,28 @@ export async function attemptConnection(
     }
     if (outcome.type !== 'closed' && outcome.type !== 'shared') return outcome
   }
+  if (path !== null || !subject.isStarting || subject.privateFolder === null) {
+    return attemptShared(check, subject, timeoutMs, signal)
+  }
+  // It may accept nothing by the address before it is ready: once it has a socket of its own, that is asked.
+  const opened = new AbortController()
+  const timer = setInterval(() => privatePath(endpoint, subject) !== null && opened.abort(), LOOK_MS.max)
+  const either = AbortSignal.any([signal, opened.signal])
+  const result = await attemptShared(check, subject, timeoutMs, either)
+  clearInterval(timer)
+  const isTurned = opened.signal.aborted && !signal.aborted && result.type !== 'success'
+  return isTurned ? attemptConnection(check, subject, timeoutMs, signal) : result
+}
+
+/** By the address, where others may accept too. */
+async function attemptShared(
+  check: HttpCheck | TcpCheck,
+  subject: ProbeSubject,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  const startedAt = performance.now()
+  const endpoint = endpointOf(check.endpoint, subject.slot)
   let others: string | null = null
   for (let tries = 1; ; tries++) {
     const spentMs = performance.now() - startedAt
