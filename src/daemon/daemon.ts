@@ -9,6 +9,7 @@ import { scopeDir } from '../state/paths.ts'
 import { RevisionStore } from '../state/revision-store.ts'
 import { RunHistoryStore } from '../state/run-history.ts'
 import { RuntimeStore } from '../state/runtime-store.ts'
+import { learnPort } from '../supervisor/learnt-ports.ts'
 import { prepareSockets } from '../supervisor/prepare-sockets.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { RunnerHost } from '../supervisor/runner-host.ts'
@@ -276,7 +277,8 @@ export class Daemon {
       openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
       prepareSockets: (scope, app, spec) => prepareSockets(this.engine.group(scope, app), spec, this.#sockets),
-      listenFds: (scope, app, { listen }) => listen.map((one) => this.#sockets.give(one, ownerName(scope, app))),
+      listenFds: (scope, app, listens) => listens.map((one) => this.#sockets.give(one, ownerName(scope, app))),
+      learnPort: (scope, app, listen) => learnPort(this.engine.group(scope, app), listen, this.#sockets),
       revision: (scope) => this.#keepers.get(scopeName(scope))?.revision ?? 0,
       record: (scope, app, instance, message, event = 'note', data = {}) =>
         this.#record(scope, app, instance, message, event, data),

@@ -43,7 +43,7 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
     hold: hold && { verb: hold.verb, instances: hold.instances, by: hold.by, at: isoTime(hold.at) },
-    listen: spec?.listen.map(listenText) ?? [],
+    listen: [...(spec?.listen ?? []), ...(engine.groups(keeper.scope).get(app)?.learnt ?? [])].map(listenText),
     schedule: spec?.schedule?.cron ?? null,
     next_run_at: nextRun === null ? null : isoTime(nextRun),
     last_run: last && listRun(last),

@@ -5,7 +5,11 @@ import { type AnyFunction, type AnyServer, internals, type ListenOptions } from 
 export interface ListenCall {
   readonly server: AnyServer
   readonly options: ListenOptions
+  /** How many connections may wait, where the app says it. */
+  readonly backlog: number | undefined
   readonly callback: AnyFunction | null
+  /** As they were given. */
+  readonly args: readonly unknown[]
 }
 
 /** Node's own, for eco's own servers and for what is routed elsewhere. */
@@ -26,6 +30,12 @@ export function routeListen(noticed: (server: AnyServer, listen: Listen) => void
     const server = this as AnyServer
     noticed(server, listen)
     const [options, callback] = internals._normalizeArgs(args)
-    return routes.some((route) => route({ server, options, callback }, listen)) ? this : listen.apply(this, args)
+    const call = { server, options, backlog: backlogOf(options, args), callback, args }
+    return routes.some((route) => route(call, listen)) ? this : listen.apply(this, args)
   }
+}
+
+/** It may stand after the port or path, and after the host. */
+function backlogOf(options: ListenOptions, [, second, third]: readonly unknown[]): number | undefined {
+  return [second, third, options.backlog].find((it): it is number => typeof it === 'number' && it > 0)
 }

@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { sizeOf } from '../logs/tail.ts'
+import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
-import type { AppSpec } from '../model/spec.ts'
-import { spawnInstance } from './child.ts'
+import type { AppSpec, Listen } from '../model/spec.ts'
+import { type GivenSocket, spawnInstance } from './child.ts'
 import { concealSecrets } from './conceal-secrets.ts'
 import { drainInstance, type InstanceDrain, openInstance } from './control-sockets.ts'
 import {
@@ -19,6 +21,7 @@ import {
 import type { Group, Nest } from './group.ts'
 import { InstanceLimits } from './instance-limits.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
+import { askedPort } from './learnt-ports.ts'
 import { launchBeside } from './launch.ts'
 import { leftBehind } from './left-behind.ts'
 import { watchLife } from './life-watch.ts'
@@ -26,6 +29,8 @@ import { oomKills } from './limits.ts'
 import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
 import type { ProbeSubject } from './probes/attempt.ts'
+import { isSocketAt } from './socket-folders.ts'
+import { listenKey } from './sockets.ts'
 import { watchReady } from './ready-watch.ts'
 import { MESSAGE_SIGNAL } from './stop-message.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
@@ -42,12 +47,17 @@ export interface RunOwner {
   /** It accepts nothing on the addresses that it shares, ready or not. */
   readonly isKeptClosed: boolean
   readonly feed: (event: InstanceEvent) => void
+  /** It has been given another port. */
+  portsChanged(): void
   /** There are sentences about what is not as the spec asks for. */
   noted(notes: readonly string[]): void
 }
 
 /** Log files with their sizes when a run began: what comes after is its own. */
 export type LogOffsets = readonly { readonly path: string; readonly offset: number }[]
+
+/** For a server to begin to listen on what it was given. */
+const SETTLED_MS = 5000
 
 /** One run of an instance, from one spawn to its end: its processes, and all that watches them. */
 export class InstanceRun {
@@ -62,6 +72,10 @@ export class InstanceRun {
   #limits: InstanceLimits | null = null
   #stopReadyWatch: () => void = () => {}
   #stopLifeWatch: () => void = () => {}
+  /** Ports that it was given on request, in the order of their private sockets. */
+  readonly #learnt: Listen[]
+  /** When it was given which last. */
+  readonly #givenAt = new Map<string, number>()
   /** What its ready check said last. */
   #waitingFor: string | null = null
   /** What the probes of its life say that has no consequence yet. */
@@ -72,8 +86,9 @@ export class InstanceRun {
   /** While it drains, and if it tells. */
   #connectionsLeft: number | null = null
 
-  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets) {
+  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets, learnt: readonly Listen[] = []) {
     this.#owner = owner
+    this.#learnt = [...learnt]
     this.incarnation = incarnation
     const { scope, app, slot } = owner.id
     const { out, err } = owner.host.logPaths(scope, app, slot)
@@ -97,6 +112,20 @@ export class InstanceRun {
     return this.#connectionsLeft
   }
 
+  get learnt(): readonly Listen[] {
+    return this.#learnt
+  }
+
+  /** Whether it may listen on a port that instances were given on request; its private socket shows it, a while later. */
+  mayUse(port: Listen): boolean {
+    if (this.#owner.instance.phase.name !== 'running') return true // it may still ask
+    const key = listenKey(port)
+    const index = this.#learnt.findIndex((it) => listenKey(it) === key)
+    if (index === -1) return false
+    if (performance.now() - (this.#givenAt.get(key) ?? -Infinity) < SETTLED_MS) return true
+    return this.#privateFolder === null || isSocketAt(join(this.#privateFolder, String(index)))
+  }
+
   get waitingFor(): string | null {
     return this.#waitingFor
   }
@@ -113,6 +142,7 @@ export class InstanceRun {
     const { spec, id, version, host } = this.#owner
     const { incarnation } = this
     const [out, err] = this.logOffsets
+    const isAsking = asksForPorts(spec)
     const nest = host.trees.begin({ ...id, version })
     host.oom.look()
     let pid: number | null
@@ -131,12 +161,14 @@ export class InstanceRun {
           preload: needsPreload(spec) ? host.preload : null,
           stdout: out?.path ?? '/dev/null',
           stderr: err?.path ?? '/dev/null',
-          listenFds: host.listenFds(id.scope, id.app, spec),
+          listenFds: host.listenFds(id.scope, id.app, spec.listen),
+          hasChannel: isAsking,
           systemdFds: usesSystemdProtocol(spec),
           readyFd: spec.ready.check.type === 'signal' ? readyFd(spec) : null,
         },
         {
           exited: (exit) => this.#exited(exit),
+          asked: (asked) => this.#givePort(asked),
           ready: () => void this.#becomeReady(),
           noted: (notes) => this.#note(notes),
         },
@@ -168,6 +200,18 @@ export class InstanceRun {
     } catch (error) {
       this.#note([(error as Error).message])
     }
+  }
+
+  #givePort(asked: { readonly port?: unknown; readonly host?: unknown }): GivenSocket | null {
+    const { id, host } = this.#owner
+    const wanted = askedPort(asked, this.#user)
+    const handle = wanted && host.learnPort(id.scope, id.app, wanted)
+    if (wanted === null || handle === null) return null
+    const known = this.#learnt.findIndex((it) => listenKey(it) === listenKey(wanted))
+    const index = known === -1 ? this.#learnt.push(wanted) - 1 : known
+    this.#givenAt.set(listenKey(wanted), performance.now())
+    this.#owner.portsChanged()
+    return { handle, index }
   }
 
   /** Nothing of it lives any more. */
@@ -372,7 +416,9 @@ export class InstanceRun {
 
   #probed(pid: number): Omit<ProbeSubject, 'isStarting'> {
     const { spec, id, host, context } = this.#owner
-    const { cwd, listen, attributes } = spec
+    const { cwd, attributes } = spec
+    // Those it asks for come later.
+    const listen = asksForPorts(spec) ? this.#learnt : spec.listen
     // Marked as the instance's own: one that a killed daemon leaves behind goes with the instance.
     const environment = () => ({
       ...commandEnvironment(spec, context, pid, null),

@@ -10,7 +10,7 @@ import type { SocketRegister } from './sockets.ts'
  */
 export function prepareSockets(group: AppGroup, spec: AppSpec, sockets: SocketRegister): Promise<unknown> | null {
   // What no instance declares any more, this one may want to bind by itself.
-  sockets.release(group.owner, [...spec.listen, ...group.runners.flatMap((runner) => runner.spec.listen)])
+  sockets.release(group.owner, [...spec.listen, ...group.runners.flatMap((runner) => runner.listens)])
   if (!usesSystemdProtocol(spec)) return null
   try {
     for (const listen of spec.listen) sockets.acquire(listen, group.owner)

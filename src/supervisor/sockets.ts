@@ -61,6 +61,18 @@ export class SocketRegister {
     return handle.fd
   }
 
+  /** The socket of an address itself, to be sent to a process; as `acquire`. */
+  handle(listen: Listen, owner: string): BoundHandle {
+    this.give(listen, owner)
+    const bound = this.#bound.get(listenKey(listen))
+    if (!bound) throw new Error(`Internal error: ${listenKey(listen)} is not bound`)
+    return bound.handle
+  }
+
+  isHeld(listen: Listen, owner: string): boolean {
+    return this.#bound.get(listenKey(listen))?.owner === owner
+  }
+
   /** The declaration that is in force for an address; null: it is not bound. */
   inForce(listen: Listen): Listen | null {
     return this.#bound.get(listenKey(listen))?.listen ?? null

@@ -1,8 +1,10 @@
 import { type ScopeId, scopeName } from '../../model/ids.ts'
+import { asksForPorts } from '../../model/asks-for-ports.ts'
 import type { PlannedChange } from '../../model/plan.ts'
 import type { Listen } from '../../model/spec.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
+import { forgetClosed } from '../../supervisor/learnt-ports.ts'
 import { listenKey, type SocketRegister } from '../../supervisor/sockets.ts'
 import { type GroupRegister, ownerName } from './group-register.ts'
 
@@ -34,7 +36,7 @@ export class SocketsOfPlan {
         acquired.push(owner)
         for (const listen of after.spec.listen) {
           const from = this.#sockets.ownerOf(listen)
-          if (from !== null && from !== owner && givesUp(scope, change, from, listen)) {
+          if (from !== null && from !== owner && this.#givesUp(scope, change, from, listen)) {
             this.#sockets.handOver(listen, owner)
             handedOver.push({ listen, from })
           }
@@ -59,6 +61,7 @@ export class SocketsOfPlan {
     }
     for (const listen of kept.values()) this.#sockets.restore(listen, owner)
     this.#sockets.release(owner, [...kept.values()])
+    this.#forgetClosed(owner)
   }
 
   /**
@@ -79,11 +82,28 @@ export class SocketsOfPlan {
   /** Gives back all of an app's sockets. */
   release(owner: string): void {
     this.#sockets.release(owner)
+    this.#forgetClosed(owner)
+  }
+
+  /** Whether the plan takes an address away from the app that holds it now. */
+  #givesUp(scope: ScopeId, change: PlannedChange, holder: string, listen: Listen): boolean {
+    const prefix = `${scopeName(scope)}/`
+    if (!holder.startsWith(prefix)) return false
+    const app = holder.slice(prefix.length)
+    const next = change.next[app]?.spec
+    if (!next) return true
+    // What it asked for it may ask for again: nobody has declared that it will not.
+    const asked = asksForPorts(next) ? (this.#groups.of(scope).get(app)?.learnt ?? []) : []
+    return ![...next.listen, ...asked].some((it) => listenKey(it) === listenKey(listen))
+  }
+
+  #forgetClosed(owner: string): void {
+    for (const group of this.#groups.all()) if (group.owner === owner) forgetClosed(group, this.#sockets)
   }
 
   #inUse(owner: string): readonly Listen[] {
     for (const group of this.#groups.all()) {
-      if (group.owner === owner) return group.runners.flatMap((runner) => runner.spec.listen)
+      if (group.owner === owner) return group.runners.flatMap((runner) => runner.listens)
     }
     return []
   }
@@ -91,12 +111,4 @@ export class SocketsOfPlan {
 
 function isLeaving({ instance: { wanted } }: InstanceRunner): boolean {
   return wanted === 'down'
-}
-
-/** Whether the plan takes an address away from the app that holds it now. */
-function givesUp(scope: ScopeId, change: PlannedChange, holder: string, listen: Listen): boolean {
-  const prefix = `${scopeName(scope)}/`
-  if (!holder.startsWith(prefix)) return false
-  const next = change.next[holder.slice(prefix.length)]
-  return !next?.spec.listen.some((it) => listenKey(it) === listenKey(listen))
 }
