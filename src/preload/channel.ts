@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import type { EventEmitter } from 'node:events'
 import net from 'node:net'
 import type { ListenHandle } from './node-internals.ts'
 
@@ -64,13 +64,13 @@ export function takeChannel(): Channel | null {
   if (symbol === undefined) return null
   const handle = Reflect.get(process, symbol) as ChannelHandle
   for (const trace of [...TRACES, symbol]) Reflect.deleteProperty(process, trace)
-  const { listeners, removeListener, removeAllListeners } = EventEmitter.prototype
+  const emitter: EventEmitter = process
   for (const [event, name] of KEEPERS) {
-    for (const listener of listeners.call(process, event)) {
-      if (listener.name === name) removeListener.call(process, event, listener as () => void)
+    for (const listener of emitter.listeners(event)) {
+      if (listener.name === name) emitter.off(event, listener as () => void)
     }
   }
-  removeAllListeners.call(process, 'internalMessage')
+  emitter.removeAllListeners('internalMessage')
   return converse(handle)
 }
 

@@ -1,14 +1,15 @@
 import { isIP } from 'node:net'
+import type { Adopt } from './adopt.ts'
 import type { Channel } from './channel.ts'
 import type { Listen, ListenCall, Route } from './listen.ts'
-import type { AnyServer, ListenHandle } from './node-internals.ts'
+import type { AnyServer } from './node-internals.ts'
 
 export interface Undeclared {
   readonly channel: Channel
   /** Makes a server listen on a socket. */
-  adopt(call: ListenCall, socket: ListenHandle, listen: Listen): void
+  readonly adopt: Adopt
   /** The server listens on the socket of this index. */
-  adopted(server: AnyServer, index: number, listen: Listen): void
+  readonly adopted: (server: AnyServer, index: number, listen: Listen) => void
 }
 
 /**

@@ -73,9 +73,8 @@ export class SocketsOfPlan {
     const staying = runners.filter((runner) => !isLeaving(runner))
     // Where none stay they may have successors yet: a restart, for which clients do wait.
     if (leaving.length === 0 || staying.length === 0) return
-    const used = new Set(staying.flatMap(({ spec }) => spec.listen.map(listenKey)))
     for (const listen of leaving.flatMap(({ spec }) => spec.listen)) {
-      if (!used.has(listenKey(listen))) this.#sockets.close(listen, owner)
+      if (!staying.some((runner) => needs(runner, listen))) this.#sockets.close(listen, owner)
     }
   }
 
@@ -107,6 +106,12 @@ export class SocketsOfPlan {
     }
     return []
   }
+}
+
+function needs(runner: InstanceRunner, listen: Listen): boolean {
+  const key = listenKey(listen)
+  if (runner.spec.listen.some((it) => listenKey(it) === key)) return true
+  return asksForPorts(runner.spec) && runner.mayUse(listen)
 }
 
 function isLeaving({ instance: { wanted } }: InstanceRunner): boolean {
