@@ -69,7 +69,41 @@ test('a reload loses no request, and every instance is another one afterwards', 
   expect(asked).toBeGreaterThan(50)
   const after = await sorted(rig)
   expect(after.some((pid) => before.includes(pid))).toBe(false)
-  expect(await answeringPids(port)).toEqual(after)
+  await eventually(async () => expect(await answeringPids(port)).toEqual(after))
+})
+
+test('what cannot be shared goes on as without eco', async () => {
+  await using rig = await createRig()
+  const [clustered, threaded, exclusive] = [await freePort(), await freePort(), await freePort()]
+  rig.write(
+    'app.cjs',
+    `const cluster = require('node:cluster')
+    const http = require('node:http')
+    const net = require('node:net')
+    const { Worker } = require('node:worker_threads')
+    const answer = (text) => http.createServer((_, response) => response.end(JSON.stringify(text)))
+    if (cluster.isPrimary) {
+      for (let i = 0; i < 2; i++) cluster.fork().on('message', (message) => console.log(message))
+      new Worker("require('node:http').createServer((_, r) => r.end('1')).listen(${threaded}, '127.0.0.1')", { eval: true })
+      const any = net.createServer().listen(0, () => console.log('any ' + (any.address().port > 0)))
+      net.createServer().listen('own.sock', () => console.log('unix'))
+      answer('exclusive').listen({ port: ${exclusive}, exclusive: true })
+      const closed = net.createServer().listen(${await freePort()}, () => console.log('never'))
+      closed.close(() => console.log('closed'))
+    } else {
+      answer(cluster.worker.id).listen(${clustered})
+      process.send('ipc of its own')
+    }`,
+  )
+  expect(await rig.apply({ apps: { app: { script: 'app.cjs' } } })).toMatchObject({ code: 0 })
+  await eventually(async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => get(clustered)))
+    expect(new Set(answers.map(({ body }) => body as number))).toEqual(new Set([1, 2]))
+    expect(await get(threaded)).toMatchObject({ body: 1 })
+    expect(await get(exclusive)).toMatchObject({ body: 'exclusive' })
+  })
+  const said = rig.output('app').trim().split('\n').toSorted()
+  expect(said).toEqual(['any true', 'closed', 'ipc of its own', 'ipc of its own', 'unix'])
 })
 
 test('an instance that is killed comes back beside the other', async () => {
