@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * node bench/run.mjs [scenario…] [--rounds N] [--json FILE] [--list]
+ * node bench/run.mjs [scenario…] [--rounds N] [--quick] [--cases TEXT] [--json FILE] [--list]
  *
  * Measures eco beside PM2 and beside the floor the machine allows, and prints one table. See bench/README.md.
  */
@@ -22,7 +22,13 @@ const known = readdirSync(folder)
 
 const { values: flags, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, json: { type: 'string' }, list: { type: 'boolean' } },
+  options: {
+    rounds: { type: 'string' },
+    quick: { type: 'boolean' },
+    cases: { type: 'string' },
+    json: { type: 'string' },
+    list: { type: 'boolean' },
+  },
 })
 if (flags.list) {
   console.log(known.join('\n'))
@@ -65,7 +71,8 @@ async function measure(name) {
   const eco = missing.eco ? null : createEco(scratch)
   const pm2 = missing.pm2 ? null : createPm2(scratch)
   try {
-    const rows = await run({ scratch, eco, pm2, missing, rounds: Number(flags.rounds ?? rounds) })
+    const { quick = false, cases = '' } = flags
+    const rows = await run({ scratch, eco, pm2, missing, rounds: Number(flags.rounds ?? rounds), quick, cases, say })
     await Promise.all([eco?.stop(), pm2?.stop()])
     return { name, load, rows }
   } catch (error) {

@@ -22,6 +22,8 @@ export function createEco(scratch) {
   let up = false
   const eco = {
     cli: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder }),
+    /** The same, for commands whose failure is the answer. */
+    attempt: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder, allowFailure: true }),
     async start() {
       await eco.cli('daemon', 'start')
       up = true

@@ -41,6 +41,8 @@ export function createPm2(scratch) {
   let up = false
   const pm2 = {
     cli: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder }),
+    /** The same, for commands whose failure is the answer. */
+    attempt: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder, allowFailure: true }),
     async start() {
       await pm2.cli('ping')
       up = true

@@ -20,16 +20,15 @@ export function differences(a, b) {
  * One line of the result table.
  *
  * @param {string} label what was measured
- * @param {'ms' | 'x' | 'MB' | '%' | 'apps'} unit
+ * @param {'ms' | 'x' | 'MB' | '%' | 'apps' | 'failed' | 'req/s'} unit
  * @param {number[]} samples one figure a round
- * @param {{ atMost?: number, below?: number, note?: string }} [options] target of the median, remark beside it
+ * @param {{ atMost?: number, below?: number, atLeast?: number, note?: string, details?: object }} [options] target of
+ *   the median, remark beside it, and what only the JSON file shows
  */
 export function row(label, unit, samples, options = {}) {
-  const { atMost, below, note = '' } = options
+  const { note = '', details } = options
   const middle = median(samples)
-  const target =
-    atMost === undefined && below === undefined ? null : atMost === undefined ? `< ${below}` : `<= ${atMost}`
-  const met = atMost === undefined ? middle < below : middle <= atMost
+  const { target, met } = judge(middle, options)
   return {
     label,
     unit,
@@ -38,9 +37,17 @@ export function row(label, unit, samples, options = {}) {
     max: Math.max(...samples),
     samples,
     target,
-    verdict: target === null ? null : met ? 'ok' : 'over',
+    verdict: target === null ? null : met ? 'ok' : options.atLeast === undefined ? 'over' : 'under',
     note,
+    ...(details ? { details } : {}),
   }
+}
+
+function judge(middle, { atMost, below, atLeast }) {
+  if (atMost !== undefined) return { target: `<= ${atMost}`, met: middle <= atMost }
+  if (below !== undefined) return { target: `< ${below}`, met: middle < below }
+  if (atLeast !== undefined) return { target: `>= ${atLeast}`, met: middle >= atLeast }
+  return { target: null, met: true }
 }
 
 /** A line for something that could not be measured: said, never silently left out. */

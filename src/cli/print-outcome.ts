@@ -6,7 +6,7 @@ import { neutralise } from '../config/diagnostic.ts'
 /** The end of an apply or a verb: what is so now, and for every failed step the reason, its last words, the next command. */
 export function printOutcome(result: ApplyResult): void {
   for (const { step, outcome } of result.results) {
-    if (outcome.status === 'failed' || outcome.status === 'rolled-back') printFailure(step, outcome)
+    if (outcome.status !== 'done' && outcome.status !== 'skipped') printFailure(step, outcome)
   }
   for (const { app, instance, reason, log } of result.not_ready) printReason(app, `${instance} ${reason}`, log)
   if (result.problem !== null) process.stderr.write(`${result.problem}\n`)
@@ -17,7 +17,9 @@ function printFailure(
   step: StepResult['step'],
   outcome: Extract<StepResult['outcome'], { log: readonly string[] }>,
 ): void {
-  const what = outcome.status === 'failed' ? 'failed' : 'was rolled back'
+  const what = { failed: 'failed', 'rolled-back': 'was rolled back', kept: 'failed, and all stays as it is' }[
+    outcome.status
+  ]
   printReason(step.app, `${step.action} ${step.app} ${what}: ${outcome.reason}`, outcome.log)
 }
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { closest } from '../model/closest.ts'
-import type { Selection, Verb } from '../daemon/protocol.ts'
+import type { RolloutAction, Selection, Verb } from '../daemon/protocol.ts'
 import { EcoError, EXIT } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { reportError } from './report-error.ts'
@@ -46,8 +46,10 @@ function buildProgram(done: Done): Command {
     .addHelpText('after', EXIT_CODES)
   addFileCommands(program, done)
   addPlanCommands(program, done)
+  addHistoryCommands(program, done)
   addViewCommands(program)
   addVerbs(program, done)
+  addRolloutCommands(program, done)
   addDaemonCommands(program, done)
   program.allowExcessArguments().action((_options, command: Command) => unknownCommand(command))
   return program
@@ -161,6 +163,35 @@ function addPlanCommands(program: Command, done: Done): void {
     })
 }
 
+export interface RollbackOptions {
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+  readonly wait: boolean
+  readonly allowEmpty?: boolean
+  readonly json?: boolean
+}
+
+function addHistoryCommands(program: Command, done: Done): void {
+  scoped(command(program, 'history', 'the revisions of a scope: what was applied when, by whom, from which commit'))
+    .argument('[serial]', 'show this revision, with its changes to the one before it')
+    .addOption(jsonOption())
+    .action(async (serial: string | undefined, options: SelectOptions) => {
+      const { history } = await import('./commands/history.ts')
+      history(serial ?? null, selection([], options), options.json === true)
+    })
+  scoped(command(program, 'rollback', 'make the scope what it was at an older revision, and wait until it is'))
+    .argument('[serial]', 'of the revision; the one before the current one when not given')
+    .option('-y, --yes', 'do not ask')
+    .option('--dry-run', 'show the plan only')
+    .option('--no-wait', 'return once the rollback has begun')
+    .option('--allow-empty', 'allow a rollback that removes every app')
+    .addOption(jsonOption())
+    .action(async (serial: string | undefined, options: SelectOptions & RollbackOptions) => {
+      const { rollback } = await import('./commands/rollback.ts')
+      done(await rollback(serial ?? null, selection([], options), options))
+    })
+}
+
 function addViewCommands(program: Command): void {
   selecting(command(program, 'ls', 'the apps and their instances').aliases(['list', 'status']))
     .addOption(jsonOption())
@@ -217,7 +248,7 @@ interface SelectOptions {
 
 const VERBS: readonly { readonly verb: Exclude<Verb, 'scale'>; readonly text: string }[] = [
   { verb: 'start', text: 'start apps that are stopped, held or failed' },
-  { verb: 'stop', text: 'stop apps and hold them stopped until eco start or the next apply' },
+  { verb: 'stop', text: 'stop apps and hold them stopped until eco start, the next apply, or for a time' },
   { verb: 'restart', text: 'stop and start instances, one after the other; run a job or cron app now' },
   { verb: 'reload', text: 'replace instances without downtime' },
   { verb: 'delete', text: 'stop apps and forget them' },
@@ -227,12 +258,13 @@ function addVerbs(program: Command, done: Done): void {
   for (const { verb, text } of VERBS) {
     const sub = selecting(command(program, verb, text), true).addOption(jsonOption())
     if (verb === 'delete') sub.option('-y, --yes', 'do not ask')
-    sub.action(async (selectors: string[], options: SelectOptions & { yes?: boolean }) => {
+    if (verb === 'stop') sub.addOption(forOption('started again'))
+    sub.action(async (selectors: string[], options: SelectOptions & { yes?: boolean; for?: string }) => {
       const { runVerb } = await import('./commands/verb.ts')
       const confirmed = verb !== 'delete' || options.yes === true
       done(
         await runVerb(
-          { ...selection(selectors, options), verb, instances: null },
+          { ...selection(selectors, options), verb, instances: null, ...(await holdFor(options.for)) },
           { json: options.json === true, confirmed },
         ),
       )
@@ -244,15 +276,48 @@ function addVerbs(program: Command, done: Done): void {
       const { reset } = await import('./commands/reset.ts')
       await reset(selection(selectors, options), options.json === true)
     })
-  scoped(command(program, 'scale', 'run this many instances of a service, held until the next apply'))
-    .argument('<app>', 'the app')
-    .argument('<instances>', 'how many', count)
+  scoped(command(program, 'scale', 'run this many instances of a service, held until the next apply, or for a time'))
+    .argument('<app>', 'the app, or a selector of several')
+    .argument('<instances>', '4; +2 or -1, of what is wanted now; 50% of the CPUs; max for one on each')
+    .addOption(forOption('scaled back'))
     .addOption(jsonOption())
-    .action(async (app: string, instances: number, options: SelectOptions) => {
+    .action(async (app: string, amount: string, options: SelectOptions & { for?: string }) => {
+      const { parseScaleAmount } = await import('./scale-amount.ts')
       const { runVerb } = await import('./commands/verb.ts')
-      const params = { ...selection([app], options), verb: 'scale', instances } as const
+      const asked = { ...parseScaleAmount(amount), ...(await holdFor(options.for)) }
+      const params = { ...selection([app], options), verb: 'scale', ...asked } as const
       done(await runVerb(params, { json: options.json === true, confirmed: true }))
     })
+}
+
+function forOption(then: string): Option {
+  return new Option('--for <duration>', `only for so long (30m, 2h); then it is ${then} by itself`)
+}
+
+async function holdFor(text: string | undefined): Promise<{ forMs?: number }> {
+  if (text === undefined) return {}
+  const { parseHoldDuration } = await import('./hold-duration.ts')
+  return { forMs: parseHoldDuration(text) }
+}
+
+const ROLLOUT_ACTIONS: readonly { readonly action: RolloutAction; readonly text: string }[] = [
+  { action: 'status', text: 'the rollouts under way' },
+  { action: 'pause', text: 'start and stop no further instance until it is resumed' },
+  { action: 'resume', text: 'go on; one that paused because it failed tries again' },
+  { action: 'abort', text: 'bring the old version back, and wait until it serves' },
+]
+
+function addRolloutCommands(program: Command, done: Done): void {
+  const rollout = command(program, 'rollout', 'look at rollouts under way, or take a hand in them')
+  rollout.allowExcessArguments().action((_options, self: Command) => unknownCommand(self))
+  for (const { action, text } of ROLLOUT_ACTIONS) {
+    selecting(command(rollout, action, text), action !== 'status')
+      .addOption(jsonOption())
+      .action(async (selectors: string[], options: SelectOptions) => {
+        const { rolloutCommand } = await import('./commands/rollout.ts')
+        done(await rolloutCommand(action, selection(selectors, options), options.json === true))
+      })
+  }
 }
 
 function addDaemonCommands(program: Command, done: Done): void {

@@ -31,7 +31,13 @@ export function lineProgress(plan: Plan): Progress {
   return {
     onEvent(event) {
       if (event.type === 'instance') process.stderr.write(`  ${event.instance} ${indented(event.message)}\n`)
-      if (event.type !== 'step' || event.status === 'started' || event.status === 'progress') return
+      if (
+        event.type !== 'step' ||
+        event.status === 'started' ||
+        event.status === 'progress' ||
+        event.status === 'paused'
+      )
+        return
       const step = steps.get(event.id)
       if (!isOf(step, event)) return
       const why = event.message === null ? '' : `: ${indented(event.message)}`
@@ -73,7 +79,7 @@ async function listProgress(plan: Plan): Promise<Progress> {
         if (step) views.get(step.id)?.say(`${event.instance} ${event.message}`)
       }
       if (event.type !== 'step' || !isOf(plan.steps[event.id - 1], event)) return
-      if (event.status === 'progress') views.get(event.id)?.say(event.message ?? '')
+      if (event.status === 'progress' || event.status === 'paused') views.get(event.id)?.say(event.message ?? '')
       else if (event.status !== 'started') views.get(event.id)?.end(event)
     },
     async end() {

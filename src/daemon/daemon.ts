@@ -22,6 +22,7 @@ import { SocketRegister } from '../supervisor/sockets.ts'
 import { TurnQueue } from '../supervisor/turn-queue.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
+import { HoldEnds } from './hold-ends.ts'
 import { Monitor } from './monitor.ts'
 import { Renewals } from './renewals.ts'
 import { RuntimeRecorder } from './runtime-recorder.ts'
@@ -45,6 +46,7 @@ export class Daemon {
   readonly #keepers = new Map<string, ScopeKeeper>()
   readonly #watches: Watches
   readonly #renewalsByScope = new Map<string, Renewals>()
+  readonly #holdEnds = new Map<string, HoldEnds>()
   /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
   readonly #damaged = new Map<string, EcoError>()
   #secrets: SecretBox | null = null
@@ -108,8 +110,11 @@ export class Daemon {
     try {
       const keeper = new ScopeKeeper(scope, new RevisionStore(this.home, scope), this.engine, this.events)
       this.#keepers.set(name, keeper)
+      const holdEnds = new HoldEnds(keeper, (message) => this.#tell(scope, message))
+      this.#holdEnds.set(name, holdEnds)
       keeper.onCarriedOut = ({ steps }, isOwn) => {
         this.#watches.sync(keeper)
+        holdEnds.sync()
         if (!isOwn)
           this.#watches.trust(
             scope,
@@ -148,6 +153,11 @@ export class Daemon {
     return this.engine.stopAll()
   }
 
+  /** @throws EcoError STATE_DAMAGED when it was sealed under another key */
+  openSecret(sealed: string): string {
+    return (this.#secrets ??= openSecretBox(this.home)).open(sealed)
+  }
+
   /** Starts the scopes that were stopped as a whole. @returns their names */
   async resume(): Promise<string[]> {
     const down = this.keepers().filter((keeper) => keeper.isDown)
@@ -173,6 +183,7 @@ export class Daemon {
     } catch (error) {
       this.#tell(keeper.scope, `could not bring back what was applied: ${(error as Error).message}`)
     }
+    this.#holdEnds.get(scopeName(keeper.scope))?.sync()
   }
 
   /** What asks for it is restarted after an app it depends on was, once that is ready: at most once for each restart. */
@@ -274,7 +285,7 @@ export class Daemon {
       oom: new OomWatch(),
       notify: new NotifySockets(this.home, preload),
       probeSockets: this.#probeSockets,
-      openSecret: (sealed) => (this.#secrets ??= openSecretBox(this.home)).open(sealed),
+      openSecret: (sealed) => this.openSecret(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
       prepareSockets: (scope, app, spec) => prepareSockets(this.engine.group(scope, app), spec, this.#sockets),
       listenFds: (scope, app, listens) => listens.map((one) => this.#sockets.give(one, ownerName(scope, app))),

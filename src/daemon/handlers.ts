@@ -7,8 +7,11 @@ import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
 import { renderListing } from './listing-text.ts'
 import type { Daemon } from './daemon.ts'
+import { answerApply, tellTakeOver } from './answer-apply.ts'
 import { appNames, listApp, listRun } from './listing.ts'
 import { resetInstances } from './reset.ts'
+import { planRollback, rollBack } from './rollback.ts'
+import { commandRollouts } from './rollout-commands.ts'
 import {
   type ApplyIntent,
   isoTime,
@@ -37,10 +40,11 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       return { instances }
     },
     resume: async () => ({ scopes: await daemon.resume() }),
-    plan: async ({ desired, intent }) => {
+    plan: async ({ desired, intent }, emit) => {
       const keeper = daemon.keeper(desired.scope)
       await keeper.whenHealed()
-      return keeper.plan(applyIntent(daemon, desired, intent), desired).plan
+      tellTakeOver(keeper, emit)
+      return keeper.preview(applyIntent(daemon, desired, intent), desired)
     },
     apply: async ({ desired, intent, plan, by, wait }, emit) => {
       const keeper = daemon.keeper(desired.scope)
@@ -48,20 +52,10 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         if (plan === null) emit({ type: 'plan', plan: planned })
       }
       const request = { intent: applyIntent(daemon, desired, intent), desired, expectedPlan: plan, by, onPlan }
-      const scope = scopeName(desired.scope)
-      const off = daemon.events.listen((event) => {
-        if (event.scope === scope) emit(event)
-      })
-      try {
-        const begun = await keeper.begin(request)
-        if (wait) return await begun.finished
-        begun.finished.catch((error: unknown) => console.error(error))
-        const { serial } = keeper.applied
-        return { plan: begun.plan, results: [], not_ready: [], discarded: [], problem: null, exit_code: 0, serial }
-      } finally {
-        off()
-      }
+      return answerApply(daemon, keeper, request, wait, emit)
     },
+    rollbackPlan: (params, emit) => planRollback(daemon, params, emit),
+    rollback: (params, emit) => rollBack(daemon, params, emit),
     verb: async (params, emit) => {
       const work = verbWork(daemon, params)
       // Refused as a whole, before anything is done to another scope.
@@ -86,6 +80,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
         unapplied: work.flatMap(({ keeper, named }) => named.filter((app) => !Object.hasOwn(keeper.applied.apps, app))),
       }
     },
+    rollout: (params) => commandRollouts(selected(daemon, params), params, daemon.engine),
     reset: (selection) => ({ instances: resetInstances(selected(daemon, selection), daemon.engine) }),
     ls: (selection) => listing(daemon, version, selection),
     lsText: ({ json, color, width, ...selection }, emit) => {
@@ -229,6 +224,8 @@ function verbWork(daemon: Daemon, params: VerbParams): VerbWork[] {
       verb: params.verb,
       apps: targets.flatMap(({ app, slots }) => (Object.hasOwn(keeper.applied.apps, app) ? [{ app, slots }] : [])),
       instances: params.instances,
+      ...(params.delta === undefined ? {} : { delta: params.delta }),
+      ...(params.forMs === undefined ? {} : { forMs: params.forMs }),
       by: params.by,
       allowEmpty: true,
     },

@@ -1,7 +1,7 @@
 /** The table of `eco ls`: laid out in the daemon, whose code is warm; a cold client would take longer. */
 
 import { outcomeText, type RunOutcome } from '../model/runs.ts'
-import type { ListedApp, ListedInstance, Listing } from './protocol.ts'
+import type { ListedApp, ListedHold, ListedInstance, Listing } from './protocol.ts'
 
 export interface TableOptions {
   readonly color: boolean
@@ -153,15 +153,28 @@ function notes(listing: Listing, { color, now }: TableOptions): string {
   const lines = listing.apps.flatMap((app) => {
     if (app.hold) {
       const what = app.hold.verb === 'stop' ? 'stopped' : `scaled to ${app.hold.instances}`
-      return [`${app.app}: ${what} by ${app.hold.by}; the next apply ends this (eco start ${app.app})`]
+      return [`${app.app}: ${what} by ${app.hold.by}${untilText(app.hold)}; ${endText(app)}`]
     }
     const failed = app.state === 'failed' || app.kind === 'cron'
     if (app.reason === null) return []
-    const next = failed ? `  next: eco logs ${app.app}` : ''
+    const isPaused = app.rollout?.state === 'paused'
+    const then = isPaused ? `eco rollout resume ${app.app}, or eco rollout abort ${app.app}` : `eco logs ${app.app}`
+    const next = failed || isPaused ? `  next: ${then}` : ''
     const more = furtherLines(app.reason).map((line) => `  ${line}`)
     return [`${app.app}: ${firstLine(app.reason)}${nextAttempt(app, now)}${next}`, ...more]
   })
   return lines.length === 0 ? '' : `\n${lines.map((line) => paint(line, 'yellow', color)).join('\n')}\n`
+}
+
+/** ` until 18:04:05Z`, with the day: a hold may last for weeks. */
+function untilText({ until }: ListedHold): string {
+  return until === null ? '' : ` until ${until.slice(0, 10)} ${until.slice(11, 19)}Z`
+}
+
+function endText({ app, hold }: ListedApp): string {
+  // Of a scaled app that runs, eco start takes nothing away.
+  const command = hold?.verb === 'stop' || hold?.instances === 0 ? ` (eco start ${app})` : ''
+  return `the next apply ends this${hold?.until ? ' before' : ''}${command}`
 }
 
 /** `, next attempt in 3s` */

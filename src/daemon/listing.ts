@@ -5,6 +5,7 @@ import { instanceName } from '../model/ids.ts'
 import type { AppliedApp, Hold } from '../model/applied.ts'
 import type { AppSpec, Listen } from '../model/spec.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
+import type { RolloutStatus } from '../model/rollout.ts'
 import type { Monitor } from './monitor.ts'
 import {
   lastRun,
@@ -15,7 +16,8 @@ import {
   type Run,
   type RunOutcome,
 } from '../model/runs.ts'
-import { isoTime, type ListedApp, type ListedInstance, type ListedRun } from './protocol.ts'
+import { isoTime, type ListedApp, type ListedHold, type ListedInstance, type ListedRun } from './protocol.ts'
+import { rolloutText } from './rollout-commands.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 
 export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, monitor: Monitor): ListedApp {
@@ -29,6 +31,7 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
   const nextRun = engine.nextRun(keeper.scope, app)
   const history = spec && spec.kind !== 'service' ? engine.history(keeper.scope, app) : NO_RUNS
   const last = lastRun(history)
+  const rollout = engine.rollout(keeper.scope, app)?.status
   const { project, environment } = keeper.scope
   // Spelled out: a literal that begins with a spread takes ten times as long, and this is every app of every `eco ls`.
   return {
@@ -39,11 +42,12 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     wanted,
     ready: observed.filter((instance) => instance.ready).length,
     state: waiting && !runs ? 'starting' : appState(applied, observed, keeper.isDown ? 0 : wanted, hold),
-    reason: (runs ? null : waiting?.reason) ?? reasonOf(spec, observed, history),
+    reason: (runs ? null : waiting?.reason) ?? rolloutReason(rollout) ?? reasonOf(spec, observed, history),
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
-    hold: hold && { verb: hold.verb, instances: hold.instances, by: hold.by, at: isoTime(hold.at) },
+    hold: hold && listHold(hold),
     listen: [...(spec?.listen ?? []), ...(engine.groups(keeper.scope).get(app)?.learnt ?? [])].map(listenText),
+    rollout: rollout === undefined ? null : rolloutText(rollout),
     schedule: spec?.schedule?.cron ?? null,
     next_run_at: nextRun === null ? null : isoTime(nextRun),
     last_run: last && listRun(last),
@@ -84,6 +88,10 @@ function listInstance(app: string, instance: ObservedInstance, monitor: Monitor)
   }
 }
 
+function listHold({ verb, instances, by, at, until }: Hold): ListedHold {
+  return { verb, instances, by, at: isoTime(at), until: until === undefined ? null : isoTime(until) }
+}
+
 function wantedCount(spec: AppSpec | undefined, hold: Hold | null): number {
   if (!spec || spec.kind === 'cron') return 0
   if (spec.kind === 'job') return 1
@@ -120,6 +128,15 @@ export function appState(
 }
 
 const ENDED: ReadonlySet<InstanceStateName> = new Set(['exited', 'failed', 'stopped'])
+
+/** `rollout to v4: 1 of 2`, `rollout to v4 paused at 1 of 2: …` */
+function rolloutReason(status: RolloutStatus | undefined): string | null {
+  if (status === undefined) return null
+  const { state, fromVersion, toVersion, updated, wanted, reason } = status
+  if (state === 'rolling-back') return `going back to v${fromVersion}: ${reason}`
+  const how = state === 'paused' ? ` paused at ${updated} of ${wanted}` : `: ${updated} of ${wanted}`
+  return `rollout to v${toVersion}${how}${state === 'paused' && reason !== null ? `: ${reason}` : ''}`
+}
 
 /** Why an app is as it is. A cron app whose last run went wrong says so until one goes well. */
 function reasonOf(

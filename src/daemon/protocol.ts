@@ -15,7 +15,7 @@ import type { RunOutcome, RunTrigger } from '../model/runs.ts'
 import type { Plan } from '../model/plan.ts'
 import type { DesiredState, AppSpec, AppKind } from '../model/spec.ts'
 import type { ExitCode } from '../errors.ts'
-import type { NotReady } from '../engine/engine.ts'
+import type { NotReady, StepOutcome } from '../engine/engine.ts'
 import type { StepResult } from '../executor/execute.ts'
 
 export const PROTOCOL = 1
@@ -47,13 +47,44 @@ export interface ApplyIntent {
   readonly takeOver: boolean
 }
 
+export interface RollbackParams {
+  readonly scope: ScopeId
+  readonly allowEmpty: boolean
+}
+
 export type Verb = 'start' | 'stop' | 'restart' | 'reload' | 'scale' | 'delete'
 
 export interface VerbParams extends Selection {
   readonly verb: Verb
-  /** For scale. */
+  /** For scale; null for the others, and with `delta`. */
   readonly instances: number | null
+  /** For scale: so many more or less than each app wants now. */
+  readonly delta?: number
+  /** For stop and scale: the hold ends by itself after this long. */
+  readonly forMs?: number
   readonly by: string
+}
+
+export type RolloutAction = 'status' | 'pause' | 'resume' | 'abort'
+
+/** A rollout under way. */
+export interface RolloutText {
+  readonly state: 'progressing' | 'paused' | 'rolling-back'
+  readonly from_version: number
+  readonly to_version: number
+  /** New instances that are available, of those wanted. */
+  readonly updated: number
+  readonly wanted: number
+  readonly since: string
+  readonly reason: string | null
+}
+
+export interface ListedRollout extends RolloutText {
+  readonly project: string
+  readonly environment: string
+  readonly app: string
+  /** After `abort`: how it ended. */
+  readonly outcome?: StepOutcome
 }
 
 export interface Methods {
@@ -77,6 +108,22 @@ export interface Methods {
     }
     readonly result: ApplyResult
   }
+  /** What going back to a revision would do; serial null: the newest one before the current one that differs from it. */
+  readonly rollbackPlan: {
+    readonly params: RollbackParams & { readonly serial: number | null }
+    readonly result: { readonly plan: Plan; readonly serial: number }
+  }
+  readonly rollback: {
+    readonly params: RollbackParams & {
+      readonly serial: number
+      /** The plan that was shown; refused when it would be another one now. */
+      readonly plan: string
+      readonly by: string
+      /** false: return once it has begun. */
+      readonly wait: boolean
+    }
+    readonly result: ApplyResult
+  }
   readonly verb: { readonly params: VerbParams; readonly result: { readonly results: readonly ApplyResult[] } }
   /** `unapplied`: apps that are meant, and that no plan knows because their first apply is under way. */
   readonly verbPlan: {
@@ -85,6 +132,11 @@ export interface Methods {
   }
   /** Forgets the restarts of instances; those that had given up try again. */
   readonly reset: { readonly params: Selection; readonly result: { readonly instances: readonly ResetInstance[] } }
+  /** Looks at the rollouts under way, or takes a hand in them; `abort` waits until the old version serves. */
+  readonly rollout: {
+    readonly params: Selection & { readonly action: RolloutAction; readonly by: string }
+    readonly result: { readonly rollouts: readonly ListedRollout[] }
+  }
   readonly ls: { readonly params: Selection; readonly result: Listing }
   /** The listing as text: the daemon's code is warm, and a cold client would take longer to lay it out than to ask. */
   readonly lsText: {
@@ -148,13 +200,24 @@ export interface ListedApp {
   readonly reason: string | null
   readonly revision: number
   readonly version: number
-  readonly hold: { readonly verb: string; readonly instances: number; readonly by: string; readonly at: string } | null
+  readonly hold: ListedHold | null
   readonly listen: readonly (number | string)[]
+  /** Its rollout, while one is under way. */
+  readonly rollout: RolloutText | null
   readonly schedule: string | null
   readonly next_run_at: string | null
   /** Of a job or cron app: the last run that started and ended; null: there was none. */
   readonly last_run: ListedRun | null
   readonly instances: readonly ListedInstance[]
+}
+
+export interface ListedHold {
+  readonly verb: string
+  readonly instances: number
+  readonly by: string
+  readonly at: string
+  /** When it ends by itself; null: never. */
+  readonly until: string | null
 }
 
 /** A run of a job or cron app; skipped and missed ones too, of which those in a row are one entry with a `count`. */

@@ -2,16 +2,18 @@ import { EcoError, EXIT } from '../errors.ts'
 import type { NotReady } from '../engine/engine.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
 import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
-import { type AppliedApp, type AppliedState, type Hold, SPEC_FORMAT } from '../model/applied.ts'
+import { type AppliedApp, type AppliedState, type Hold, isOver, sameApps, SPEC_FORMAT } from '../model/applied.ts'
 import type { ScopeEvent, ScopeEventName, StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
-import type { Plan, PlannedChange, StepAction, Verb } from '../model/plan.ts'
+import type { Plan, PlannedChange, Step, StepAction, Verb } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
 import type { Intent, VerbTarget } from '../planner/intent.ts'
 import { plan } from '../planner/plan.ts'
 import type { RevisionStore } from '../state/revision-store.ts'
 import type { EventLog } from './event-log.ts'
+import { holdEnded } from './hold-ends.ts'
 import { type ApplyResult, isoTime } from './protocol.ts'
+import { Previews } from './previews.ts'
 import { type Work, Works } from './works.ts'
 
 export interface ApplyRequest {
@@ -43,6 +45,7 @@ export class ScopeKeeper {
   readonly #events: EventLog
   #applied: AppliedState
   readonly #works = new Works()
+  readonly #previews = new Previews()
   #isDown: boolean
   /** Told when a plan was carried out and recorded. */
   onCarriedOut: (plan: Plan, isOwn: boolean) => void = () => {}
@@ -110,6 +113,19 @@ export class ScopeKeeper {
     })
   }
 
+  /** A plan that is shown to somebody, who may come back with its id. */
+  preview(intent: Intent, desired: DesiredState | null): Plan {
+    const { plan: shown } = this.plan(intent, desired)
+    this.#previews.remember(shown)
+    return shown
+  }
+
+  /** What an apply would take over; null: nothing. */
+  get underWay(): string | null {
+    const work = this.#works.ofOperator
+    return work && this.#engine.isRolling(this.scope) ? `${work.what} by ${work.by}` : null
+  }
+
   /**
    * Plans, and begins to carry the plan out; that goes on whether or not the client that asked is still there.
    *
@@ -118,7 +134,8 @@ export class ScopeKeeper {
   async begin(request: ApplyRequest): Promise<BegunApply> {
     if (!goesBeside(verbOf(request.intent))) {
       await this.#works.whenOwnOver()
-      return this.#begin(request)
+      const tookOver = await this.#takeOver(request)
+      return this.#begin(request, { tookOver })
     }
     const discarded = await this.#cancel(request)
     // What it went beside may have removed apps that it was to stop.
@@ -135,24 +152,63 @@ export class ScopeKeeper {
   /** Starts or restarts apps without an operator; requests wait until it is done. */
   async renew(verb: Verb, apps: readonly VerbTarget[]): Promise<void> {
     const intent: Intent = { kind: 'verb', verb, apps, instances: null, by: DAEMON, allowEmpty: true }
-    await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, true).finished
+    await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, { isOwn: true }).finished
   }
 
   /** Starts what is applied and not running; requests wait until it is done. */
   async heal(): Promise<void> {
-    const healing = this.#works.carryOut({ by: DAEMON, what: 'start', isOwn: true }, async ({ cancellation }) => {
+    const over = this.heldTooLong()
+    const only = over.length === 0 ? null : Object.keys(this.#applied.apps).filter((app) => !over.includes(app))
+    // Whether a job should run again is for an operator to say: a daemon's start is no reason.
+    const work = { by: DAEMON, what: 'start', isOwn: true }
+    const healing = this.#restore(work, only, ({ action }) => HEALS.has(action))
+    this.#healing = healing.catch(() => {})
+    await healing
+  }
+
+  /** Applied apps with a hold whose time is over. */
+  heldTooLong(): string[] {
+    const { apps, holds } = this.#applied
+    const now = Date.now()
+    return Object.keys(holds).filter((app) => Object.hasOwn(apps, app) && holds[app] && isOver(holds[app], now))
+  }
+
+  /**
+   * Ends the holds of these apps, whose time is over, and makes the apps what was applied; requests wait until it is done.
+   *
+   * @throws EcoError STATE_UNWRITABLE
+   */
+  async endHolds(apps: readonly string[]): Promise<void> {
+    // What an operator asks for waits for what is brought up. A job may take hours: then it is refused, as beside an apply.
+    const isOwn = apps.every((app) => this.#applied.apps[app]?.spec.kind !== 'job')
+    const work = { by: DAEMON, what: `end of the hold of ${apps.join(', ')}`, isOwn }
+    // A job that has completed is what was applied, even one that runs at every apply.
+    await this.#restore(work, apps, ({ trigger }) => trigger !== 'always')
+  }
+
+  /**
+   * Makes apps what was applied, without an operator. Each app by itself: a port that is taken keeps its own app down,
+   * which says so, and no other.
+   *
+   * @param only null: all apps
+   */
+  async #restore(
+    work: Pick<Work, 'by' | 'what' | 'isOwn'>,
+    only: readonly string[] | null,
+    isDue: (step: Step) => boolean,
+  ): Promise<void> {
+    await this.#works.carryOut(work, async ({ cancellation }) => {
       await this.#engine.dropUnapplied(this.scope, this.#applied.apps)
-      const intent: Intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: true, keepHolds: true }
+      const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
-      // Each app by itself: a port that is taken keeps its own app down, which says so, and no other. Whether a job
-      // should run again is for an operator to say: a daemon's start is no reason.
-      const steps = change.plan.steps.filter(({ action }) => HEALS.has(action))
+      const { holds } = this.#applied
+      this.#saveHolds(change)
+      for (const app of change.plan.endsHolds) this.#events.emit(this.scope, holdEnded(this.scope, app, holds[app]))
+      const steps = change.plan.steps.filter(isDue)
       const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
       const healed = { ...change, plan: { ...change.plan, steps } }
       this.#leaveWaiting(await execute(healed, this.#applied, this.#engine, emit, cancellation))
     })
-    this.#healing = healing.catch(() => {})
-    await healing
   }
 
   /** Resolves once what the daemon's start has begun is over. */
@@ -212,12 +268,36 @@ export class ScopeKeeper {
     }
   }
 
-  #begin(request: ApplyRequest, isOwn = false): BegunApply {
+  /**
+   * A newer apply ends the rollouts under way where they are, and goes on from there. Whatever refuses it does so before
+   * they are touched.
+   *
+   * @returns whether there were some
+   */
+  async #takeOver({ intent, desired, expectedPlan, by }: ApplyRequest): Promise<boolean> {
+    if (intent.kind !== 'apply' || this.#works.isIdle || !this.#engine.isRolling(this.scope)) return false
+    const change = this.plan(intent, desired)
+    if (expectedPlan !== null && !this.#previews.isAsShown(expectedPlan, change.plan))
+      throw staleError(expectedPlan, change)
+    refuseGuards(change)
+    const reason = `taken over by a newer apply (${by})`
+    this.#tell('rollout_taken_over', `the rollouts under way are ${reason}`, { by })
+    await this.cancelAll(reason)
+    return true
+  }
+
+  #begin(
+    request: ApplyRequest,
+    { isOwn = false, tookOver = false }: { readonly isOwn?: boolean; readonly tookOver?: boolean } = {},
+  ): BegunApply {
     this.refuseBusy(verbOf(request.intent))
     const { intent, desired, expectedPlan, by } = request
     const change = this.plan(intent, desired)
     request.onPlan?.(change.plan)
-    if (expectedPlan !== null && change.plan.id !== expectedPlan) throw staleError(expectedPlan, change)
+    const isAsShown = tookOver
+      ? expectedPlan === null || this.#previews.isAsShown(expectedPlan, change.plan)
+      : expectedPlan === null || change.plan.id === expectedPlan
+    if (expectedPlan !== null && !isAsShown) throw staleError(expectedPlan, change)
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)
     try {
@@ -228,7 +308,7 @@ export class ScopeKeeper {
       for (const { app } of change.plan.steps) this.#engine.releaseUnused(this.scope, app)
       throw error
     }
-    const what = intent.kind === 'apply' ? 'apply' : intent.verb
+    const what = workName(change.plan)
     const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work))
     return { plan: change.plan, finished }
   }
@@ -254,7 +334,7 @@ export class ScopeKeeper {
     { cancellation, overruled, isOwn }: Omit<Work, 'over'>,
   ): Promise<ApplyResult> {
     const { plan: done } = change
-    const what = done.verb ?? 'apply'
+    const what = workName(done)
     const told = { plan: done.id, by }
     const count = done.steps.length
     this.#tell('apply_started', `${what} by ${by}: ${count} step${count === 1 ? '' : 's'} (${done.id})`, told)
@@ -301,8 +381,11 @@ export class ScopeKeeper {
       if (now) apps[app] = now
       else delete apps[app]
     }
-    const { source } = change.plan
+    const { source, rollbackTo } = change.plan
     if (!this.#isNew(change)) return null
+    // Nothing of it has come true: what is applied, and where that came from, is as it was.
+    const isUndone = change.plan.changes.length > 0 && sameApps(this.#applied.apps, apps)
+    if (isUndone && !this.#isUnsaved) return null
     const serial = this.#applied.serial + 1
     this.#applied = { ...this.#applied, serial, source, apps }
     try {
@@ -315,6 +398,7 @@ export class ScopeKeeper {
         by,
         plan: change.plan.id,
         exit_code: exitCodeOf(results),
+        ...(rollbackTo === undefined ? {} : { rollback_to: rollbackTo }),
         apps,
       })
       this.#isUnsaved = false
@@ -327,7 +411,7 @@ export class ScopeKeeper {
 
   /** A verb that only holds or heals leaves no revision: what is applied is the same. */
   #isNew({ plan: { changes, source } }: PlannedChange): boolean {
-    return changes.length > 0 || this.#applied.source?.file !== source.file || this.#isUnsaved
+    return changes.length > 0 || (this.#applied.source?.file ?? '') !== source.file || this.#isUnsaved
   }
 
   #saveHolds(change: PlannedChange): void {
@@ -351,7 +435,9 @@ export class ScopeKeeper {
       'LOCKED',
       `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.`,
       {
-        hint: 'wait for it to end ("eco ls" shows how far it is), or cancel what it does to an app with "eco stop APP"',
+        hint: this.#engine.isRolling(this.scope)
+          ? '"eco rollout status" shows how far it is; a newer "eco apply" takes it over, "eco rollout abort" goes back'
+          : 'wait for it to end ("eco ls" shows how far it is), or cancel what it does to an app with "eco stop APP"',
       },
     )
   }
@@ -378,6 +464,11 @@ function takenAway(overruled: Work['overruled'], { plan: { steps }, next }: Plan
   })
 }
 
+/** What an operator asked for, for those who wait for it and for the events. */
+function workName({ verb, rollbackTo }: Plan): string {
+  return verb ?? (rollbackTo === undefined ? 'apply' : `rollback to ${rollbackTo}`)
+}
+
 function verbOf(intent: Intent): Verb | null {
   return intent.kind === 'verb' ? intent.verb : null
 }
@@ -387,7 +478,10 @@ function staleError(expected: string, { plan: now }: PlannedChange): EcoError {
     'PLAN_STALE',
     `The plan ${expected} is stale: the plan would be ${now.id} now. Nothing was changed.`,
     {
-      hint: 'look again with "eco diff", then apply',
+      hint:
+        now.rollbackTo === undefined
+          ? 'look again with "eco diff", then apply'
+          : `look again with "eco rollback ${now.rollbackTo} --dry-run"`,
     },
   )
 }

@@ -82,12 +82,15 @@ const METHODS: ReadonlySet<string> = new Set<MethodName>([
   'resume',
   'plan',
   'apply',
+  'rollbackPlan',
+  'rollback',
   'verb',
   'verbPlan',
   'ls',
   'lsText',
   'describe',
   'reset',
+  'rollout',
   'logs',
 ])
 

@@ -18,8 +18,11 @@ export interface StepOrder {
 
 export type StepOutcome =
   | { readonly status: 'done' }
-  /** `rolled-back`: the old version serves. `failed`: it does not, or there was none. */
-  | { readonly status: 'failed' | 'rolled-back'; readonly reason: string; readonly log: readonly string[] }
+  /**
+   * `rolled-back`: the old version serves. `failed`: it does not, or there was none. `kept`: what there is of both
+   * versions stays, as `on_failure: keep` asks for.
+   */
+  | { readonly status: 'failed' | 'rolled-back' | 'kept'; readonly reason: string; readonly log: readonly string[] }
   | { readonly status: 'skipped'; readonly reason: string }
 
 /** An instance that is wanted and that does not get ready. */
@@ -47,5 +50,9 @@ export interface Engine {
    * @param signal ends a step that brings something up: what it has begun is stopped, and its outcome is `skipped`, with
    *   the signal's reason (a sentence)
    */
-  perform(order: StepOrder, progress: (message: string) => void, signal: AbortSignal): Promise<StepOutcome>
+  perform(
+    order: StepOrder,
+    progress: (message: string, status?: 'progress' | 'paused') => void,
+    signal: AbortSignal,
+  ): Promise<StepOutcome>
 }

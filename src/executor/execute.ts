@@ -71,7 +71,7 @@ export async function execute(
     begin()
     // A throw is a bug in eco; the other steps go on all the same, and what they did must be recorded.
     const outcome = await engine
-      .perform(order, (message) => tell(step, 'progress', message), signal)
+      .perform(order, (message, status = 'progress') => tell(step, status, message), signal)
       .catch((error: Error): StepOutcome => ({ status: 'failed', reason: `Internal error: ${error.message}`, log: [] }))
     tell(step, outcome.status, outcome.status === 'done' ? null : outcome.reason)
     return { step, outcome }
@@ -127,8 +127,8 @@ export function exitCodeOf(results: readonly StepResult[]): ExitCode {
   const statuses = results.map((result) => result.outcome.status)
   if (statuses.includes('failed')) return EXIT.needsPerson
   if (statuses.includes('rolled-back')) return EXIT.rolledBack
-  // Nothing failed: somebody cancelled it.
-  if (statuses.includes('skipped')) return EXIT.notReady
+  // Nothing failed for good: it stays as it is, or somebody cancelled it.
+  if (statuses.includes('kept') || statuses.includes('skipped')) return EXIT.notReady
   return EXIT.ok
 }
 

@@ -12,7 +12,7 @@ export interface AppliedApp {
   readonly spec: AppSpec
 }
 
-/** An operator's `eco stop` or `eco scale`: remembered, shown, ended by the next apply. */
+/** An operator's `eco stop` or `eco scale`: remembered, shown, ended by the next apply or when its time is over. */
 export interface Hold {
   /** Instances wanted while the hold lasts; 0 for `eco stop`. */
   readonly instances: number
@@ -23,12 +23,24 @@ export interface Hold {
   readonly until?: EpochMs
 }
 
+/** Its time is over: it is none any more, even while nobody has taken note of that. */
+export function isOver({ until }: Hold, now: EpochMs): boolean {
+  return until !== undefined && until <= now
+}
+
 export interface AppliedState {
   /** 0: nothing was ever applied. */
   readonly serial: number
   readonly source: Source | null
   readonly apps: Readonly<Record<string, AppliedApp>>
   readonly holds: Readonly<Record<string, Hold>>
+}
+
+/** Whether the same is applied: what did not change is the same object, however many plans it went through. */
+export function sameApps(before: AppliedState['apps'], after: AppliedState['apps']): boolean {
+  const names = Object.keys(after)
+  if (names.length !== Object.keys(before).length) return false
+  return names.every((app) => Object.hasOwn(before, app) && before[app]?.spec === after[app]?.spec)
 }
 
 export const NOTHING_APPLIED: AppliedState = { serial: 0, source: null, apps: {}, holds: {} }

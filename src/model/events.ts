@@ -40,6 +40,10 @@ export type ScopeEventName =
   | 'apply_started'
   | 'apply_ended'
   | 'steps_cancelled'
+  /** The time of a stop or scale by hand is over. */
+  | 'hold_ended'
+  /** A newer apply goes on from where the rollouts under way had got to. */
+  | 'rollout_taken_over'
   | 'problem'
   | 'events_resumed'
 
@@ -50,6 +54,10 @@ export type StepEventName =
   | 'step_failed'
   | 'step_rolled_back'
   | 'step_skipped'
+  /** A rollout waits for an operator. */
+  | 'step_paused'
+  /** A rollout has failed, and all stays as it is. */
+  | 'step_kept'
 
 export type EventName = InstanceEventName | ScopeEventName | StepEventName
 
@@ -92,13 +100,15 @@ export interface StepEvent {
   readonly message: string | null
 }
 
-export type StepStatus = 'started' | 'progress' | 'done' | 'failed' | 'rolled-back' | 'skipped'
+export type StepStatus = 'started' | 'progress' | 'done' | 'failed' | 'rolled-back' | 'kept' | 'skipped' | 'paused'
 
 export interface ScopeEvent {
   readonly type: 'scope'
   readonly event: ScopeEventName
   readonly at: EpochMs
   readonly scope: string
+  /** Left out: about the scope as a whole. */
+  readonly app?: string
   readonly message: string
   readonly data?: Readonly<Record<string, string | number | null>>
 }
@@ -139,7 +149,14 @@ export function storedEvent(event: EcoEvent, seq: number): StoredEvent {
       return { ...head, event: STEP_EVENTS[status], app, instance: null, message: stepSentence(event), data }
     }
     case 'scope':
-      return { ...head, event: event.event, app: null, instance: null, message: event.message, data: event.data ?? {} }
+      return {
+        ...head,
+        event: event.event,
+        app: event.app ?? null,
+        instance: null,
+        message: event.message,
+        data: event.data ?? {},
+      }
   }
 }
 
@@ -150,6 +167,8 @@ const STEP_EVENTS: Readonly<Record<StepStatus, StepEventName>> = {
   failed: 'step_failed',
   'rolled-back': 'step_rolled_back',
   skipped: 'step_skipped',
+  paused: 'step_paused',
+  kept: 'step_kept',
 }
 
 function stepSentence({ action, status, message }: StepEvent): string {

@@ -103,6 +103,8 @@ export interface Plan {
   readonly source: Source
   /** The operator's verb; null for an apply. */
   readonly verb: Verb | null
+  /** Serial of the revision whose apps are wanted; left out: those of the file, or of the verb. */
+  readonly rollbackTo?: number
   /** The apps an apply or verb is limited to; null: all. What is not named is neither looked at nor listed. */
   readonly only: readonly string[] | null
   /** Serial of the applied state this plan starts from. */

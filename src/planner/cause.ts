@@ -1,25 +1,25 @@
 import { unreachable } from '../errors.ts'
 import { instanceName } from '../model/ids.ts'
-import type { AppChange, DriftItem, Verb } from '../model/plan.ts'
+import type { AppChange, DriftItem } from '../model/plan.ts'
+import { formatDuration } from './duration.ts'
 import { fieldName } from './field-name.ts'
+import type { Intent, VerbIntent } from './intent.ts'
 
 /** Named in a cause; the rest is counted, for it stands in full among the changes and the drift. */
 const NAMED = 3
 
 /** Why a step happens: the verb, the change, the dependencies it restarts with, and the drift it repairs. */
 export function describeCause(
-  verb: Verb | null,
+  intent: Intent,
   change: AppChange | null,
   drift: readonly DriftItem[],
-  instances: number | null,
   restartsWith: readonly string[],
   given: string | null,
 ): string {
   const parts: string[] = []
   if (given !== null) parts.push(given)
-  else if (verb !== null && restartsWith.length === 0)
-    parts.push(verb === 'scale' && instances !== null ? `eco scale ${instances}` : `eco ${verb}`)
-  else if (change !== null) parts.push(describeChange(change))
+  else if (intent.kind === 'verb' && restartsWith.length === 0) parts.push(describeVerb(intent))
+  else if (change !== null) parts.push(describeChange(change, intent))
   if (given === null && restartsWith.length > 0) parts.push(`restarts with ${restartsWith.join(', ')}`)
   const healed = drift.filter((item) => item.heal === 'step')
   for (const item of healed.slice(0, NAMED)) parts.push(describeDrift(item))
@@ -27,9 +27,21 @@ export function describeCause(
   return parts.join('; ')
 }
 
-function describeChange(change: AppChange): string {
-  if (change.kind === 'create') return 'new in the file'
-  if (change.kind === 'destroy') return 'not in the file any more'
+/** `eco scale +2 --for 2h` */
+function describeVerb({ verb, instances, delta, forMs }: VerbIntent): string {
+  const words = ['eco', verb]
+  if (verb === 'scale' && delta !== undefined) words.push(delta < 0 ? String(delta) : `+${delta}`)
+  else if (verb === 'scale' && instances !== null) words.push(String(instances))
+  if (forMs !== undefined) words.push('--for', formatDuration(forMs))
+  return words.join(' ')
+}
+
+function describeChange(change: AppChange, intent: Intent): string {
+  const revision = intent.kind === 'apply' ? intent.rollbackTo : undefined
+  if (change.kind === 'create') return revision === undefined ? 'new in the file' : `is in revision ${revision}`
+  if (change.kind === 'destroy') {
+    return revision === undefined ? 'not in the file any more' : `not in revision ${revision}`
+  }
   const names = change.fields.slice(0, NAMED).map((field) => fieldName(field.path))
   const more = change.fields.length - names.length
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''} changed`

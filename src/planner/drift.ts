@@ -79,7 +79,8 @@ function pushJobDrift(input: DriftInput, items: DriftItem[]): void {
 
 function held(input: DriftInput, hold: Hold): DriftItem {
   const verb = hold.verb === 'stop' ? `eco stop ${input.app}` : `eco scale ${input.app} ${hold.instances}`
-  const cause = `${verb} by ${hold.by} at ${new Date(hold.at).toISOString()}`
+  const until = hold.until === undefined ? '' : ` until ${new Date(hold.until).toISOString()}`
+  const cause = `${verb} by ${hold.by} at ${new Date(hold.at).toISOString()}${until}`
   return { app: input.app, instance: null, kind: 'held', cause, heal: input.holdEnds ? 'step' : 'none' }
 }
 

@@ -1,5 +1,5 @@
 import { unreachable } from '../errors.ts'
-import type { AppliedApp, Hold } from '../model/applied.ts'
+import { type AppliedApp, type Hold, isOver } from '../model/applied.ts'
 import type { EpochMs } from '../model/ids.ts'
 import type { Verb } from '../model/plan.ts'
 import type { AppSpec } from '../model/spec.ts'
@@ -16,33 +16,36 @@ export interface Edit {
   readonly slots: readonly number[] | null
 }
 
-/** Verbs are edits of what was applied; an apply takes what the file says and ends every hold. */
+/**
+ * Verbs are edits of what was applied; an apply takes what the file says and ends every hold. One whose time is over ends
+ * with any of them.
+ */
 export function editApp(
   intent: Intent,
   target: VerbTarget | null,
   current: { desired: AppSpec | null; applied: AppliedApp | null; hold: Hold | null },
   now: EpochMs,
 ): Edit {
+  const inForce = current.hold === null || isOver(current.hold, now) ? null : current.hold
   if (intent.kind === 'apply') {
-    const hold = intent.keepHolds === true && current.desired !== null ? current.hold : null
+    const hold = intent.keepHolds === true && current.desired !== null ? inForce : null
     return { after: current.desired, hold, verb: null, slots: null }
   }
   const { verb } = intent
   const spec = current.applied?.spec ?? null
   const after = verb === 'delete' ? null : spec
-  const hold = spec === null || after === null ? null : holdAfter(intent, spec, current.hold, now)
+  const hold = spec === null || after === null ? null : holdAfter(intent, spec, inForce, now)
   return { after, hold, verb, slots: target?.slots ?? null }
 }
 
 function holdAfter(intent: VerbIntent, spec: AppSpec, hold: Hold | null, now: EpochMs): Hold | null {
   switch (intent.verb) {
     case 'stop':
-      return hold?.instances === 0 ? hold : { instances: 0, verb: 'stop', by: intent.by, at: now }
+      return holds(hold, 0, intent) ? hold : newHold(intent, 'stop', 0, now)
     case 'scale': {
-      if (intent.instances === null) throw new Error('Internal error: eco scale without a number')
-      if (spec.kind !== 'service' || hold?.instances === intent.instances) return hold
-      if (spec.instances === intent.instances) return null
-      return { instances: intent.instances, verb: 'scale', by: intent.by, at: now }
+      const instances = scaledTo(intent, spec, hold)
+      if (spec.kind !== 'service' || holds(hold, instances, intent)) return hold
+      return spec.instances === instances ? null : newHold(intent, 'scale', instances, now)
     }
     case 'start':
     case 'restart':
@@ -55,6 +58,21 @@ function holdAfter(intent: VerbIntent, spec: AppSpec, hold: Hold | null, now: Ep
     default:
       return unreachable(intent.verb)
   }
+}
+
+/** A hold to go on as it is: of as many, and without an end, as it is asked for. */
+function holds(hold: Hold | null, instances: number, { forMs }: VerbIntent): boolean {
+  return hold?.instances === instances && hold.until === undefined && forMs === undefined
+}
+
+function newHold({ by, forMs }: VerbIntent, verb: Hold['verb'], instances: number, now: EpochMs): Hold {
+  return { instances, verb, by, at: now, ...(forMs === undefined ? {} : { until: now + forMs }) }
+}
+
+function scaledTo({ instances, delta }: VerbIntent, spec: AppSpec, hold: Hold | null): number {
+  if (delta !== undefined) return Math.max(0, wantedInstances(spec, hold) + delta)
+  if (instances === null) throw new Error('Internal error: eco scale without a number')
+  return instances
 }
 
 /** Service instances wanted; jobs and cron apps have runs, not instances that are kept up. */

@@ -31,7 +31,7 @@ export function fieldName(path: string): string {
   const group = GROUPS.find(([prefix]) => path.startsWith(prefix))
   const inFile = group ? group[1] + path.slice(group[0].length) : path
   return inFile
-    .replace(/^(hooks\.\w+)\.command$/, '$1.run')
+    .replace(/^(hooks\.\w+|rollout\.check)\.command$/, '$1.run')
     .replaceAll(/Ms\b/g, '')
     .replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

@@ -46,10 +46,14 @@ function textMap(path: string, map: Readonly<Record<string, unknown>>): string {
     return `${textValue(`${path}.check`, map['check'])} every ${interval} within ${timeout}, ${String(map['failures'])} failures`
   }
   if (path === 'watch') return textList('watch.paths', Array.isArray(map['paths']) ? map['paths'] : [])
-  if (path.startsWith('hooks.') && Array.isArray(map['command'])) {
+  if (isHookPath(path) && Array.isArray(map['command'])) {
     return `${quoteCommand(map['command'].map(String))} within ${formatDuration(Number(map['timeoutMs']))}`
   }
   return JSON.stringify(map)
+}
+
+function isHookPath(path: string): boolean {
+  return path.startsWith('hooks.') || path.startsWith('rollout.check')
 }
 
 /** Variables and arguments may differ from instance to instance. */
@@ -60,8 +64,7 @@ function withPerInstance(path: string, value: unknown): unknown {
 
 function textList(path: string, list: readonly unknown[]): string {
   if (list.length === 0) return '(none)'
-  if (path === 'stop.exec' || (path.startsWith('hooks.') && path.endsWith('.command')))
-    return quoteCommand(list.map(String))
+  if (path === 'stop.exec' || (isHookPath(path) && path.endsWith('.command'))) return quoteCommand(list.map(String))
   if (path === 'command') return quoteCommand(list.map((word) => showPerInstance(String(word))))
   return list.map((item) => (path === 'listen' ? textListen(item) : JSON.stringify(item))).join(', ')
 }

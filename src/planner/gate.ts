@@ -11,7 +11,11 @@ export function describeGate(action: Action, spec: AppSpec): string | null {
   if (!starts) return `exit: ${spec.stop.signal}, then SIGKILL after ${formatDuration(spec.stop.timeoutMs)}`
   if (spec.kind === 'cron') return null
   if (spec.kind === 'job') return `completion: ${successText(spec)}`
-  return `ready: ${describeReadyCheck(spec.ready.check)} within ${formatDuration(spec.ready.timeoutMs)}`
+  const ready = `ready: ${describeReadyCheck(spec.ready.check)} within ${formatDuration(spec.ready.timeoutMs)}`
+  if (action.action !== 'roll') return ready
+  const { soakMs, check } = spec.rollout
+  const soak = soakMs > 0 ? `, and for ${formatDuration(soakMs)}` : ''
+  return `${ready}${soak}${check === null ? '' : `, then check: ${quoteCommand(check.command)}`}`
 }
 
 /** `exit code 0`, `exit code 0 or 75`, `exit code 0 or SIGTERM` */

@@ -11,6 +11,8 @@ export interface ApplyIntent {
   readonly takeOver: boolean
   /** Holds stay in force: how the daemon brings back what was applied. */
   readonly keepHolds?: boolean
+  /** What is wanted is not the file's: it is the revision with this serial. */
+  readonly rollbackTo?: number
 }
 
 /** An operator's verb: an edit of what was applied. */
@@ -18,8 +20,12 @@ export interface VerbIntent {
   readonly kind: 'verb'
   readonly verb: Verb
   readonly apps: readonly VerbTarget[]
-  /** For `scale`; null for the others. */
+  /** For `scale`; null for the others, and with `delta`. */
   readonly instances: number | null
+  /** For `scale`: so many more or less than each app wants now. */
+  readonly delta?: number
+  /** For `stop` and `scale`: the hold ends by itself after this long. */
+  readonly forMs?: number
   /** Who, for the hold: `deploy@tty1`. */
   readonly by: string
   /** Lets `delete` leave an empty scope. */

@@ -1,5 +1,7 @@
 import { instanceName } from '../model/ids.ts'
 import type { Operation, StepAction } from '../model/plan.ts'
+import { fenceposts, isRolledOut, nextMoves, type RolloutSlot } from '../model/rollout.ts'
+import type { Rollout } from '../model/spec.ts'
 
 /** A step before its operations. */
 export interface Expandable {
@@ -14,42 +16,74 @@ export interface Expandable {
   readonly running: ReadonlyMap<number, number>
   /** What ends a start: readiness, or for a job its exit. */
   readonly until: 'wait_ready' | 'wait_exit'
+  readonly rollout: Rollout
 }
 
 const NONE: readonly Operation[] = []
 
-/**
- * Expands a step to what happens to each instance, in order: the preview of its rollout.
- *
- * A roll starts the new instance, waits until it is ready, then stops the old one (surge 1, unavailable 0); a restart
- * stops first. Slots that are added come after those that are replaced, and slots that go are stopped last, highest first.
- */
+/** Expands a step to what happens to each instance, in order: the preview of its rollout. */
 export function expandOperations(step: Expandable): readonly Operation[] {
   if (step.action === 'update' || step.action === 'schedule') return NONE
   const operations: Operation[] = []
   const add = (op: Operation['op'], slot: number, version: number) =>
     operations.push({ op, instance: instanceName(step.app, slot), version })
-  const start = (slot: number) => {
-    add('start', slot, step.version)
-    add(step.until, slot, step.version)
-  }
-  const stop = (slot: number, wait: boolean) => {
+  const stop = (slot: number) => {
     const version = step.running.get(slot)
     if (version === undefined) return
     add('stop', slot, version)
-    if (wait) add('wait_exit', slot, version)
+    add('wait_exit', slot, version)
+  }
+  if (step.action === 'roll') {
+    for (const { op, slot } of previewRoll(step)) {
+      if (op === 'stop') stop(slot)
+      else add(op, slot, step.version)
+    }
+    return operations
   }
   const down = step.action === 'stop' || step.action === 'remove'
   for (const slot of step.slots) {
-    if (down || slot >= step.to) {
-      stop(slot, true)
-    } else if (step.action === 'roll') {
-      start(slot)
-      stop(slot, true)
-    } else {
-      stop(slot, true)
-      start(slot)
-    }
+    stop(slot)
+    if (down || slot >= step.to) continue
+    add('start', slot, step.version)
+    add(step.until, slot, step.version)
+  }
+  return operations
+}
+
+/**
+ * What a rollout does when all goes well: the moves of the rollout itself, one look after the other, with every new
+ * instance available by the next.
+ */
+function previewRoll({
+  slots,
+  to,
+  running,
+  rollout,
+}: Expandable): { op: 'start' | 'wait_ready' | 'stop'; slot: number }[] {
+  const limits = fenceposts(rollout, to)
+  const known = new Set([...slots, ...running.keys()])
+  const within = [...known].filter((slot) => slot < to).toSorted((a, b) => a - b)
+  if (rollout.order === 'descending') within.reverse()
+  const above = [...known].filter((slot) => slot >= to).toSorted((a, b) => b - a)
+  const isMeant = new Set(slots)
+  let now = [...within, ...above].map((slot): RolloutSlot => {
+    const isKept = slot < to && !isMeant.has(slot)
+    return { slot, old: !isKept && running.has(slot) ? 'available' : 'none', fresh: isKept ? 'available' : 'none' }
+  })
+  const operations: { op: 'start' | 'wait_ready' | 'stop'; slot: number }[] = []
+  while (!isRolledOut(now, to)) {
+    const moves = nextMoves(now, limits)
+    const [starts, stops] = (['start', 'stop'] as const).map((kind) =>
+      moves.filter(({ move }) => move === kind).map(({ slot }) => slot),
+    ) as [number[], number[]]
+    for (const slot of stops) operations.push({ op: 'stop', slot })
+    for (const op of ['start', 'wait_ready'] as const) for (const slot of starts) operations.push({ op, slot })
+    now = now.map((it) => ({
+      slot: it.slot,
+      old: stops.includes(it.slot) ? 'none' : it.old,
+      fresh: starts.includes(it.slot) ? 'available' : it.fresh,
+    }))
+    if (moves.length === 0) throw new Error('Internal error: a rollout that does not go on')
   }
   return operations
 }

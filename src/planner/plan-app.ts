@@ -111,9 +111,10 @@ function nextRecord(
   fields: readonly FieldChange[],
   instances: readonly ObservedInstance[],
 ): AppliedApp {
-  if (applied !== null) return fields.length === 0 ? applied : { version: applied.version + 1, spec }
-  // Left over from an app of this name that is not quite gone: its instances must not pass for the new ones.
-  let version = 0
+  if (applied !== null && fields.length === 0) return applied
+  // Left over from a rollout that was cut short, or from an app of this name that is not quite gone: these must not pass
+  // for the new ones.
+  let version = applied?.version ?? 0
   for (const instance of instances) version = Math.max(version, instance.version)
   return { version: version + 1, spec }
 }

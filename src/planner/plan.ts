@@ -24,12 +24,12 @@ export interface PlanInput {
   readonly applied: AppliedState
   readonly observed: ObservedState
   readonly intent: Intent
-  /** Recorded in the holds a verb begins; nothing else depends on it. */
+  /** Recorded in the holds a verb begins, and ends those whose time is over; nothing else depends on it. */
   readonly now: EpochMs
 }
 
 const NO_DEPENDENCIES: AppSpec['dependsOn'] = {}
-const NO_VERB = { verb: null, instances: null, apps: [] as readonly VerbTarget[] }
+const NO_VERB = { verb: null, apps: [] as readonly VerbTarget[] }
 const NOTHING_RUNS: ReadonlyMap<number, number> = new Map()
 
 /**
@@ -65,6 +65,7 @@ export function plan(input: PlanInput): PlannedChange {
     scope: desired.scope,
     source: desired.source,
     verb: intent.kind === 'verb' ? intent.verb : null,
+    ...(intent.kind === 'apply' && intent.rollbackTo !== undefined ? { rollbackTo: intent.rollbackTo } : {}),
     only: only === null ? null : [...only].toSorted(compareNames),
     base: applied.serial,
     drift: outcomes.flatMap(({ outcome }) => outcome.drift),
@@ -144,7 +145,7 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
       return { app, down: leavesNothing(half), dependsOn, dependedOn, outcome, action: half, running }
     })
   })
-  const { verb, instances, apps } = intent.kind === 'verb' ? intent : NO_VERB
+  const { verb, apps } = intent.kind === 'verb' ? intent : NO_VERB
   const causes = new Map(apps.map(({ app, cause }) => [app, cause]))
   return orderSteps(pending).map(({ step: { app, action, outcome, running }, after }, index): Step => {
     const { change, drift, next, restartsWith } = outcome
@@ -158,7 +159,7 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
       cause:
         trigger === 'always'
           ? 'run: always'
-          : describeCause(verb, change, drift, instances, restartsWith, causes.get(app) ?? null),
+          : describeCause(intent, change, drift, restartsWith, causes.get(app) ?? null),
       trigger,
       impact: ACTION_IMPACT[action.action],
       after: after.map((position) => position + 1),
@@ -173,6 +174,7 @@ function buildSteps({ applied, intent }: PlanInput, outcomes: readonly Planned[]
         to: action.to,
         version: next?.version ?? 0,
         running,
+        rollout: spec.rollout,
         until: spec.kind === 'job' ? 'wait_exit' : 'wait_ready',
       }),
     }

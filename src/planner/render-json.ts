@@ -1,6 +1,6 @@
-import type { FieldChange, Plan, Step } from '../model/plan.ts'
+import type { AppChange, FieldChange, Plan, Step } from '../model/plan.ts'
 import { hasWork } from '../model/plan.ts'
-import { scopeName } from '../model/ids.ts'
+import { type ScopeId, scopeName } from '../model/ids.ts'
 import { fieldName } from './field-name.ts'
 import { jsonValue, shortFingerprint } from './field-value.ts'
 import { availability, summarize } from './summary.ts'
@@ -20,6 +20,7 @@ export function renderJson(plan: Plan, options: { ecoVersion: string; exitCode: 
     eco_version: options.ecoVersion,
     plan_id: plan.id,
     verb: plan.verb,
+    rollback_to: plan.rollbackTo ?? null,
     only: plan.only,
     base: { serial: plan.base },
     desired: {
@@ -34,17 +35,7 @@ export function renderJson(plan: Plan, options: { ecoVersion: string; exitCode: 
     summary: summarize(plan),
     totals: plan.totals,
     drift: plan.drift.map((item) => ({ address: address(item.app, item.instance), ...item })),
-    changes: plan.changes.map((change) => ({
-      address: address(change.app),
-      app: change.app,
-      kind: change.kind,
-      // As in Terraform, a replacement is two actions, so that a scanner can look for "delete".
-      actions: replaces(change.impact) && change.kind === 'update' ? ['create', 'delete'] : ACTIONS[change.kind],
-      impact: change.impact,
-      from_version: change.fromVersion,
-      to_version: change.toVersion,
-      fields: change.fields.map(renderField),
-    })),
+    changes: plan.changes.map((change) => renderChange(scope, change)),
     steps: plan.steps.map((step) => ({
       id: step.id,
       address: address(step.app),
@@ -70,6 +61,21 @@ export function renderJson(plan: Plan, options: { ecoVersion: string; exitCode: 
       .filter(({ level }) => level === 'warning')
       .map(({ action, apps, effect }) => `${action} ${apps.join(', ')}: ${effect}`),
     exit_code: options.exitCode,
+  }
+}
+
+/** One app's change, in the form that plans and the history share. */
+export function renderChange(scope: ScopeId, change: AppChange): object {
+  return {
+    address: `${scopeName(scope)}/${change.app}`,
+    app: change.app,
+    kind: change.kind,
+    // As in Terraform, a replacement is two actions, so that a scanner can look for "delete".
+    actions: replaces(change.impact) && change.kind === 'update' ? ['create', 'delete'] : ACTIONS[change.kind],
+    impact: change.impact,
+    from_version: change.fromVersion,
+    to_version: change.toVersion,
+    fields: change.fields.map(renderField),
   }
 }
 

@@ -46,6 +46,7 @@ function header(style: Style, plan: Plan): string {
   const parts = [`${scopeName(plan.scope)}  ${style.clean(source.file)}`, `serial ${plan.base}`]
   if (source.git !== null) parts.push(`git ${source.git.commit.slice(0, 7)} (${source.git.dirty ? 'dirty' : 'clean'})`)
   if (plan.verb !== null) parts.unshift(`eco ${[plan.verb, ...(only ?? [])].join(' ')}`)
+  else if (plan.rollbackTo !== undefined) parts.unshift(`eco rollback ${plan.rollbackTo}`)
   else if (only !== null) parts.push(`only ${only.join(', ')}`)
   return style.paint('bold', parts.join(` ${style.dot} `))
 }
@@ -103,7 +104,10 @@ function guardLines(style: Style, guard: Guard): readonly string[] {
 function noopLine(style: Style, plan: Plan): string {
   const { apps, instances } = plan.totals
   const counted = `${plural(apps, 'app')}, ${plural(instances, 'instance')}`
-  const file = style.clean(plan.source.file.split(/[\\/]/).at(-1) ?? plan.source.file)
+  const file =
+    plan.rollbackTo === undefined
+      ? style.clean(plan.source.file.split(/[\\/]/).at(-1) ?? plan.source.file)
+      : `revision ${plan.rollbackTo}`
   if (plan.verb !== null) return `Nothing to do for eco ${plan.verb}.`
   if (plan.drift.length > 0) return `No changes to ${counted} of ${file} (serial ${plan.base}).`
   return `No changes. ${counted} match ${file} (serial ${plan.base}).`

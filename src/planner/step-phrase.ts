@@ -40,7 +40,7 @@ function replacement(step: Step, up: readonly number[], word: string): string {
   const [replaced, added] = [up.filter((slot) => isIn(slot)), up.filter((slot) => !isIn(slot))]
   const parts =
     replaced.length > 0
-      ? [`${word} ${describeSlots(step.app, replaced)}${replaced.length > 1 ? ' one by one' : ''}`]
+      ? [`${word} ${describeSlots(step.app, replaced)}${replaced.length > 1 ? ` ${paceOf(step)}` : ''}`]
       : []
   if (added.length > 0) parts.push(`starts ${describeSlots(step.app, added)}`)
   return parts.join(', ')
@@ -48,6 +48,17 @@ function replacement(step: Step, up: readonly number[], word: string): string {
   function isIn(slot: number): boolean {
     return stopped.has(`${step.app}#${slot}`)
   }
+}
+
+/** How many start before the first of them is waited for. */
+function paceOf({ operations }: Step): string {
+  let most = 0
+  let inRow = 0
+  for (const { op } of operations) {
+    inRow = op === 'start' ? inRow + 1 : 0
+    most = Math.max(most, inRow)
+  }
+  return most > 1 ? `up to ${most} at a time` : 'one by one'
 }
 
 function counts(step: Step, stops: readonly string[]): string {

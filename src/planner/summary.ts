@@ -42,13 +42,32 @@ const REPLACED = 'down while it changes its kind'
 const ASKED = 'each instance is down while it restarts'
 
 export function availability(plan: Plan): readonly Note[] {
-  const rolled = plan.steps.filter((step) => step.action === 'roll').map((step) => step.app)
-  const notes: Note[] = rolled.length > 0 ? [{ level: 'info', action: 'roll', apps: rolled, effect: ROLL }] : []
+  const rolls = plan.steps.filter((step) => step.action === 'roll')
+  const smooth = rolls.filter((step) => shortage(step) === 0).map((step) => step.app)
+  const notes: Note[] = smooth.length > 0 ? [{ level: 'info', action: 'roll', apps: smooth, effect: ROLL }] : []
+  for (const step of rolls) {
+    const down = shortage(step)
+    if (down === 0) continue
+    const effect = down >= step.from ? 'down while it is replaced' : `${down} of ${step.from} instances down at a time`
+    notes.push({ level: down >= step.from ? 'warning' : 'info', action: 'roll', apps: [step.app], effect })
+  }
   for (const effect of [EXCLUSIVE, REPLACED, ASKED]) {
     const apps = plan.steps.filter((step) => restartEffect(plan, step) === effect).map((step) => step.app)
     if (apps.length > 0) notes.push({ level: 'warning', action: 'restart', apps, effect })
   }
   return notes
+}
+
+/** How many instances fewer than before, or than wanted, serve at the worst moment of a roll. */
+function shortage({ from, to, operations }: Step): number {
+  let serving = from
+  let least = from
+  for (const { op } of operations) {
+    if (op === 'wait_ready') serving++
+    if (op === 'stop') serving--
+    least = Math.min(least, serving)
+  }
+  return Math.max(0, Math.min(from, to) - least)
 }
 
 function restartEffect(plan: Plan, step: Step): string | null {

@@ -39,6 +39,11 @@ export function survey(instances: readonly ObservedInstance[], wanted: number, s
       finished.add(slot)
     }
   }
+  // A rollout that was kept half-way leaves two copies that stay: the slot is as old as the older one.
+  for (const { slot, state, version } of instances) {
+    if (state !== 'starting' && state !== 'running' && state !== 'backoff') continue
+    running.set(slot, Math.min(version, running.get(slot) ?? version))
+  }
   return { running, finished, bySlot, hasProcess }
 }
 

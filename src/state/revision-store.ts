@@ -5,7 +5,7 @@ import { type AppliedApp, type AppliedState, type Hold, NOTHING_APPLIED, SPEC_FO
 import type { ScopeId } from '../model/ids.ts'
 import { scopeName } from '../model/ids.ts'
 import type { Source } from '../model/spec.ts'
-import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
+import { type ReadResult, readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
 import { currentSpec } from './migrate-spec.ts'
 import { scopeDir } from './paths.ts'
 
@@ -19,8 +19,13 @@ export interface Revision {
   readonly by: string
   readonly plan: string
   readonly exit_code: number
+  /** Serial of the revision that an `eco rollback` took its apps from; left out: they came from a file or a verb. */
+  readonly rollback_to?: number
   readonly apps: Readonly<Record<string, AppliedApp>>
 }
+
+/** Revisions of a scope that are kept: the newest ones, so never without the one in force. */
+export const KEPT_REVISIONS = 100
 
 /** The durable memory of one scope: its revisions and its holds. */
 export class RevisionStore {
@@ -38,18 +43,33 @@ export class RevisionStore {
    * @throws EcoError STATE_DAMAGED: falling back to an older revision in silence would plan against a lie
    */
   load(): AppliedState {
-    const serial = this.#serials().at(-1)
+    const serial = this.serials().at(-1)
     const holds = this.#loadHolds()
     if (serial === undefined) return { ...NOTHING_APPLIED, holds }
-    const path = this.#path(serial)
-    const result = readJson(path, (value) => checkRevision(value, serial))
-    if (result.type !== 'value') throw this.#damaged(path, result.type === 'damaged' ? result.reason : 'it vanished')
+    const result = this.read(serial)
+    if (result.type !== 'value')
+      throw this.#damaged(this.path(serial), result.type === 'damaged' ? result.reason : 'it vanished')
     const { source, apps } = result.value
     return { serial, source, apps, holds }
   }
 
+  /** One revision; a file that cannot be used costs that one only. */
+  read(serial: number): ReadResult<Revision> {
+    return readJson(this.path(serial), (value) => checkRevision(value, serial))
+  }
+
   save(revision: Revision): void {
-    writeFileAtomic(this.#path(revision.serial), `${JSON.stringify(revision)}\n`, true)
+    writeFileAtomic(this.path(revision.serial), `${JSON.stringify(revision)}\n`, true)
+    this.#prune()
+  }
+
+  /** Only after the newest one is on disk: a crash in between leaves one too many. */
+  #prune(): void {
+    try {
+      for (const serial of this.serials().slice(0, -KEPT_REVISIONS)) removeFile(this.path(serial))
+    } catch {
+      // The new one is written all the same, and the next one tries again.
+    }
   }
 
   /** @throws EcoError STATE_UNWRITABLE */
@@ -105,7 +125,8 @@ export class RevisionStore {
     return result.type === 'value' ? result.value : {}
   }
 
-  #serials(): number[] {
+  /** The revisions that are there, oldest first. @throws EcoError STATE_DAMAGED when nobody can tell */
+  serials(): number[] {
     let names: string[]
     try {
       names = readdirSync(join(this.#dir, 'revisions'))
@@ -120,7 +141,7 @@ export class RevisionStore {
       .sort((a, b) => a - b)
   }
 
-  #path(serial: number): string {
+  path(serial: number): string {
     return join(this.#dir, 'revisions', `${String(serial).padStart(6, '0')}.json`)
   }
 

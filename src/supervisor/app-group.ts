@@ -16,6 +16,7 @@ export class AppGroup {
   learnt: readonly Listen[] = []
   #runners: InstanceRunner[] = []
   #nextUid = 1
+  readonly #listeners = new Set<() => void>()
 
   constructor(scope: ScopeId, app: string, host: RunnerHost) {
     this.scope = scope
@@ -38,6 +39,7 @@ export class AppGroup {
     const id = { scope: this.scope, app: this.app, slot, uid }
     const runner = new InstanceRunner(id, applied.version, applied.spec, this.#host)
     this.#runners.push(runner)
+    runner.onChange(() => this.#tell())
     this.#runners.sort((a, b) => a.id.slot - b.id.slot || a.id.uid - b.id.uid)
     return runner
   }
@@ -48,6 +50,17 @@ export class AppGroup {
     this.#runners = this.#runners.filter((it) => it !== runner)
     if (!this.#runners.some((it) => it.process !== null)) this.socketsLost = false
     this.#host.removed(runner)
+    this.#tell()
+  }
+
+  /** Told after every change of an instance. @returns a function that ends it */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   /** The newest instance in a slot. */

@@ -43,6 +43,13 @@ export class InstanceCommands {
     this.#hook = run
   }
 
+  /** @returns why it failed; null: it succeeded */
+  runCheck(check: Hook, extra: Record<string, string>): Promise<string | null> {
+    return new Promise((resolve) => {
+      this.#run(check, extra, resolve)
+    })
+  }
+
   cancelHook(): void {
     this.#hook?.cancel()
   }

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { sizeOf } from '../logs/tail.ts'
 import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
@@ -6,7 +5,6 @@ import type { Exit } from '../model/observed.ts'
 import type { AppSpec, Listen } from '../model/spec.ts'
 import { type GivenSocket, spawnInstance } from './child.ts'
 import { concealSecrets } from './conceal-secrets.ts'
-import { drainInstance, type InstanceDrain, openInstance } from './control-sockets.ts'
 import {
   commandEnvironment,
   hasPrivateFolder,
@@ -18,9 +16,11 @@ import {
   readyFd,
   usesSystemdProtocol,
 } from './environment.ts'
+import { GivenPorts } from './given-ports.ts'
 import type { Group, Nest } from './group.ts'
 import { InstanceLimits } from './instance-limits.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
+import { InstanceTraffic } from './instance-traffic.ts'
 import { askedPort } from './learnt-ports.ts'
 import { launchBeside } from './launch.ts'
 import { leftBehind } from './left-behind.ts'
@@ -28,11 +28,8 @@ import { watchLife } from './life-watch.ts'
 import { oomKills } from './limits.ts'
 import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
-import type { ProbeSubject } from './probes/attempt.ts'
-import { isSocketAt } from './socket-folders.ts'
-import { listenKey } from './sockets.ts'
+import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
-import { MESSAGE_SIGNAL } from './stop-message.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
 
 /** The instance that a run belongs to. */
@@ -56,9 +53,6 @@ export interface RunOwner {
 /** Log files with their sizes when a run began: what comes after is its own. */
 export type LogOffsets = readonly { readonly path: string; readonly offset: number }[]
 
-/** For a server to begin to listen on what it was given. */
-const SETTLED_MS = 5000
-
 /** One run of an instance, from one spawn to its end: its processes, and all that watches them. */
 export class InstanceRun {
   readonly incarnation: number
@@ -72,24 +66,23 @@ export class InstanceRun {
   #limits: InstanceLimits | null = null
   #stopReadyWatch: () => void = () => {}
   #stopLifeWatch: () => void = () => {}
-  /** Ports that it was given on request, in the order of their private sockets. */
-  readonly #learnt: Listen[]
-  /** When it was given which last. */
-  readonly #givenAt = new Map<string, number>()
+  readonly #given: GivenPorts
   /** What its ready check said last. */
   #waitingFor: string | null = null
   /** What the probes of its life say that has no consequence yet. */
   #probeNote: string | null = null
   #launchNotes: readonly string[] = []
   #isOpening = false
-  #drain: InstanceDrain | null = null
-  /** While it drains, and if it tells. */
-  #connectionsLeft: number | null = null
+  readonly #traffic: InstanceTraffic
 
   constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets, learnt: readonly Listen[] = []) {
     this.#owner = owner
-    this.#learnt = [...learnt]
+    this.#given = new GivenPorts(learnt)
     this.incarnation = incarnation
+    this.#traffic = new InstanceTraffic({
+      drained: () => owner.feed({ type: 'drained', incarnation }),
+      noted: (notes) => owner.noted(notes),
+    })
     const { scope, app, slot } = owner.id
     const { out, err } = owner.host.logPaths(scope, app, slot)
     this.logOffsets = logOffsets ?? [out, err].map((path) => ({ path, offset: sizeOf(path) }))
@@ -107,23 +100,18 @@ export class InstanceRun {
     return this.#privateFolder
   }
 
-  /** Of the latest drain. */
+  /** Open ones, as its drain told; null: it did not. */
   get connectionsLeft(): number | null {
-    return this.#connectionsLeft
+    return this.#traffic.connectionsLeft
   }
 
   get learnt(): readonly Listen[] {
-    return this.#learnt
+    return this.#given.all
   }
 
-  /** Whether it may listen on a port that instances were given on request; its private socket shows it, a while later. */
+  /** Whether it listens, or may come to listen, on a port that instances were given on request. */
   mayUse(port: Listen): boolean {
-    if (this.#owner.instance.phase.name !== 'running') return true // it may still ask
-    const key = listenKey(port)
-    const index = this.#learnt.findIndex((it) => listenKey(it) === key)
-    if (index === -1) return false
-    if (performance.now() - (this.#givenAt.get(key) ?? -Infinity) < SETTLED_MS) return true
-    return this.#privateFolder === null || isSocketAt(join(this.#privateFolder, String(index)))
+    return this.#owner.instance.phase.name !== 'running' || this.#given.mayUse(port, this.#privateFolder)
   }
 
   get waitingFor(): string | null {
@@ -207,9 +195,7 @@ export class InstanceRun {
     const wanted = askedPort(asked, this.#user)
     const handle = wanted && host.learnPort(id.scope, id.app, wanted)
     if (wanted === null || handle === null) return null
-    const known = this.#learnt.findIndex((it) => listenKey(it) === listenKey(wanted))
-    const index = known === -1 ? this.#learnt.push(wanted) - 1 : known
-    this.#givenAt.set(listenKey(wanted), performance.now())
+    const index = this.#given.add(wanted)
     this.#owner.portsChanged()
     return { handle, index }
   }
@@ -236,6 +222,15 @@ export class InstanceRun {
     })
   }
 
+  /** @returns why its ready check fails now; null: it passes, or is none that can be asked again */
+  async askReady(pid: number): Promise<string | null> {
+    const { check, attemptTimeoutMs } = this.#owner.spec.ready
+    if (check.type !== 'http' && check.type !== 'tcp' && check.type !== 'exec') return null
+    const subject = { ...this.#probed(pid), isStarting: false }
+    const result = await attempt(check, subject, attemptTimeoutMs, new AbortController().signal)
+    return result.type === 'failure' ? this.#shown(result.reason) : null
+  }
+
   /** Its start has succeeded: it accepts, and then it counts as ready. */
   async #becomeReady(): Promise<void> {
     if (this.#isOpening) return
@@ -247,28 +242,13 @@ export class InstanceRun {
   }
 
   /** Lets it accept on the addresses that it shares. @returns what keeps it from that; null: nothing */
-  async open(): Promise<string | null> {
-    if (this.#privateFolder === null) return null
-    const { notes, failure } = await openInstance(this.#privateFolder)
-    if (notes.length > 0) this.#owner.noted(notes)
-    return failure
+  open(): Promise<string | null> {
+    return this.#traffic.open(this.#privateFolder)
   }
 
   /** It takes nothing new, and finishes what it has begun; feeds `drained`. */
   drain(): void {
-    const { incarnation } = this
-    const { feed, spec } = this.#owner
-    if (this.#privateFolder === null) return queueMicrotask(() => feed({ type: 'drained', incarnation }))
-    this.#connectionsLeft = null
-    this.#drain = drainInstance(this.#privateFolder, [spec.stop.signal, MESSAGE_SIGNAL], {
-      left: (connections) => {
-        this.#connectionsLeft = connections
-      },
-      drained: (silent) => {
-        if (silent) this.#owner.noted(['it did not answer when it was to drain'])
-        feed({ type: 'drained', incarnation })
-      },
-    })
+    this.#traffic.drain(this.#privateFolder, this.#owner.spec.stop.signal)
   }
 
   watchLife(pid: number): void {
@@ -294,7 +274,7 @@ export class InstanceRun {
     const { name } = instance.phase
     if (name !== 'starting') this.#stopReadyWatch()
     if (name !== 'running') this.#stopLifeWatch()
-    if (name !== 'stopping' || instance.phase.step !== 'drain') this.#endDrain()
+    if (name !== 'stopping' || instance.phase.step !== 'drain') this.#traffic.endDrain()
     if (pidOf(instance) === null && name !== 'starting') {
       this.#closeNotifySocket()
       this.#removePrivateFolder()
@@ -302,16 +282,9 @@ export class InstanceRun {
     this.#keepLimits(pidOf(instance))
   }
 
-  /** What it is asked by next ends it. */
-  #endDrain(): void {
-    this.#drain?.release()
-    this.#drain?.close()
-    this.#drain = null
-  }
-
   /** Ends its watches; the processes are left alone. */
   close(): void {
-    this.#drain?.close()
+    this.#traffic.close()
     this.#stopReadyWatch()
     this.#stopLifeWatch()
     this.#limits?.close()
@@ -418,7 +391,7 @@ export class InstanceRun {
     const { spec, id, host, context } = this.#owner
     const { cwd, attributes } = spec
     // Those it asks for come later.
-    const listen = asksForPorts(spec) ? this.#learnt : spec.listen
+    const listen = asksForPorts(spec) ? this.#given.all : spec.listen
     // Marked as the instance's own: one that a killed daemon leaves behind goes with the instance.
     const environment = () => ({
       ...commandEnvironment(spec, context, pid, null),

@@ -3,7 +3,7 @@ import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { isOneOf } from '../model/exit.ts'
 import { instanceName } from '../model/ids.ts'
 import type { ObservedInstance } from '../model/observed.ts'
-import type { AppSpec, Listen } from '../model/spec.ts'
+import type { AppSpec, Hook, Listen } from '../model/spec.ts'
 import { fromWall, steadyNow, toWall } from './clock.ts'
 import { hasPrivateFolder, type InstanceContext } from './environment.ts'
 import { eventData } from './event-data.ts'
@@ -191,7 +191,10 @@ export class InstanceRunner {
   /** From now on it accepts when it is ready; at once if it is so now. */
   async open(): Promise<void> {
     this.#isKeptClosed = false
-    if (this.#instance.phase.name === 'running') await this.#run?.open()
+    const { phase } = this.#instance
+    const isReady = phase.name === 'running' || (phase.name === 'starting' && phase.step === 'post_start')
+    const failure = isReady ? await this.#run?.open() : null
+    if (failure) this.noted([failure])
   }
 
   get isKeptClosed(): boolean {
@@ -203,6 +206,18 @@ export class InstanceRunner {
     if (this.privateFolder === null) return null
     const path = join(this.privateFolder, '0')
     return isSocketAt(path) ? path : null
+  }
+
+  /** Asks its ready check once more. @returns why it fails; null: it passes, or cannot be asked again */
+  async askReady(): Promise<string | null> {
+    const { pid } = this.process ?? {}
+    return pid === undefined ? null : ((await this.#run?.askReady(pid)) ?? null)
+  }
+
+  /** Runs a command that judges it. @returns why it failed, with its last words; null: it succeeded */
+  runCheck(check: Hook): Promise<string | null> {
+    const { canarySocket } = this
+    return this.#commands.runCheck(check, canarySocket === null ? {} : { ECO_CANARY_SOCKET: canarySocket })
   }
 
   /** Forgets its restarts; one that had given up tries again. */

@@ -41,6 +41,7 @@ function app(name: string, instances: readonly ListedInstance[], fields: Partial
     version: 1,
     hold: null,
     listen: [],
+    rollout: null,
     schedule: null,
     next_run_at: null,
     last_run: null,
@@ -62,7 +63,7 @@ const SHOP = listing(
     ready: 0,
     state: 'stopped',
     revision: 0,
-    hold: { verb: 'stop', instances: 0, by: 'ann@tty1', at: '2026-01-01T00:00:00.000Z' },
+    hold: { verb: 'stop', instances: 0, by: 'ann@tty1', at: '2026-01-01T00:00:00.000Z', until: null },
   }),
 )
 
@@ -117,13 +118,13 @@ web: stopped by ann@tty1; the next apply ends this (eco start web)
       listing(
         app('api', [instance(0, { state: 'failed' })], { state: 'failed', reason: 'exited with code 1: 16 restarts' }),
         app('slow', [instance(0)], { state: 'starting', reason: 'tcp 127.0.0.1:1: ECONNREFUSED' }),
-        app('held', [instance(0)], { hold: { verb: 'scale', instances: 1, by: 'ann', at: '' } }),
+        app('held', [instance(0)], { hold: { verb: 'scale', instances: 1, by: 'ann', at: '', until: null } }),
       ),
     )
     expect(notes.split('\n').slice(-4)).toEqual([
       'api: exited with code 1: 16 restarts  next: eco logs api',
       'slow: tcp 127.0.0.1:1: ECONNREFUSED',
-      'held: scaled to 1 by ann; the next apply ends this (eco start held)',
+      'held: scaled to 1 by ann; the next apply ends this',
       '',
     ])
   })

@@ -1,29 +1,14 @@
 /** The clock of the machine jumps: deadlines, pauses and up times go on as if it had not. */
 
-import { spawn } from 'node:child_process'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { ECO } from '../support/binary.ts'
 import { eventually } from '../support/eventually.ts'
+import { withMovableClock } from '../support/movable-clock.ts'
 import { kill } from '../support/processes.ts'
-import { createRig, fixture, type Rig } from '../support/rig.ts'
+import { createRig } from '../support/rig.ts'
 
 const HOUR = 3_600_000
-
-/** Starts the rig's daemon with a wall clock that `jump` moves. */
-async function withMovableClock(rig: Rig): Promise<(ms: number) => void> {
-  const file = join(rig.dir, 'clock')
-  const daemon = join(dirname(ECO), 'daemon.cjs')
-  const child = spawn(process.execPath, ['--require', fixture('moved-clock.cjs'), daemon], {
-    env: { ...rig.env, CLOCK_FILE: file },
-    stdio: 'ignore',
-    detached: true,
-  })
-  child.unref()
-  await eventually(async () => expect(await rig.daemonPid()).toBe(child.pid))
-  return (ms) => void rig.write('clock', String(ms))
-}
 
 test.each([
   ['an hour forward', HOUR],

@@ -313,3 +313,15 @@ test('a job whose daemon ended between two attempts has failed for what its last
   expect(await rig.apply(file)).toMatchObject({ code: 0 })
   expect(attempts(rig)).toBe(2)
 })
+
+test('eco stop ends a job that an apply waits for, and the apply says that it was cancelled', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { migrate: job(rig) } })
+  const applying = rig.apply({ apps: { migrate: { kind: 'job', command: ['sleep', '1000'] } } })
+  await eventually(async () => expect(await rig.app('migrate')).toMatchObject({ state: 'running' }))
+  expect(await rig.eco(['stop', 'migrate'])).toMatchObject({ code: 0 })
+  const result = await applying
+  expect(result).toMatchObject({ code: 8 })
+  expect(result.stderr).toContain('cancelled by eco stop')
+  expect(await rig.pids('migrate')).toEqual([])
+})

@@ -8,6 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { get } from '../support/http.ts'
 import { freePort } from '../support/ports.ts'
 import { kill } from '../support/processes.ts'
+import { findPython } from '../support/python.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
 
 const PYTHON = findPython()
@@ -146,15 +147,6 @@ test.skipIf(!HAS_NGINX)('nginx takes its sockets by NGINX, and two of them share
   expect(await rig.eco(['restart', 'api'])).toMatchObject({ code: 0 })
   expect(await get(port)).toMatchObject({ status: 200 })
 })
-
-/** The interpreter itself: a version manager's wrapper needs its own HOME. */
-function findPython(): string | null {
-  try {
-    return execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
-  } catch {
-    return null
-  }
-}
 
 function isHere(program: string, args: readonly string[]): boolean {
   return spawnSync(program, args).status === 0

@@ -1,6 +1,6 @@
 /** Ports and unix sockets that eco binds once and hands to every instance. */
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync, statSync } from 'node:fs'
 import net from 'node:net'
@@ -9,6 +9,7 @@ import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { get } from '../support/http.ts'
 import { freePort } from '../support/ports.ts'
+import { findPython } from '../support/python.ts'
 import { kill } from '../support/processes.ts'
 import { createRig, fixture } from '../support/rig.ts'
 
@@ -236,13 +237,3 @@ test('a changed port is open before and closed after the roll', async () => {
   expect(await get(to)).toMatchObject({ status: 200 })
   await expect(get(from)).rejects.toThrow('ECONNREFUSED')
 })
-
-/** The interpreter itself: a version manager's wrapper needs its own HOME. */
-function findPython(): string | null {
-  try {
-    const path = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
-    return path
-  } catch {
-    return null
-  }
-}

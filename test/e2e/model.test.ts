@@ -22,7 +22,7 @@ interface Model {
 
 type Command = fc.AsyncCommand<Model, Rig>
 
-const STATES = new Set(['starting', 'running', 'stopping', 'stopped', 'backoff', 'exited', 'failed'])
+const STATES = new Set(['starting', 'running', 'draining', 'stopping', 'stopped', 'backoff', 'exited', 'failed'])
 const SLOTS = 3
 
 function command(
@@ -86,7 +86,7 @@ const commands: fc.Arbitrary<Command>[] = [
   ),
   fc.constant(
     command('start', async (model, rig) => {
-      model.wanted = 2 // of a scale, too, a start is the end
+      if (model.wanted === 0) model.wanted = 2 // of a stop it is the end, of a scale it is not
       await verb(rig, 'start')
     }),
   ),

@@ -1,6 +1,6 @@
 /** What is wrong with a port: who has it, why it cannot be bound, why nobody serves it, and what to do. */
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
@@ -9,10 +9,11 @@ import { ECO } from '../support/binary.ts'
 import { get } from '../support/http.ts'
 import { freePort } from '../support/ports.ts'
 import { startChild } from '../supervisor/children.ts'
+import { findPython } from '../support/python.ts'
 import { createRig, fixture } from '../support/rig.ts'
 
 const NOBODY = 65_534
-const PYTHON = spawnSync('python3', ['-c', '']).status === 0 ? pythonItself() : null
+const PYTHON = findPython()
 
 const server = { script: fixture('http-server.mjs') }
 
@@ -177,9 +178,4 @@ function unprivilegedStart(): number {
   } catch {
     return 1024
   }
-}
-
-/** A version manager's wrapper needs its own HOME. */
-function pythonItself(): string {
-  return execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim()
 }

@@ -95,6 +95,24 @@ test.skipIf(!hasScript)('on a terminal apply goes ahead after y, and shows the s
   expect(await rig.app('api')).toMatchObject({ state: 'running' })
 })
 
+test.skipIf(!hasScript)('on a terminal rollback asks, and ls says how long something is held', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: sleeper } })
+  await rig.apply({ apps: { api: { ...sleeper, env: { X: '1' } } } })
+  const no = await onTerminal(rig, ['rollback'], 'n\n')
+  expect(no.screen).toContain('Go back to revision 1? [y/N]')
+  expect(no.code).toBe(5)
+  expect(await rig.app('api')).toMatchObject({ revision: 2 })
+  const yes = await onTerminal(rig, ['rollback'], 'y\n')
+  expect(yes.code).toBe(0)
+  expect(yes.screen).toContain('Done. 1 of 1 steps done on demo/default, serial 3.')
+  await rig.eco(['stop', 'api', '--for', '2h'])
+  const { screen } = await onTerminal(rig, ['ls'], '', 160)
+  expect(stripVTControlCharacters(screen)).toMatch(
+    /api: stopped by \S+ until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ; the next apply ends this before \(eco start api\)/,
+  )
+})
+
 test('NO_COLOR and FORCE_COLOR are honoured', async () => {
   await using rig = await createRig()
   rig.write('ecosystem.yaml', { apps: { api: sleeper } })

@@ -68,7 +68,7 @@ describe('changes', () => {
 
       Steps
       #1  roll api  replaces api#0, api#1 one by one
-          env.LOG_LEVEL, env.NEW, restart.backoff.max and 1 more changed · ready: http :3000/healthz within 30s
+          env.LOG_LEVEL, env.NEW, restart.backoff.max and 1 more changed · ready: http :3000/healthz within 30s, and for 2s
 
       Plan p-41-…: 1 roll, 1 step, 1 unchanged
       roll api: no downtime: each new instance is ready before the old one stops
@@ -124,7 +124,7 @@ describe('changes', () => {
 
       Steps
       #1  roll api  replaces api#0
-          command, listen, ready changed · ready: log /listening/i within 30s
+          command, listen, ready changed · ready: log /listening/i within 30s, and for 2s
 
       Plan p-41-…: 1 roll, 1 step
       roll api: no downtime: each new instance is ready before the old one stops
@@ -187,12 +187,68 @@ describe('changes', () => {
 
       Steps
       #1  roll worker  replaces worker#0, worker#1 one by one, starts worker#2, 2 -> 3 instances
-          command, instances changed · ready: settled within 30s
+          command, instances changed · ready: settled within 30s, and for 2s
 
       Plan p-41-…: 1 roll, 1 step
       roll worker: no downtime: each new instance is ready before the old one stops
       Apply exactly this: eco apply
       "
+    `)
+  })
+
+  test('shows the pace of a rollout, and what it costs', () => {
+    const before = { ...worker, instances: 4 }
+    const rollout = {
+      ...SPEC_DEFAULTS.rollout,
+      maxSurge: 0,
+      maxUnavailable: '50%',
+      soakMs: 0,
+      check: { command: ['node', 'smoke.js'], timeoutMs: 5000 },
+      order: 'descending',
+    } as const
+    const file = { worker: { ...before, rollout, command: ['node', 'w2.js'] } }
+    expect(textOf({ file, applied: applied({ worker: before }) })).toMatchInlineSnapshot(`
+      "
+      shop/production  /srv/shop/ecosystem.yaml · serial 41 · git 9f3c2e1 (clean)
+
+      Changes
+      > worker  roll  v7 -> v8
+          command                  node worker.js -> node w2.js         roll
+          rollout.check            (unset) -> node smoke.js within 5s   live
+          rollout.max_surge        "25%" -> 0                           live
+          rollout.max_unavailable  0 -> "50%"                           live
+          rollout.order            "ascending" -> "descending"          live
+          rollout.soak             2s -> 0ms                            live
+
+      Steps
+      #1  roll worker  replaces worker#0-3 one by one
+          command, rollout.check, rollout.max_surge and 3 more changed · ready: settled within 30s, then check: node smoke.js
+
+      Plan p-41-…: 1 roll, 1 step
+      roll worker: 2 of 4 instances down at a time
+      Apply exactly this: eco apply
+      "
+    `)
+    const { steps } = planOf({ file, applied: applied({ worker: before }) }).plan
+    expect(steps[0]?.operations.map(({ op, instance }) => `${op} ${instance}`)).toMatchInlineSnapshot(`
+      [
+        "stop worker#3",
+        "wait_exit worker#3",
+        "stop worker#2",
+        "wait_exit worker#2",
+        "start worker#3",
+        "wait_ready worker#3",
+        "stop worker#1",
+        "wait_exit worker#1",
+        "start worker#2",
+        "wait_ready worker#2",
+        "stop worker#0",
+        "wait_exit worker#0",
+        "start worker#1",
+        "wait_ready worker#1",
+        "start worker#0",
+        "wait_ready worker#0",
+      ]
     `)
   })
 
@@ -270,7 +326,7 @@ describe('changes', () => {
 
       Steps
       #1  roll api  replaces api#0
-          env.A, env.B, env.C changed · ready: settled within 30s
+          env.A, env.B, env.C changed · ready: settled within 30s, and for 2s
 
       Plan p-41-…: 1 roll, 1 step
       roll api: no downtime: each new instance is ready before the old one stops
@@ -415,7 +471,7 @@ describe('a scope', () => {
       #4  start redis    starts redis#0
           redis#0 failed: 16 restarts in 60 s · ready: tcp :6390 within 10s
       #5  roll api       replaces api#0, api#1 one by one
-          env.LOG_LEVEL, env.PORT, depends_on.migrate and 1 more changed · ready: http :3000/healthz within 30s · after #3, #4
+          env.LOG_LEVEL, env.PORT, depends_on.migrate and 1 more changed · ready: http :3000/healthz within 30s, and for 2s · after #3, #4
       #6  update report  in place, no process is touched
           schedule, timezone changed
       #7  start worker   starts worker#0-2
@@ -452,7 +508,7 @@ describe('a scope', () => {
 
       Steps
       #1  roll api  replaces api#0, api#1 one by one
-          env.LOG_LEVEL, env.PORT changed · ready: http :3000/healthz within 30s
+          env.LOG_LEVEL, env.PORT changed · ready: http :3000/healthz within 30s, and for 2s
 
       Plan p-41-…: 1 roll, 1 step
       roll api: no downtime: each new instance is ready before the old one stops
@@ -552,7 +608,7 @@ describe('drift', () => {
 
       Steps
       #1  roll api     replaces api#1
-          api#1 outdated: runs v6, v7 was applied · ready: http :3000/healthz within 30s
+          api#1 outdated: runs v6, v7 was applied · ready: http :3000/healthz within 30s, and for 2s
       #2  stop worker  stops worker#3
           worker#3 extra: runs, but 2 instances are wanted · exit: SIGTERM, then SIGKILL after 10s
 
@@ -872,9 +928,9 @@ describe('verbs', () => {
       #1  restart redis  restarts redis#0
           eco restart · ready: tcp :6390 within 10s
       #2  roll api       replaces api#0, api#1 one by one
-          restarts with redis · ready: http :3000/healthz within 30s · after #1
+          restarts with redis · ready: http :3000/healthz within 30s, and for 2s · after #1
       #3  roll worker    replaces worker#0, worker#1 one by one
-          restarts with api · ready: settled within 30s · after #2
+          restarts with api · ready: settled within 30s, and for 2s · after #2
 
       Plan p-41-…: 3 steps
       roll api, worker: no downtime: each new instance is ready before the old one stops
@@ -927,7 +983,7 @@ describe('verbs', () => {
       #1  restart redis  restarts redis#0
           eco reload · ready: tcp :6390 within 10s
       #2  roll api       replaces api#0, api#1 one by one
-          eco reload · ready: http :3000/healthz within 30s · after #1
+          eco reload · ready: http :3000/healthz within 30s, and for 2s · after #1
 
       Plan p-41-…: 2 steps, 1 unchanged
       roll api: no downtime: each new instance is ready before the old one stops

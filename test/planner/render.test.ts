@@ -220,6 +220,7 @@ test('JSON keeps long values, names fields as the file does and hides secrets', 
         },
       ],
       "plan_id": "p-41-…",
+      "rollback_to": null,
       "steps": [
         {
           "action": "roll",
@@ -228,7 +229,7 @@ test('JSON keeps long values, names fields as the file does and hides secrets', 
           "app": "api",
           "cause": "env.KEY, env.URL, stop.timeout changed",
           "from": 1,
-          "gate": "ready: settled within 30s",
+          "gate": "ready: settled within 30s, and for 2s",
           "id": 1,
           "impact": "roll",
           "slots": [
@@ -277,7 +278,7 @@ test('Markdown is a fenced diff without fingerprints', () => {
 
     Steps
     #1  roll api  replaces api#0
-        env.KEY, env.URL, stop.timeout changed · ready: settled within 30s
+        env.KEY, env.URL, stop.timeout changed · ready: settled within 30s, and for 2s
 
     Plan p-41-…: 1 roll, 1 step, 1 unchanged
     roll api: no downtime: each new instance is ready before the old one stops

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Hold, NOTHING_APPLIED, SPEC_FORMAT } from '../../src/model/applied.ts'
-import { type Revision, RevisionStore } from '../../src/state/revision-store.ts'
+import { readRevision } from '../../src/state/read-revision.ts'
+import { KEPT_REVISIONS, type Revision, RevisionStore } from '../../src/state/revision-store.ts'
 import { spec } from '../planner/scenario.ts'
 
 const SCOPE = { project: 'shop', environment: 'production' }
@@ -85,6 +86,62 @@ describe('revisions', () => {
     mkdirSync(scopeDir(), { recursive: true })
     damage('revisions', 'a file where the folder should be')
     expect(() => store.load()).toThrow(expect.objectContaining({ code: 'STATE_DAMAGED' }))
+  })
+})
+
+describe('older revisions', () => {
+  test('are kept, the newest ones, and go only after the new one is there', () => {
+    for (let serial = 1; serial <= KEPT_REVISIONS + 3; serial++) store.save(revision(serial))
+    expect(store.serials()).toEqual(Array.from({ length: KEPT_REVISIONS }, (_, index) => index + 4))
+    expect(store.load().serial).toBe(KEPT_REVISIONS + 3)
+    // One that cannot be written costs none of them.
+    mkdirSync(join(scopeDir(), 'revisions', '000104.json'))
+    expect(() => store.save(revision(104))).toThrow('EISDIR')
+    rmdirSync(join(scopeDir(), 'revisions', '000104.json'))
+    expect(store.serials().at(0)).toBe(4)
+  })
+
+  test('are never all that is removed: what is no revision does not count', () => {
+    for (let serial = 1; serial <= KEPT_REVISIONS; serial++) store.save(revision(serial))
+    damage('revisions/000900.json.damaged', '{')
+    damage('revisions/notes.txt', '')
+    store.save(revision(KEPT_REVISIONS + 1))
+    expect(store.serials().at(0)).toBe(2)
+    expect(readdirSync(join(scopeDir(), 'revisions'))).toEqual(
+      expect.arrayContaining(['000900.json.damaged', 'notes.txt']),
+    )
+  })
+
+  test('that cannot be removed are no reason to refuse the new one', () => {
+    for (let serial = 1; serial <= KEPT_REVISIONS; serial++) store.save(revision(serial))
+    rmSync(store.path(1))
+    mkdirSync(store.path(1)) // unlink fails
+    store.save(revision(KEPT_REVISIONS + 1))
+    expect(store.load().serial).toBe(KEPT_REVISIONS + 1)
+  })
+
+  test('are read one by one: a damaged one costs itself, an unknown one names the range', () => {
+    for (const serial of [4, 5, 6]) store.save(revision(serial))
+    damage('revisions/000005.json', '{"format":')
+    expect(readRevision(store, 4)).toEqual(revision(4))
+    expect(() => readRevision(store, 5)).toThrow(
+      expect.objectContaining({
+        code: 'STATE_DAMAGED',
+        message: expect.stringMatching(/^Revision 5 of shop\/production is damaged: .*000005\.json: .*JSON/),
+      }),
+    )
+    expect(() => readRevision(store, 7)).toThrow('shop/production has no revision 7: it has 4 to 6.')
+    expect(() => readRevision(store, 2)).toThrow(
+      `shop/production has no revision 2: it has 4 to 6; the newest ${KEPT_REVISIONS} are kept.`,
+    )
+    expect(store.load().serial).toBe(6)
+  })
+
+  test('say which one a rollback went to', () => {
+    store.save(revision(1))
+    store.save(revision(2, { rollback_to: 1 }))
+    expect(readRevision(store, 2).rollback_to).toBe(1)
+    expect(readRevision(store, 1)).not.toHaveProperty('rollback_to')
   })
 })
 

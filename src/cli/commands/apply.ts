@@ -5,10 +5,12 @@ import { hasWork, type Plan } from '../../model/plan.ts'
 import type { DesiredState } from '../../model/spec.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { confirm } from '../confirm.ts'
+import { followApply } from '../follow-apply.ts'
+import { leavePaused } from '../leave-paused.ts'
 import { loadFile } from '../load-file.ts'
 import { actor, intentOf, type PlanRequest, readPlan } from '../plan-request.ts'
 import type { ApplyOptions } from '../program.ts'
-import { lineProgress, type Progress, showProgress } from '../progress.ts'
+import { lineProgress, type Progress } from '../progress.ts'
 import { renderForTerminal } from '../render-plan.ts'
 import { printOutcome } from '../print-outcome.ts'
 
@@ -26,7 +28,7 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
   }
   if (saved === null && options.yes === true && !process.stderr.isTTY) return applyAtOnce(request, options)
   const json = options.json === true
-  const plan = await callOrStart('plan', request, { home: ecoHome() })
+  const plan = await callOrStart('plan', request, { home: ecoHome(), onEvent: sayTakeOver })
   if (saved !== null && plan.id !== saved.planId) {
     throw new EcoError(
       'PLAN_STALE',
@@ -56,6 +58,8 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
   const json = options.json === true
   let progress: Progress | null = null
   const onEvent = (event: StreamEvent): void => {
+    if (options.wait) leavePaused(event, json, () => progress?.end())
+    if (!json) sayTakeOver(event)
     if (event.type !== 'plan') return progress?.onEvent(event)
     if (json) return
     process.stdout.write(renderForTerminal(event.plan, null))
@@ -66,6 +70,11 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
   if (json) printResult(result)
   else if (hasWork(result.plan) || result.exit_code !== EXIT.ok) printOutcome(result)
   return result.exit_code
+}
+
+/** Whoever applies into a rollout ought to know. */
+export function sayTakeOver(event: StreamEvent): void {
+  if (event.type === 'scope' && event.event === 'rollout_taken_over') process.stderr.write(`${event.message}\n`)
 }
 
 /** There is nothing to do; whether all is ready is another question. */
@@ -79,22 +88,10 @@ async function settle(request: PlanRequest, plan: Plan, options: ApplyOptions): 
 }
 
 async function carryOut(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
-  const progress = options.json === true || !options.wait || !hasWork(plan) ? null : await showProgress(plan)
-  const onInterrupt = (): void => {
-    process.stderr.write('\nThe apply goes on in the daemon; "eco ls" shows how far it is.\n')
-    process.exit(130)
-  }
-  process.once('SIGINT', onInterrupt)
-  try {
-    return await callOrStart(
-      'apply',
-      { ...request, plan: plan.id, by: actor(), wait: options.wait },
-      { home: ecoHome(), onEvent: (event) => progress?.onEvent(event) },
-    )
-  } finally {
-    process.off('SIGINT', onInterrupt)
-    await progress?.end()
-  }
+  const params = { ...request, plan: plan.id, by: actor(), wait: options.wait }
+  return followApply(plan, { json: options.json === true, wait: options.wait }, (onEvent) =>
+    callOrStart('apply', params, { home: ecoHome(), onEvent }),
+  )
 }
 
 /** The commit the file is at, for the history. Not part of the plan: a commit alone changes nothing. */
@@ -104,7 +101,7 @@ async function withGitRevision(desired: DesiredState): Promise<DesiredState> {
   return git === null ? desired : { ...desired, source: { ...desired.source, git } }
 }
 
-function printResult({ plan, results, not_ready, problem, exit_code, serial }: ApplyResult): void {
+export function printResult({ plan, results, not_ready, problem, exit_code, serial }: ApplyResult): void {
   const steps = results.map(({ step, outcome }) => ({ id: step.id, app: step.app, action: step.action, ...outcome }))
   process.stdout.write(
     `${JSON.stringify({ format_version: '1.0', plan_id: plan.id, serial, steps, not_ready, problem, exit_code })}\n`,

@@ -70,7 +70,7 @@ function describeApp(app: DescribedApp): string {
     ...field(
       'hold',
       app.hold &&
-        `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${localTime(app.hold.at)}`,
+        `${app.hold.verb} (${app.hold.instances} instances) by ${app.hold.by} since ${localTime(app.hold.at)}${app.hold.until === null ? '' : ` until ${localTime(app.hold.until)}`}`,
     ),
     ...field(
       'schedule',

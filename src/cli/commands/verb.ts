@@ -3,6 +3,7 @@ import type { ApplyResult, StreamEvent, VerbParams } from '../../daemon/protocol
 import { hasWork, type Plan, type Verb } from '../../model/plan.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { confirm } from '../confirm.ts'
+import { leavePaused } from '../leave-paused.ts'
 import { actor } from '../plan-request.ts'
 import { printOutcome } from '../print-outcome.ts'
 import { showProgress } from '../progress.ts'
@@ -28,6 +29,7 @@ export async function runVerb(
     if (event.type === 'scope' && event.event === 'steps_cancelled' && !options.json)
       process.stderr.write(`${event.message}\n`)
     progress?.onEvent(event)
+    leavePaused(event, options.json, () => progress?.end())
   }
   let results
   try {

@@ -18,7 +18,10 @@ import { Dependencies } from './dependencies.ts'
 import { foreignPorts } from './foreign-ports.ts'
 import { GroupRegister, ownerName } from './group-register.ts'
 import { logTail } from './log-tail.ts'
-import { type Progress, replaceAll, replaceSlots, retire, startSlots, stopSlots } from './replace.ts'
+import type { Progress } from './prove.ts'
+import { replaceAll, replaceInPlace, retire, startSlots, stopSlots } from './replace.ts'
+import type { RolloutRun } from './rollout-run.ts'
+import { Rollouts } from './rollouts.ts'
 import type { RunHistories } from './run-journal.ts'
 import { Runs } from './runs.ts'
 import { stopInOrder } from './stop-in-order.ts'
@@ -44,6 +47,7 @@ export class LocalEngine implements Engine {
   readonly #runs: Runs
   readonly #dependencies: Dependencies
   readonly #successions = new Successions()
+  readonly #rollouts = new Rollouts()
   #listeners: EngineListeners = { succeeded: () => {}, unblocked: () => {} }
 
   constructor(host: RunnerHost, sockets: SocketRegister, histories: RunHistories) {
@@ -90,6 +94,16 @@ export class LocalEngine implements Engine {
     return this.#groups.group(scope, app)
   }
 
+  /** The rollout of an app that is under way. */
+  rollout(scope: ScopeId, app: string): RolloutRun | null {
+    return this.#rollouts.of(scope, app)
+  }
+
+  /** Whether a rollout is under way in the scope. */
+  isRolling(scope: ScopeId): boolean {
+    return this.#rollouts.isAnyIn(scope)
+  }
+
   /** What an app that is to come up waits for; null: it does not wait. */
   waiting(scope: ScopeId, app: string): { readonly spec: AppSpec; readonly reason: string } | null {
     const waiter = this.#dependencies.waiter(scope, app)
@@ -128,11 +142,13 @@ export class LocalEngine implements Engine {
     this.#runs.adopted(this.group(runner.id.scope, runner.id.app), runner)
   }
 
-  /** A replacement that was cut short left two instances in a slot: the one of the applied version stays. */
+  /** A replacement that was cut short left two instances in a slot: the one of the applied version stays, if it serves. */
   async dropUnapplied(scope: ScopeId, apps: Readonly<Record<string, AppliedApp>>): Promise<void> {
     const surplus = [...this.#groups.of(scope).values()].flatMap((group) => {
       const version = Object.hasOwn(apps, group.app) ? apps[group.app]?.version : undefined
-      const kept = new Set(group.runners.filter((it) => it.version === version).map((it) => it.id.slot))
+      const kept = new Set(
+        group.runners.filter((it) => it.version === version && it.observe().ready).map((it) => it.id.slot),
+      )
       const dropped = group.runners.filter((it) => it.version !== version && kept.has(it.id.slot))
       return dropped.map((runner) => retire(group, runner))
     })
@@ -213,7 +229,7 @@ export class LocalEngine implements Engine {
       await this.#remove(group)
       return { status: 'skipped', reason: String(signal.reason) }
     }
-    const inForce = outcome.status === 'done' ? after : before
+    const inForce = outcome.status === 'done' || outcome.status === 'kept' ? after : before
     // A failed start goes on trying, and its other instances serve: what they use stays bound.
     // But a port where nobody will accept must refuse: left open, it lets clients wait for ever.
     const kept = step.to === 0 ? [] : (inForce?.spec.listen ?? [])
@@ -224,7 +240,10 @@ export class LocalEngine implements Engine {
   /** Once the signal comes, what is not ready yet is stopped, which ends the wait for it. */
   async #cancellable(order: StepOrder, group: AppGroup, progress: Progress, signal: AbortSignal): Promise<StepOutcome> {
     const stop = (): void => {
-      for (const runner of group.runners) if (!runner.observe().ready) runner.stop()
+      const { action } = order.step
+      if (action === 'roll') return // it knows itself what to take back
+      // A run is waited for until it ends, and never ready before.
+      for (const runner of group.runners) if (action === 'run' || !runner.observe().ready) runner.stop()
     }
     signal.addEventListener('abort', stop)
     const outcome = await this.#act(order, group, progress, signal)
@@ -272,10 +291,13 @@ export class LocalEngine implements Engine {
   ): Promise<StepOutcome> {
     if (before.spec.kind !== after.spec.kind) return this.#changeKind(group, after, progress)
     if (group.socketsLost) return replaceAll(group, before, after, step.to, progress, signal)
+    if (step.action === 'roll') {
+      const goesOn = before.version !== after.version || step.trigger === 'drift'
+      return this.#rollouts.run({ group, before, after, wanted: step.to, slots: kept(step), goesOn, progress, signal })
+    }
     const live = new Set(group.runners.map((runner) => runner.id.slot))
-    const how = step.action === 'roll' ? 'surge' : 'exclusive'
     const replaced = kept(step).filter((slot) => live.has(slot))
-    const outcome = await replaceSlots(group, before, after, replaced, how, progress, signal)
+    const outcome = await replaceInPlace(group, before, after, replaced, progress, signal)
     if (outcome.status !== 'done') return outcome
     const fresh = kept(step).filter((slot) => !live.has(slot))
     const failure = await startSlots(group, after, fresh, progress)

@@ -4,18 +4,11 @@ import type { AppliedApp } from '../../model/applied.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
 import type { StepOutcome } from '../engine.ts'
-import { whenReady, whenStopped } from './await.ts'
-import { logTail } from './log-tail.ts'
-
-export type Progress = (message: string) => void
-
-export interface Failure {
-  readonly reason: string
-  readonly log: readonly string[]
-}
+import { whenStopped } from './await.ts'
+import { AT_ONCE, type Failure, type Progress, type Proof, prove, readyOrFailure } from './prove.ts'
 
 /** Whoever gave the signal decides what becomes of the app. */
-const CUT_SHORT: StepOutcome = { status: 'skipped', reason: 'cut short' }
+export const CUT_SHORT: StepOutcome = { status: 'skipped', reason: 'cut short' }
 
 /** Starts an app in the given slots, all at once, and waits until every one is ready. */
 export async function startSlots(
@@ -57,37 +50,42 @@ export async function retire(group: AppGroup, runner: InstanceRunner): Promise<v
 }
 
 /**
- * Replaces the instances of an app. `surge`: the successor must be ready before the old one stops, so that the app
- * serves throughout. `exclusive`: the old one stops first, because two copies cannot run at once.
+ * Replaces the instances of an app of which two copies cannot run at once: slot by slot, the old one stops first.
  *
  * When a successor fails, every slot already replaced goes back the same way.
  */
-export async function replaceSlots(
+export async function replaceInPlace(
   group: AppGroup,
   before: AppliedApp,
   after: AppliedApp,
   slots: readonly number[],
-  how: 'surge' | 'exclusive',
   progress: Progress,
   signal: AbortSignal,
 ): Promise<StepOutcome> {
   const replaced: number[] = []
   // Going back would be the same once more: the supervisor goes on trying, as after any start.
   const isSame = before.version === after.version
+  const { soakMs, check } = after.spec.rollout
   for (const slot of slots) {
     if (signal.aborted) return CUT_SHORT
     progress(`replacing ${group.app}#${slot} (${replaced.length + 1} of ${slots.length})`)
-    const failure = await replaceOne(group, slot, after, how, isSame)
+    const proof = isSame ? AT_ONCE : { soakMs, check: replaced.length === 0 ? check : null }
+    const failure = await replaceOne(group, slot, after, proof, progress)
     if (failure === null) {
       replaced.push(slot)
       continue
     }
-    if (signal.aborted) return CUT_SHORT
-    if (how === 'exclusive' && isSame) return { status: 'failed', ...failure }
+    if (signal.aborted) {
+      if (!isSame) await stopSlots(group, [slot])
+      return CUT_SHORT
+    }
+    if (isSame) return { status: 'failed', ...failure }
+    if (after.spec.rollout.onFailure === 'keep') return { status: 'kept', ...failure }
     progress(`${failure.reason}; going back to version ${before.version}`)
-    const lost = how === 'exclusive' ? [slot, ...replaced] : replaced
     let second: Failure | null = null
-    for (const back of lost) second = (await replaceOne(group, back, before, how, false)) ?? second
+    for (const back of [slot, ...replaced]) {
+      second = (await replaceOne(group, back, before, AT_ONCE, progress)) ?? second
+    }
     return second === null ? { status: 'rolled-back', ...failure } : notBroughtBack(failure, second)
   }
   return { status: 'done' }
@@ -116,32 +114,22 @@ export async function replaceAll(
   return notBroughtBack(failure, second)
 }
 
-function notBroughtBack(first: Failure, second: Failure): StepOutcome {
+export function notBroughtBack(first: Failure, second: Failure): StepOutcome {
   const reason = `${first.reason}; and the old version could not be brought back: ${second.reason}`
   return { status: 'failed', reason, log: [...first.log, ...second.log] }
 }
 
+/** A failed successor stays: its supervisor goes on trying, unless somebody replaces it. */
 async function replaceOne(
   group: AppGroup,
   slot: number,
   applied: AppliedApp,
-  how: 'surge' | 'exclusive',
-  isSame: boolean,
+  proof: Proof,
+  progress: Progress,
 ): Promise<Failure | null> {
   const olds = group.runners.filter((runner) => runner.id.slot === slot)
-  if (how === 'exclusive') await Promise.all(olds.map((old) => retire(group, old)))
+  await Promise.all(olds.map((old) => retire(group, old)))
   const successor = group.add(slot, applied)
   successor.start()
-  const failure = await readyOrFailure(successor)
-  if (failure !== null) {
-    if (how === 'surge' || !isSame) await retire(group, successor)
-    return failure
-  }
-  if (how === 'surge') await Promise.all(olds.map((old) => retire(group, old)))
-  return null
-}
-
-async function readyOrFailure(runner: InstanceRunner): Promise<Failure | null> {
-  const verdict = await whenReady(runner)
-  return verdict && { reason: `${runner.name} ${verdict.reason}`, log: logTail(runner) }
+  return prove(successor, proof, progress)
 }

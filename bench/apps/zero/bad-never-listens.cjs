@@ -1,0 +1,2 @@
+/** A bad build: runs and never listens. */
+setInterval(() => {}, 1000)

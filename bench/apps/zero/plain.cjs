@@ -1,0 +1,2 @@
+/** (a) As most apps are written: no signal handler. */
+require('./serve.cjs')()
