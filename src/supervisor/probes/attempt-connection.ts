@@ -40,7 +40,10 @@ export async function attemptConnection(
       signal,
     })
     if (outcome.type === 'unaccepted') {
-      return { type: 'failure', reason: `${outcome.reason}: it has the socket, but accepts nothing` }
+      return {
+        type: 'failure',
+        reason: outcome.reason + (subject.isStarting ? ': it has the socket, but accepts nothing' : ''),
+      }
     }
     if (outcome.type !== 'closed' && outcome.type !== 'shared') return outcome
   }
