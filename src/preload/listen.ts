@@ -5,7 +5,11 @@ import { type AnyFunction, type AnyServer, internals, type ListenOptions } from 
 export interface ListenCall {
   readonly server: AnyServer
   readonly options: ListenOptions
+  /** How many connections may wait, where the app says it. */
+  readonly backlog: number | undefined
   readonly callback: AnyFunction | null
+  /** As they were given. */
+  readonly args: readonly unknown[]
 }
 
 /** Node's own, for eco's own servers and for what is routed elsewhere. */
@@ -25,8 +29,13 @@ export function routeListen(noticed: (call: ListenCall, listen: Listen) => void,
   prototype.listen = function (this: unknown, ...args: unknown[]) {
     const server = this as AnyServer
     const [options, callback] = internals._normalizeArgs(args)
-    const call = { server, options, callback }
+    const call = { server, options, backlog: backlogOf(options, args), callback, args }
     noticed(call, listen)
     return routes.some((route) => route(call, listen)) ? this : listen.apply(this, args)
   }
+}
+
+/** It may stand after the port or path, and after the host. */
+function backlogOf(options: ListenOptions, [, second, third]: readonly unknown[]): number | undefined {
+  return [second, third, options.backlog].find((it): it is number => typeof it === 'number' && it > 0)
 }

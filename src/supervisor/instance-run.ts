@@ -1,8 +1,9 @@
 import { sizeOf } from '../logs/tail.ts'
+import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
-import type { AppSpec } from '../model/spec.ts'
-import { spawnInstance } from './child.ts'
+import type { AppSpec, Listen } from '../model/spec.ts'
+import { type GivenSocket, spawnInstance } from './child.ts'
 import { concealSecrets } from './conceal-secrets.ts'
 import {
   commandEnvironment,
@@ -15,10 +16,12 @@ import {
   readyFd,
   usesSystemdProtocol,
 } from './environment.ts'
+import { GivenPorts } from './given-ports.ts'
 import type { Group, Nest } from './group.ts'
 import { InstanceLimits } from './instance-limits.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
 import { InstanceTraffic } from './instance-traffic.ts'
+import { askedPort } from './learnt-ports.ts'
 import { launchBeside } from './launch.ts'
 import { leftBehind } from './left-behind.ts'
 import { watchLife } from './life-watch.ts'
@@ -41,6 +44,8 @@ export interface RunOwner {
   /** It accepts nothing on the addresses that it shares, ready or not. */
   readonly isKeptClosed: boolean
   readonly feed: (event: InstanceEvent) => void
+  /** It has been given another port. */
+  portsChanged(): void
   /** There are sentences about what is not as the spec asks for. */
   noted(notes: readonly string[]): void
 }
@@ -61,6 +66,7 @@ export class InstanceRun {
   #limits: InstanceLimits | null = null
   #stopReadyWatch: () => void = () => {}
   #stopLifeWatch: () => void = () => {}
+  readonly #given: GivenPorts
   /** What its ready check said last. */
   #waitingFor: string | null = null
   /** What the probes of its life say that has no consequence yet. */
@@ -69,8 +75,9 @@ export class InstanceRun {
   #isOpening = false
   readonly #traffic: InstanceTraffic
 
-  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets) {
+  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets, learnt: readonly Listen[] = []) {
     this.#owner = owner
+    this.#given = new GivenPorts(learnt)
     this.incarnation = incarnation
     this.#traffic = new InstanceTraffic({
       drained: () => owner.feed({ type: 'drained', incarnation }),
@@ -98,6 +105,15 @@ export class InstanceRun {
     return this.#traffic.connectionsLeft
   }
 
+  get learnt(): readonly Listen[] {
+    return this.#given.all
+  }
+
+  /** Whether it listens, or may come to listen, on a port that instances were given on request. */
+  mayUse(port: Listen): boolean {
+    return this.#owner.instance.phase.name !== 'running' || this.#given.mayUse(port, this.#privateFolder)
+  }
+
   get waitingFor(): string | null {
     return this.#waitingFor
   }
@@ -114,6 +130,7 @@ export class InstanceRun {
     const { spec, id, version, host } = this.#owner
     const { incarnation } = this
     const [out, err] = this.logOffsets
+    const isAsking = asksForPorts(spec)
     const nest = host.trees.begin({ ...id, version })
     host.oom.look()
     let pid: number | null
@@ -132,12 +149,14 @@ export class InstanceRun {
           preload: needsPreload(spec) ? host.preload : null,
           stdout: out?.path ?? '/dev/null',
           stderr: err?.path ?? '/dev/null',
-          listenFds: host.listenFds(id.scope, id.app, spec),
+          listenFds: host.listenFds(id.scope, id.app, spec.listen),
+          hasChannel: isAsking,
           systemdFds: usesSystemdProtocol(spec),
           readyFd: spec.ready.check.type === 'signal' ? readyFd(spec) : null,
         },
         {
           exited: (exit) => this.#exited(exit),
+          asked: (asked) => this.#givePort(asked),
           ready: () => void this.#becomeReady(),
           noted: (notes) => this.#note(notes),
         },
@@ -169,6 +188,16 @@ export class InstanceRun {
     } catch (error) {
       this.#note([(error as Error).message])
     }
+  }
+
+  #givePort(asked: { readonly port?: unknown; readonly host?: unknown }): GivenSocket | null {
+    const { id, host } = this.#owner
+    const wanted = askedPort(asked, this.#user)
+    const handle = wanted && host.learnPort(id.scope, id.app, wanted)
+    if (wanted === null || handle === null) return null
+    const index = this.#given.add(wanted)
+    this.#owner.portsChanged()
+    return { handle, index }
   }
 
   /** Nothing of it lives any more. */
@@ -360,7 +389,9 @@ export class InstanceRun {
 
   #probed(pid: number): Omit<ProbeSubject, 'isStarting'> {
     const { spec, id, host, context } = this.#owner
-    const { cwd, listen, attributes } = spec
+    const { cwd, attributes } = spec
+    // Those it asks for come later.
+    const listen = asksForPorts(spec) ? this.#given.all : spec.listen
     // Marked as the instance's own: one that a killed daemon leaves behind goes with the instance.
     const environment = () => ({
       ...commandEnvironment(spec, context, pid, null),

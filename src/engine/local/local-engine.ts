@@ -9,6 +9,7 @@ import type { AppSpec, DesiredState } from '../../model/spec.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
 import type { RunnerHost } from '../../supervisor/runner-host.ts'
+import { closeUnusedPorts } from '../../supervisor/learnt-ports.ts'
 import type { NotifySockets } from '../../supervisor/notify-socket.ts'
 import type { SocketRegister } from '../../supervisor/sockets.ts'
 import type { Engine, NotReady, StepOrder, StepOutcome } from '../engine.ts'
@@ -60,6 +61,8 @@ export class LocalEngine implements Engine {
         this.#dependencies.changed(scope)
         const group = this.#groups.of(scope).get(app)
         if (group && isLeft(group)) this.#socketsOfPlan.release(group.owner)
+        else if (group && runner.instance.wanted === 'down') this.#socketsOfPlan.closeAbandoned(group)
+        if (group) closeUnusedPorts(group, sockets)
         if (group && this.#successions.isSuccession(group, runner)) this.#listeners.succeeded(runner)
       },
     })
