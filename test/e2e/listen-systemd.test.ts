@@ -125,6 +125,7 @@ test.skipIf(PYTHON === null)('a unix socket has the declared mode and name, and 
 test.skipIf(!HAS_NGINX)('nginx takes its sockets by NGINX, and two of them share a port', async () => {
   await using rig = await createRig()
   const port = await freePort()
+  // Its pid file must be one of the rig's: nginx removes it when it ends, as root even /dev/null.
   rig.write(
     'nginx.conf',
     `worker_processes 1; error_log stderr; pid nginx.pid;
