@@ -147,7 +147,7 @@ export class RolloutRun {
     if (this.#failure !== null) return null
     if (this.#paused === null) {
       const slots = this.#slots()
-      if (this.#isRolledOut(slots)) return this.#finish()
+      if (isRolledOut(slots, this.#limits.wanted)) return this.#finish()
       const moves = nextMoves(slots, this.#limits)
       for (const { move, slot } of moves) {
         if (move === 'start') this.#start(slot)
@@ -173,16 +173,10 @@ export class RolloutRun {
       const old = olds.some(isReady) ? 'available' : olds.length > 0 ? 'unavailable' : 'none'
       const fresh = mine.find((runner) => this.#fresh.has(runner))
       if (!fresh) return { slot, old, fresh: 'none' }
-      const isAvailable = this.#fresh.get(fresh)?.state !== 'proving' && (isReady(fresh) || hasDoneItsWork(fresh))
-      return { slot, old, fresh: isAvailable ? 'available' : 'starting' }
+      const { state } = this.#fresh.get(fresh) ?? {}
+      if (state !== 'proving' && (isReady(fresh) || hasDoneItsWork(fresh))) return { slot, old, fresh: 'available' }
+      return { slot, old, fresh: state === 'kept' ? 'left' : 'starting' }
     })
-  }
-
-  /** Of what is kept, nobody waits for what is not ready. */
-  #isRolledOut(slots: readonly RolloutSlot[]): boolean {
-    const kept = [...this.#fresh].flatMap(([{ id }, { state }]) => (state === 'kept' ? [id.slot] : []))
-    const looked = slots.map((slot) => (kept.includes(slot.slot) ? { ...slot, fresh: 'available' as const } : slot))
-    return isRolledOut(looked, this.#limits.wanted)
   }
 
   /** A successor that has ended since it had proved itself was not as good as it looked. */
