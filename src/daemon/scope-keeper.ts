@@ -276,6 +276,11 @@ export class ScopeKeeper {
    */
   async #takeOver({ intent, desired, expectedPlan, by }: ApplyRequest): Promise<boolean> {
     if (intent.kind !== 'apply' || this.#works.isIdle || !this.#engine.isRolling(this.scope)) return false
+    // It would end what goes on with the others half-way, and leave them so.
+    const { only } = intent
+    const others = only === null ? [] : this.#works.active.filter((app) => !only.includes(app))
+    const work = this.#works.ofOperator
+    if (others.length > 0 && work) throw this.#lockedError(work, others)
     const change = this.plan(intent, desired)
     if (expectedPlan !== null && !this.#previews.isAsShown(expectedPlan, change.plan))
       throw staleError(expectedPlan, change)
@@ -429,11 +434,14 @@ export class ScopeKeeper {
     }
   }
 
-  #lockedError(work: Work): EcoError {
+  /** @param others apps that an apply of some apps would leave half-way */
+  #lockedError(work: Work, others: readonly string[] = []): EcoError {
     const seconds = Math.round((Date.now() - work.since) / 1000)
+    const names = [...new Set(others)].join(', ')
+    const why = names === '' ? '' : ` It changes ${names} too, which --only would leave half-way.`
     return new EcoError(
       'LOCKED',
-      `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.`,
+      `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.${why}`,
       {
         hint: this.#engine.isRolling(this.scope)
           ? '"eco rollout status" shows how far it is; a newer "eco apply" takes it over, "eco rollout abort" goes back'
