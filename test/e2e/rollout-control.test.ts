@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { kill } from '../support/processes.ts'
+import { isRunning, kill } from '../support/processes.ts'
 import { createRig, type Rig } from '../support/rig.ts'
 
 interface Options {
@@ -300,4 +300,123 @@ test('a daemon that is killed during a rollout leaves the old version, and the n
   open(rig, 2)
   expect(await rig.apply(workers(rig, { version: 2 }))).toMatchObject({ code: 0 })
   expect(await shown(rig)).toBe('2*,2*')
+})
+
+/** Ready by a file of each instance. */
+const EACH = { exec: ['sh', '-c', 'test -f open-$VERSION-$ECO_INSTANCE'] }
+
+function openEach(rig: Rig, version: number, ...slots: number[]): void {
+  for (const slot of slots) writeFileSync(join(rig.dir, `open-${version}-${slot}`), '')
+}
+
+test('going back does not wait for an instance that was broken before', async () => {
+  await using rig = await createRig()
+  openEach(rig, 1, 0, 1)
+  expect(await rig.apply(workers(rig, { version: 1, ready: EACH }))).toMatchObject({ code: 0 })
+  for (const slot of [0, 1]) rmSync(join(rig.dir, `open-1-${slot}`))
+  for (const pid of await rig.pids('worker')) kill(pid)
+  await eventually(async () => expect(await shown(rig)).toBe('1,1'))
+  openEach(rig, 2, 0)
+  const rolling = rig.apply(workers(rig, { version: 2, ready: EACH }))
+  await eventually(async () => expect(await shown(rig)).toBe('2*,1,2'))
+  openEach(rig, 1, 0)
+  expect(await rig.eco(['rollout', 'abort', 'worker'])).toMatchObject({ code: 0 })
+  expect(await rolling).toMatchObject({ code: 6 })
+  expect(await shown(rig)).toBe('1*,1')
+})
+
+test.each([
+  ['fewer', 4, 2, '1*,2,2*'],
+  ['more', 2, 4, '1*,2,2*,2*,2*'],
+])(
+  'one that fails after it took over another one that wanted %s instances brings back as many as were applied',
+  async (_, from, to, half) => {
+    await using rig = await createRig()
+    await applied(rig, { version: 1, instances: from })
+    openEach(rig, 2, ...(to < from ? [0] : [0, 2, 3]))
+    const taken = rig.apply(workers(rig, { version: 2, instances: to, ready: EACH }))
+    await eventually(async () => expect((await shown(rig)).split(',').toSorted().join()).toBe(half))
+    const result = await rig.apply(workers(rig, { version: 3, instances: to, rollout: { deadline: '700ms' } }))
+    expect(result).toMatchObject({ code: 6 })
+    expect(await taken).toMatchObject({ code: 8 })
+    expect(await shown(rig)).toBe(Array.from({ length: from }, () => '1*').join())
+  },
+)
+
+test('resume gives a new instance that had crashed another chance', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  openEach(rig, 2, 0)
+  const result = rig.apply(workers(rig, { version: 2, ready: EACH, rollout: { on_failure: 'pause' } }))
+  await eventually(async () => expect(await status(rig)).toMatchObject({ updated: 1 }))
+  const victim = (await rig.app('worker')).instances.find(({ slot, version }) => slot === 0 && version === 2)
+  kill(victim?.pid ?? 0)
+  expect(await result).toMatchObject({ code: 8 })
+  openEach(rig, 2, 1)
+  expect(await rig.eco(['rollout', 'resume', 'worker'])).toMatchObject({ code: 0 })
+  await eventually(async () => expect(await status(rig)).toBeUndefined())
+  expect(await shown(rig)).toBe('2*,2*')
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
+})
+
+test('an apply of some apps does not take over the rollout of others (5)', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  const two = (version: number): object => {
+    const { worker } = workers(rig, { version }).apps
+    return { apps: { worker, other: worker } }
+  }
+  expect(await rig.apply(two(1))).toMatchObject({ code: 0 })
+  const rolling = rig.apply(two(2))
+  await eventually(async () => expect((await rig.eco(['rollout', 'status', '--json'])).json().rollouts).toHaveLength(2))
+  const result = await rig.apply(two(2), '--only', 'worker')
+  expect(result).toMatchObject({ code: 5 })
+  expect(result.stderr).toContain('It changes other too, which --only would leave half-way')
+  open(rig, 2)
+  expect(await rolling).toMatchObject({ code: 0 })
+})
+
+test('who aborts a rollout that is over already, or that something else ends, is told so and gets no 0', async () => {
+  await using rig = await createRig()
+  const script = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"
+  const slow = (version: number): object => {
+    const { worker } = workers(rig, { version, instances: 1, script }).apps
+    return { apps: { worker: { ...worker, stop: { timeout: '2s' } } } }
+  }
+  open(rig, 1)
+  expect(await rig.apply(slow(1))).toMatchObject({ code: 0 })
+  // The new one is there, and the old one takes its time.
+  open(rig, 2)
+  const rolling = rig.apply(slow(2))
+  await eventually(async () => expect(await shown(rig)).toBe('2*'))
+  const late = await rig.eco(['rollout', 'abort', 'worker'])
+  expect(late).toMatchObject({ code: 5 })
+  expect(late.stdout).toContain('was over before it could be aborted: v2 serves')
+  expect(await rolling).toMatchObject({ code: 0 })
+  // It goes back for as long as the new one takes to end.
+  const third = rig.apply(slow(3))
+  await eventually(async () => expect(await shown(rig)).toBe('2*,3'))
+  const aborted = rig.eco(['rollout', 'abort', 'worker'])
+  await eventually(async () => expect(await status(rig)).toMatchObject({ state: 'rolling-back' }))
+  const paused = await rig.eco(['rollout', 'pause', 'worker'])
+  expect(paused).toMatchObject({ code: 5 })
+  expect(paused.stderr).toContain('is going back already')
+  expect(await rig.apply(slow(2))).toMatchObject({ code: 0 })
+  expect(await aborted).toMatchObject({ code: 8, stdout: expect.stringContaining('did not go back: taken over by') })
+  expect(await third).toMatchObject({ code: 8 })
+})
+
+test('the check of an instance that is taken back ends with it', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  open(rig, 2)
+  const check = 'echo $$$$ > check.pid; exec sleep 300'
+  const rolling = rig.apply(workers(rig, { version: 2, rollout: { check } }))
+  const pid = await eventually(() => {
+    const written = Number(readFileSync(join(rig.dir, 'check.pid'), 'utf8'))
+    return written > 0 && written
+  })
+  expect(await rig.eco(['rollout', 'abort', 'worker'])).toMatchObject({ code: 0 })
+  expect(await rolling).toMatchObject({ code: 6 })
+  await eventually(() => expect(isRunning(Number(pid))).toBe(false))
 })

@@ -46,12 +46,13 @@ export class RolloutRun {
   readonly #fresh = new Map<InstanceRunner, Fresh>()
   /** What was told to stop, until it is gone. */
   readonly #leaving = new Map<InstanceRunner, Promise<void>>()
-  /** Slots that had an instance in the beginning. */
+  /** Slots that had an instance of the old version in the beginning. */
   readonly #original: readonly number[]
   #failure: Failure | null = null
   #abortedBy: string | null = null
   #paused: string | null = null
   #isGoingBack = false
+  #isOver = false
   #started = 0
   #deadline: NodeJS.Timeout | undefined
   #wake: () => void = () => {}
@@ -61,9 +62,9 @@ export class RolloutRun {
   constructor(request: RolloutRequest, survivors: readonly InstanceRunner[] | null = null) {
     this.#request = request
     this.#isReverse = survivors !== null
-    const { group, after, wanted, slots } = request
+    const { group, before, after, wanted, slots } = request
     this.#limits = fenceposts(after.spec.rollout, wanted)
-    this.#original = [...new Set(group.runners.map(({ id }) => id.slot))]
+    this.#original = group.runners.filter(({ version }) => version === before.version).map(({ id }) => id.slot)
     const replaced = new Set(slots)
     for (const runner of group.runners) {
       const { slot } = runner.id
@@ -90,15 +91,21 @@ export class RolloutRun {
     }
   }
 
-  /** No further instance is started or stopped until `resume`; those on their way go on. */
-  pause(by: string): void {
+  /**
+   * No further instance is started or stopped until `resume`; those on their way go on.
+   *
+   * @returns false: it goes back, which nothing pauses
+   */
+  pause(by: string): boolean {
+    if (this.#isGoingBack || this.#abortedBy !== null) return false
     this.#paused ??= `paused by ${by}`
     clearTimeout(this.#deadline)
     this.#tell(this.#paused)
+    return true
   }
 
   resume(by: string): void {
-    if (this.#paused === null) return
+    if (this.#paused === null || this.#isGoingBack || this.#abortedBy !== null) return
     this.#paused = null
     this.#tell(`resumed by ${by}`)
     this.#expectProgress()
@@ -113,7 +120,10 @@ export class RolloutRun {
   }
 
   run(): Promise<StepOutcome> {
-    this.#ended ??= this.#run().finally(() => clearTimeout(this.#deadline))
+    this.#ended ??= this.#run().finally(() => {
+      this.#isOver = true
+      clearTimeout(this.#deadline)
+    })
     return this.#ended
   }
 
@@ -182,16 +192,21 @@ export class RolloutRun {
   /** A successor that has ended since it had proved itself was not as good as it looked. */
   #relapse(): Failure | null {
     if (this.#isReverse) return null
-    for (const [runner, fresh] of this.#fresh) {
-      if (fresh.state !== 'proven' || runner.instance.wanted === 'down') continue
-      const { phase, incarnation, lastExit } = runner.instance
-      if (incarnation === fresh.incarnation && phase.name === 'running') continue
-      if (hasDoneItsWork(runner)) continue
+    for (const runner of this.#fresh.keys()) {
+      if (!this.#hasRelapsed(runner)) continue
+      const { phase, lastExit } = runner.instance
       const exit = phase.name === 'stopping' ? phase.exit : lastExit
       const why = exit === null ? 'had to be restarted' : describeExit(exit)
       return { reason: `${runner.name} ${why} after it had been ready`, log: logTail(runner) }
     }
     return null
+  }
+
+  #hasRelapsed(runner: InstanceRunner): boolean {
+    const fresh = this.#fresh.get(runner)
+    const { wanted, phase, incarnation } = runner.instance
+    if (fresh?.state !== 'proven' || wanted === 'down' || hasDoneItsWork(runner)) return false
+    return incarnation !== fresh.incarnation || phase.name !== 'running'
   }
 
   #start(slot: number): void {
@@ -217,6 +232,7 @@ export class RolloutRun {
       if (this.#fresh.get(runner)?.state !== 'proving') return // taken back meanwhile
       if (failure === null) {
         await runner.open()
+        if (this.#fresh.get(runner)?.state !== 'proving') return
         this.#fresh.set(runner, { state: 'proven', incarnation: runner.instance.incarnation })
         this.#expectProgress()
       } else this.#failure ??= failure
@@ -240,7 +256,7 @@ export class RolloutRun {
   #expectProgress(): void {
     const { deadlineMs } = this.#request.after.spec.rollout
     clearTimeout(this.#deadline)
-    if (this.#paused !== null) return
+    if (this.#paused !== null || this.#isGoingBack || this.#isOver) return
     this.#deadline = setTimeout(() => {
       const { reason } = this.status
       const why = reason === null ? '' : `: ${reason}`
@@ -262,7 +278,7 @@ export class RolloutRun {
 
   async #cutShort(): Promise<StepOutcome> {
     await this.#dropUnproven()
-    return CUT_SHORT
+    return { status: 'skipped', reason: String(this.#request.signal.reason) }
   }
 
   /** A successor that has not proved itself serves nobody. */
@@ -289,9 +305,19 @@ export class RolloutRun {
     await woken
     if (this.#paused === null) {
       await this.#dropUnproven()
+      this.#proveAgain()
       this.#failure = null
     }
     return true
+  }
+
+  /** A successor that has ended since it had proved itself gets another chance. */
+  #proveAgain(): void {
+    for (const runner of this.#fresh.keys()) {
+      if (!this.#hasRelapsed(runner)) continue
+      if (isUp(runner)) this.#take(runner)
+      else this.#fresh.delete(runner)
+    }
   }
 
   async #give(failure: Failure): Promise<StepOutcome> {
@@ -314,7 +340,9 @@ export class RolloutRun {
     const isRight = (runner: InstanceRunner): boolean =>
       isUp(runner) && (runner.version === before.version || before.version === after.version)
     const survivors = group.runners.filter(isRight)
-    const wanted = Math.max(-1, ...this.#original) + 1
+    // A rollout that this one took over may have stopped some of the old ones, or started more than there were.
+    const applied = before.version === after.version ? 0 : before.spec.instances
+    const wanted = Math.max(applied, ...this.#original.map((slot) => slot + 1))
     const request = { ...this.#request, before: after, after: before, wanted, slots: range(wanted), goesOn: true }
     const outcome = await new RolloutRun({ ...request, signal }, survivors).run()
     if (outcome.status === 'skipped') return outcome
