@@ -53,6 +53,8 @@ export class ScopeKeeper {
   #isUnsaved = false
   /** How many of the works make a revision when they are over. */
   #revisionsToCome = 0
+  /** Of the applies that took over, the newest goes on. */
+  #newestTakeOver = 0
   #healing: Promise<unknown> = Promise.resolve()
 
   /** @throws EcoError STATE_DAMAGED */
@@ -287,7 +289,13 @@ export class ScopeKeeper {
     refuseGuards(change)
     const reason = `taken over by a newer apply (${by})`
     this.#tell('rollout_taken_over', `the rollouts under way are ${reason}`, { by })
+    const turn = ++this.#newestTakeOver
     await this.cancelAll(reason)
+    if (turn !== this.#newestTakeOver) {
+      throw new EcoError('LOCKED', `${scopeName(this.scope)}: a newer apply came before this one could begin.`, {
+        hint: '"eco ls" shows how far it is; "eco diff" tells what this one would still change',
+      })
+    }
     return true
   }
 

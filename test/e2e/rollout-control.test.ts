@@ -359,6 +359,38 @@ test('resume gives a new instance that had crashed another chance', async () => 
   expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
 })
 
+test('of several applies that take over a rollout at once the newest goes on', async () => {
+  await using rig = await createRig()
+  const script = "if (process.env.VERSION === '2') process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"
+  const slow = (version: number): object => {
+    const { worker } = workers(rig, { version, script }).apps
+    return { apps: { worker: { ...worker, stop: { timeout: '2s' } } } }
+  }
+  open(rig, 1)
+  expect(await rig.apply(slow(1))).toMatchObject({ code: 0 })
+  const first = rig.apply(slow(2))
+  await eventually(async () => expect(await shown(rig)).toBe('1*,2,1*'))
+  open(rig, 3)
+  open(rig, 4)
+  const takenOver = async (times: number): Promise<void> => {
+    const { stdout } = await rig.eco(['events', '--json'])
+    expect(stdout.split('"rollout_taken_over"')).toHaveLength(times + 1)
+  }
+  // The successor that is taken back ignores its signal: both wait for its end.
+  const second = rig.apply(slow(3))
+  await eventually(() => takenOver(1))
+  const third = rig.apply(slow(4))
+  await eventually(() => takenOver(2))
+  const refused = await second
+  expect(refused).toMatchObject({ code: 5 })
+  expect(refused.stderr).toContain('a newer apply came before this one could begin')
+  expect(await third).toMatchObject({ code: 0 })
+  expect(await first).toMatchObject({ code: 8, stdout: expect.stringContaining('Cut short') })
+  const { instances } = await rig.app('worker')
+  expect(instances.map(({ ready }) => ready)).toEqual([true, true])
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
+})
+
 test('an apply of some apps does not take over the rollout of others (5)', async () => {
   await using rig = await createRig()
   await applied(rig)
