@@ -157,6 +157,16 @@ test('on_failure: keep leaves both versions as they are (8), and the next apply 
   expect(await shown(rig)).toBe('2*,2*')
 })
 
+test('on_failure: keep does not heap up what failed, however often it is tried', async () => {
+  await using rig = await createRig()
+  const before = await applied(rig)
+  const rollout = { on_failure: 'keep', deadline: '700ms' }
+  for (const version of [2, 3, 4])
+    expect(await rig.apply(workers(rig, { version, rollout }))).toMatchObject({ code: 8 })
+  expect(await shown(rig)).toBe('1*,4,1*')
+  expect(await rig.pids('worker')).toEqual(expect.arrayContaining(before))
+})
+
 test('on_failure: pause waits for an operator (8): resume tries again', async () => {
   await using rig = await createRig()
   const before = await applied(rig)

@@ -133,6 +133,7 @@ export class RolloutRun {
     signal.addEventListener('abort', wake)
     const off = group.onChange(wake)
     this.#expectProgress()
+    this.#dropDoubles()
     try {
       for (;;) {
         const outcome = await this.#step()
@@ -141,6 +142,15 @@ export class RolloutRun {
     } finally {
       off()
       signal.removeEventListener('abort', wake)
+    }
+  }
+
+  /** Rollouts that failed and kept both versions leave several old ones in a slot: one is enough, best one that serves. */
+  #dropDoubles(): void {
+    const olds = this.#request.group.runners.filter((runner) => isUp(runner) && !this.#fresh.has(runner))
+    for (const runner of olds) {
+      const siblings = olds.filter(({ id }) => id.slot === runner.id.slot)
+      if (runner !== (siblings.find(isReady) ?? siblings.at(-1))) this.#retire(runner)
     }
   }
 
