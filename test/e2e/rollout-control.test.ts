@@ -423,7 +423,7 @@ test('who aborts a rollout that is over already, or that something else ends, is
   const script = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"
   const slow = (version: number): object => {
     const { worker } = workers(rig, { version, instances: 1, script }).apps
-    return { apps: { worker: { ...worker, stop: { timeout: '2s' } } } }
+    return { apps: { worker: { ...worker, stop: { timeout: '3s' } } } }
   }
   open(rig, 1)
   expect(await rig.apply(slow(1))).toMatchObject({ code: 0 })
@@ -431,6 +431,9 @@ test('who aborts a rollout that is over already, or that something else ends, is
   open(rig, 2)
   const rolling = rig.apply(slow(2))
   await eventually(async () => expect(await shown(rig)).toBe('2*'))
+  const latePause = await rig.eco(['rollout', 'pause', 'worker'])
+  expect(latePause).toMatchObject({ code: 5 })
+  expect(latePause.stderr).toContain('waits for its last old instances to end')
   const late = await rig.eco(['rollout', 'abort', 'worker'])
   expect(late).toMatchObject({ code: 5 })
   expect(late.stdout).toContain('was over before it could be aborted: v2 serves')

@@ -52,6 +52,7 @@ export class RolloutRun {
   #abortedBy: string | null = null
   #paused: string | null = null
   #isGoingBack = false
+  #isFinishing = false
   #isOver = false
   #started = 0
   #deadline: NodeJS.Timeout | undefined
@@ -75,6 +76,11 @@ export class RolloutRun {
     }
   }
 
+  /** Nothing is left to do but to wait for the end of the old instances. */
+  get isFinishing(): boolean {
+    return this.#isFinishing
+  }
+
   get status(): RolloutStatus {
     const { before, after, wanted } = this.#request
     const updated = [...this.#fresh.values()].filter(({ state }) => state !== 'proving').length
@@ -94,10 +100,10 @@ export class RolloutRun {
   /**
    * No further instance is started or stopped until `resume`; those on their way go on.
    *
-   * @returns false: it goes back, which nothing pauses
+   * @returns false: it goes back, or all that is left is the end of the old instances, and nothing pauses that
    */
   pause(by: string): boolean {
-    if (this.#isGoingBack || this.#abortedBy !== null) return false
+    if (this.#isGoingBack || this.#abortedBy !== null || this.#isFinishing) return false
     this.#paused ??= `paused by ${by}`
     clearTimeout(this.#deadline)
     this.#tell(this.#paused)
@@ -278,6 +284,7 @@ export class RolloutRun {
   /** All that is wanted is there; what is left of the old goes, and is waited for. */
   async #finish(): Promise<StepOutcome> {
     const { group, signal } = this.#request
+    this.#isFinishing = true
     clearTimeout(this.#deadline)
     // Those that had ended by themselves are forgotten.
     for (const runner of group.runners) if (!this.#fresh.has(runner)) this.#retire(runner)
