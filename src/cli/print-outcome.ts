@@ -36,7 +36,8 @@ function closing({ results, exit_code, serial, plan }: ApplyResult): string {
     return `Begun: ${plan.steps.length} steps on ${scope} go on in the daemon; "eco ls" shows how far it is.`
   }
   const done = results.filter(({ outcome }) => outcome.status === 'done').length
-  return `${VERDICT[exit_code]} ${done} of ${results.length} steps done on ${scope}, serial ${serial}.`
+  const isCut = exit_code === EXIT.notReady && results.some(({ outcome }) => outcome.status === 'skipped')
+  return `${isCut ? 'Cut short: not all of it is applied.' : VERDICT[exit_code]} ${done} of ${results.length} steps done on ${scope}, serial ${serial}.`
 }
 
 const VERDICT: Readonly<Record<ExitCode, string>> = {

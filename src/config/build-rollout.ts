@@ -4,6 +4,7 @@ import type { AppNode } from './app-node.ts'
 import type { Search } from './build-command.ts'
 import { buildHook } from './build-hooks.ts'
 import type { Report } from './problem.ts'
+import { formatDuration } from './duration.ts'
 import { readDuration } from './read-duration.ts'
 
 /**
@@ -15,7 +16,7 @@ export function buildRollout(app: AppNode, search: Search, exclusive: boolean, r
   const { rollout } = app.data
   const usual = SPEC_DEFAULTS.rollout
   if (!rollout) return { ...usual, exclusive }
-  return {
+  const built: Rollout = {
     maxSurge: share(rollout.max_surge) ?? usual.maxSurge,
     maxUnavailable: share(rollout.max_unavailable) ?? usual.maxUnavailable,
     soakMs: readDuration(app, ['rollout', 'soak'], usual.soakMs, report),
@@ -25,6 +26,22 @@ export function buildRollout(app: AppNode, search: Search, exclusive: boolean, r
     order: rollout.order ?? usual.order,
     exclusive: rollout.exclusive ?? exclusive,
   }
+  if (!built.exclusive) checkDeadline(app, built, report)
+  return built
+}
+
+/** The first new instance is good after its soak at the earliest: no rollout could ever succeed. */
+function checkDeadline(app: AppNode, { soakMs, deadlineMs }: Rollout, report: Report): void {
+  if (soakMs < deadlineMs) return
+  const { soak } = app.data.rollout ?? {}
+  const key = typeof soak === 'string' ? 'soak' : 'deadline'
+  const [soakText, deadlineText] = [formatDuration(soakMs), formatDuration(deadlineMs)]
+  const message = `${app.label}.rollout.deadline (${deadlineText}) is over before a new instance has soaked (${soakText})`
+  report(
+    app.at('rollout', key),
+    message,
+    `a deadline of more than ${soakText}, with the time that it takes to get ready`,
+  )
 }
 
 /** `2` in quotes is a number too. */

@@ -7,7 +7,7 @@ import type { SelectedApp } from './selection.ts'
 /**
  * Looks at the rollouts of these apps, or takes a hand in them.
  *
- * @throws EcoError UNKNOWN_TARGET when there is none to take a hand in
+ * @throws EcoError UNKNOWN_TARGET when there is none to take a hand in, LOCKED when none of them can pause any more
  */
 export async function commandRollouts(
   apps: readonly SelectedApp[],
@@ -24,8 +24,15 @@ export async function commandRollouts(
       hint: 'eco rollout status; eco history shows what was applied',
     })
   }
+  const [first] = found
+  // Whoever pauses wants nothing more to happen: that it does all the same is not for the fine print.
+  if (action === 'pause' && first && found.map(({ run }) => run.pause(by)).every((isPaused) => !isPaused)) {
+    const [what, hint] = first.run.isFinishing
+      ? ['waits for its last old instances to end', 'eco rollback takes it back when it is over']
+      : ['is going back already', 'eco rollout status shows how far it is; a newer eco apply takes it over']
+    throw new EcoError('LOCKED', `There is no rollout to pause: that of ${first.app} ${what}.`, { hint })
+  }
   const rollouts = found.map(async ({ scope, app, run }): Promise<ListedRollout> => {
-    if (action === 'pause') run.pause(by)
     if (action === 'resume') run.resume(by)
     const outcome = action === 'abort' ? await run.abort(by) : undefined
     const { project, environment } = scope

@@ -53,6 +53,8 @@ export class ScopeKeeper {
   #isUnsaved = false
   /** How many of the works make a revision when they are over. */
   #revisionsToCome = 0
+  /** Of the applies that took over, the newest goes on. */
+  #newestTakeOver = 0
   #healing: Promise<unknown> = Promise.resolve()
 
   /** @throws EcoError STATE_DAMAGED */
@@ -276,13 +278,24 @@ export class ScopeKeeper {
    */
   async #takeOver({ intent, desired, expectedPlan, by }: ApplyRequest): Promise<boolean> {
     if (intent.kind !== 'apply' || this.#works.isIdle || !this.#engine.isRolling(this.scope)) return false
+    // It would end what goes on with the others half-way, and leave them so.
+    const { only } = intent
+    const others = only === null ? [] : this.#works.active.filter((app) => !only.includes(app))
+    const work = this.#works.ofOperator
+    if (others.length > 0 && work) throw this.#lockedError(work, others)
     const change = this.plan(intent, desired)
     if (expectedPlan !== null && !this.#previews.isAsShown(expectedPlan, change.plan))
       throw staleError(expectedPlan, change)
     refuseGuards(change)
     const reason = `taken over by a newer apply (${by})`
     this.#tell('rollout_taken_over', `the rollouts under way are ${reason}`, { by })
+    const turn = ++this.#newestTakeOver
     await this.cancelAll(reason)
+    if (turn !== this.#newestTakeOver) {
+      throw new EcoError('LOCKED', `${scopeName(this.scope)}: a newer apply came before this one could begin.`, {
+        hint: '"eco ls" shows how far it is; "eco diff" tells what this one would still change',
+      })
+    }
     return true
   }
 
@@ -429,11 +442,14 @@ export class ScopeKeeper {
     }
   }
 
-  #lockedError(work: Work): EcoError {
+  /** @param others apps that an apply of some apps would leave half-way */
+  #lockedError(work: Work, others: readonly string[] = []): EcoError {
     const seconds = Math.round((Date.now() - work.since) / 1000)
+    const names = [...new Set(others)].join(', ')
+    const why = names === '' ? '' : ` It changes ${names} too, which --only would leave half-way.`
     return new EcoError(
       'LOCKED',
-      `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.`,
+      `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.${why}`,
       {
         hint: this.#engine.isRolling(this.scope)
           ? '"eco rollout status" shows how far it is; a newer "eco apply" takes it over, "eco rollout abort" goes back'

@@ -52,6 +52,11 @@ export class Works {
     for (let work = own(); work; work = own()) await work.over
   }
 
+  /** Apps that something is still done to. */
+  get active(): readonly string[] {
+    return [...this.#works].flatMap(({ cancellation }) => cancellation.active)
+  }
+
   /** Cancels whatever is being brought up. */
   cancelAll(reason: string): void {
     for (const { cancellation } of this.#works) cancellation.cancelAll(reason)

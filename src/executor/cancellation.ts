@@ -19,6 +19,11 @@ export class Cancellation {
     })
   }
 
+  /** Apps with steps that are not over. */
+  get active(): readonly string[] {
+    return [...this.#steps.keys()]
+  }
+
   isActive(apps: readonly string[]): boolean {
     return apps.some((app) => this.#steps.has(app))
   }

@@ -30,12 +30,13 @@ function countOf(share: Share, wanted: number): number {
 
 /**
  * One slot during a rollout. `unavailable`: it has a process, or pauses before its next attempt, but does not serve.
- * `starting`: the new one has not proved itself yet. An instance that was told to stop counts as `none`.
+ * `starting`: the new one has not proved itself yet. `left`: it is right as it is, does not serve, and is not waited for.
+ * An instance that was told to stop counts as `none`.
  */
 export interface RolloutSlot {
   readonly slot: number
   readonly old: 'none' | 'unavailable' | 'available'
-  readonly fresh: 'none' | 'starting' | 'available'
+  readonly fresh: 'none' | 'starting' | 'available' | 'left'
 }
 
 /** `start`: the slot's new instance. `stop`: its old one. */
@@ -52,6 +53,7 @@ export interface RolloutMove {
  *   version that never gets ready cannot eat the old one.
  * - Until one new instance is available there is only one (the canary), and no healthy old one is stopped for it, unless
  *   there is no surge to start it in.
+ * - Nobody waits for what is left as it is: it counts as running, and is expected to serve as little as it does.
  * - Old ones that do not serve are replaced and stopped first; those above `wanted` go before the others.
  *
  * @param slots in the order in which they are to be replaced; one that is left as it is, without an instance, is not there
@@ -61,22 +63,24 @@ export function nextMoves(slots: readonly RolloutSlot[], { wanted, surge, unavai
   const olds = count(({ old }) => old !== 'none')
   const starting = count(({ fresh }) => fresh === 'starting')
   const proven = count(({ fresh }) => fresh === 'available')
-  const total = olds + starting + proven
+  const left = count(({ fresh }) => fresh === 'left')
+  const total = olds + starting + proven + left
   const available = proven + count(({ old }) => old === 'available')
   const isCanarying = proven === 0
   const moves: RolloutMove[] = []
 
   const due = count(({ slot }) => slot < wanted)
   // With more old ones than wanted, the canary still needs its place.
-  const ceiling = Math.max(due, isCanarying ? olds : 0) + surge
+  const ceiling = Math.max(due, isCanarying ? olds + left : 0) + surge
   const mayStart = Math.min(ceiling - total, isCanarying ? 1 - starting : Infinity)
   const missing = slots.filter(({ slot, fresh }) => slot < wanted && fresh === 'none')
   const first = missing.filter(({ old }) => old !== 'available')
   const starts = [...first, ...missing.filter((it) => !first.includes(it))].slice(0, Math.max(0, mayStart))
   for (const { slot } of starts) moves.push({ move: 'start', slot })
 
-  const floor = due - unavailable
-  let mayStop = total - floor - starting
+  // What is left as it is may never serve. Without a surge nothing more may be missing for that.
+  const floor = due - unavailable - (surge > 0 ? left : 0)
+  let mayStop = total - floor - starting - left
   const stops = (matches: (slot: RolloutSlot) => boolean, most: number): void => {
     for (const { slot } of slots.filter(matches).slice(0, Math.max(0, Math.min(mayStop, most)))) {
       moves.push({ move: 'stop', slot })
@@ -101,7 +105,8 @@ export function nextMoves(slots: readonly RolloutSlot[], { wanted, surge, unavai
 
 /** Every slot that is wanted has its new instance, and nothing old is left that was not told to stop. */
 export function isRolledOut(slots: readonly RolloutSlot[], wanted: number): boolean {
-  return slots.every(({ slot, old, fresh }) => old === 'none' && (slot >= wanted || fresh === 'available'))
+  const isThere = ({ fresh }: RolloutSlot): boolean => fresh === 'available' || fresh === 'left'
+  return slots.every((it) => it.old === 'none' && (it.slot >= wanted || isThere(it)))
 }
 
 /** A rollout that is under way, for those who watch it. */

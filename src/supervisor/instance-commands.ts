@@ -26,6 +26,7 @@ export function hookOf({ preStart, postStart, preStop, postStop }: Hooks, name: 
 export class InstanceCommands {
   readonly #owner: CommandsOwner
   #hook: CommandRun | null = null
+  #check: CommandRun | null = null
 
   constructor(owner: CommandsOwner) {
     this.#owner = owner
@@ -46,8 +47,16 @@ export class InstanceCommands {
   /** @returns why it failed; null: it succeeded */
   runCheck(check: Hook, extra: Record<string, string>): Promise<string | null> {
     return new Promise((resolve) => {
-      this.#run(check, extra, resolve)
+      const ended = (failure: string | null): void => {
+        this.#check = null
+        resolve(failure)
+      }
+      this.#check = this.#run(check, extra, ended)
     })
+  }
+
+  cancelCheck(): void {
+    this.#check?.cancel()
   }
 
   cancelHook(): void {

@@ -180,6 +180,7 @@ export class InstanceRunner {
   }
 
   stop(): void {
+    this.#commands.cancelCheck()
     this.feed({ type: 'stop' })
   }
 

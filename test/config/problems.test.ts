@@ -28,6 +28,16 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     ['4:16 apps.api.instances must be a whole number, "max" or a share like "50%", but was 1.5'],
   ],
   [
+    'a soak that takes longer than a rollout may',
+    `${APP}    rollout: { soak: 10m }`,
+    ['4:22 apps.api.rollout.deadline (5m) is over before a new instance has soaked (10m)'],
+  ],
+  [
+    'a deadline before the usual soak is over',
+    `${APP}    rollout: { deadline: 1s }`,
+    ['4:26 apps.api.rollout.deadline (1s) is over before a new instance has soaked (2s)'],
+  ],
+  [
     'a duration without a unit',
     `${APP}    stop: { timeout: 10 }`,
     ['4:22 apps.api.stop.timeout: 10 has no unit; write 10s, 10ms or 10m'],

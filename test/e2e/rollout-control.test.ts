@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { kill } from '../support/processes.ts'
+import { isRunning, kill } from '../support/processes.ts'
 import { createRig, type Rig } from '../support/rig.ts'
 
 interface Options {
@@ -157,6 +157,16 @@ test('on_failure: keep leaves both versions as they are (8), and the next apply 
   expect(await shown(rig)).toBe('2*,2*')
 })
 
+test('on_failure: keep does not heap up what failed, however often it is tried', async () => {
+  await using rig = await createRig()
+  const before = await applied(rig)
+  const rollout = { on_failure: 'keep', deadline: '700ms' }
+  for (const version of [2, 3, 4])
+    expect(await rig.apply(workers(rig, { version, rollout }))).toMatchObject({ code: 8 })
+  expect(await shown(rig)).toBe('1*,4,1*')
+  expect(await rig.pids('worker')).toEqual(expect.arrayContaining(before))
+})
+
 test('on_failure: pause waits for an operator (8): resume tries again', async () => {
   await using rig = await createRig()
   const before = await applied(rig)
@@ -300,6 +310,215 @@ test('a daemon that is killed during a rollout leaves the old version, and the n
   open(rig, 2)
   expect(await rig.apply(workers(rig, { version: 2 }))).toMatchObject({ code: 0 })
   expect(await shown(rig)).toBe('2*,2*')
+})
+
+/** Ready by a file of each instance. */
+const EACH = { exec: ['sh', '-c', 'test -f open-$VERSION-$ECO_INSTANCE'] }
+
+function openEach(rig: Rig, version: number, ...slots: number[]): void {
+  for (const slot of slots) writeFileSync(join(rig.dir, `open-${version}-${slot}`), '')
+}
+
+test('going back does not wait for an instance that was broken before', async () => {
+  await using rig = await createRig()
+  openEach(rig, 1, 0, 1)
+  expect(await rig.apply(workers(rig, { version: 1, ready: EACH }))).toMatchObject({ code: 0 })
+  for (const slot of [0, 1]) rmSync(join(rig.dir, `open-1-${slot}`))
+  for (const pid of await rig.pids('worker')) kill(pid)
+  await eventually(async () => expect(await shown(rig)).toBe('1,1'))
+  openEach(rig, 2, 0)
+  const rolling = rig.apply(workers(rig, { version: 2, ready: EACH }))
+  await eventually(async () => expect(await shown(rig)).toBe('2*,1,2'))
+  openEach(rig, 1, 0)
+  expect(await rig.eco(['rollout', 'abort', 'worker'])).toMatchObject({ code: 0 })
+  expect(await rolling).toMatchObject({ code: 6 })
+  expect(await shown(rig)).toBe('1*,1')
+})
+
+test.each([
+  ['fewer', 4, 2, '1*,2,2*'],
+  ['more', 2, 4, '1*,2,2*,2*,2*'],
+])(
+  'one that fails after it took over another one that wanted %s instances brings back as many as were applied',
+  async (_, from, to, half) => {
+    await using rig = await createRig()
+    await applied(rig, { version: 1, instances: from })
+    openEach(rig, 2, ...(to < from ? [0] : [0, 2, 3]))
+    const taken = rig.apply(workers(rig, { version: 2, instances: to, ready: EACH }))
+    await eventually(async () => expect((await shown(rig)).split(',').toSorted().join()).toBe(half))
+    const result = await rig.apply(workers(rig, { version: 3, instances: to, rollout: { deadline: '700ms' } }))
+    expect(result).toMatchObject({ code: 6 })
+    expect(await taken).toMatchObject({ code: 8 })
+    expect(await shown(rig)).toBe(Array.from({ length: from }, () => '1*').join())
+  },
+)
+
+test('resume gives a new instance that had crashed another chance', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  openEach(rig, 2, 0)
+  const result = rig.apply(workers(rig, { version: 2, ready: EACH, rollout: { on_failure: 'pause' } }))
+  await eventually(async () => expect(await status(rig)).toMatchObject({ updated: 1 }))
+  const victim = (await rig.app('worker')).instances.find(({ slot, version }) => slot === 0 && version === 2)
+  kill(victim?.pid ?? 0)
+  expect(await result).toMatchObject({ code: 8 })
+  openEach(rig, 2, 1)
+  expect(await rig.eco(['rollout', 'resume', 'worker'])).toMatchObject({ code: 0 })
+  await eventually(async () => expect(await status(rig)).toBeUndefined())
+  expect(await shown(rig)).toBe('2*,2*')
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
+})
+
+test('of several applies that take over a rollout at once the newest goes on', async () => {
+  await using rig = await createRig()
+  const script = "if (process.env.VERSION === '2') process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"
+  const slow = (version: number): object => {
+    const { worker } = workers(rig, { version, script }).apps
+    return { apps: { worker: { ...worker, stop: { timeout: '2s' } } } }
+  }
+  open(rig, 1)
+  expect(await rig.apply(slow(1))).toMatchObject({ code: 0 })
+  const first = rig.apply(slow(2))
+  await eventually(async () => expect(await shown(rig)).toBe('1*,2,1*'))
+  open(rig, 3)
+  open(rig, 4)
+  const takenOver = async (times: number): Promise<void> => {
+    const { stdout } = await rig.eco(['events', '--json'])
+    expect(stdout.split('"rollout_taken_over"')).toHaveLength(times + 1)
+  }
+  // The successor that is taken back ignores its signal: both wait for its end.
+  const second = rig.apply(slow(3))
+  await eventually(() => takenOver(1))
+  const third = rig.apply(slow(4))
+  await eventually(() => takenOver(2))
+  const refused = await second
+  expect(refused).toMatchObject({ code: 5 })
+  expect(refused.stderr).toContain('a newer apply came before this one could begin')
+  expect(await third).toMatchObject({ code: 0 })
+  expect(await first).toMatchObject({ code: 8, stdout: expect.stringContaining('Cut short') })
+  const { instances } = await rig.app('worker')
+  expect(instances.map(({ ready }) => ready)).toEqual([true, true])
+  expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
+})
+
+test('an apply of some apps does not take over the rollout of others (5)', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  const two = (version: number): object => {
+    const { worker } = workers(rig, { version }).apps
+    return { apps: { worker, other: worker } }
+  }
+  expect(await rig.apply(two(1))).toMatchObject({ code: 0 })
+  const rolling = rig.apply(two(2))
+  await eventually(async () => expect((await rig.eco(['rollout', 'status', '--json'])).json().rollouts).toHaveLength(2))
+  const result = await rig.apply(two(2), '--only', 'worker')
+  expect(result).toMatchObject({ code: 5 })
+  expect(result.stderr).toContain('It changes other too, which --only would leave half-way')
+  open(rig, 2)
+  expect(await rolling).toMatchObject({ code: 0 })
+})
+
+test('who aborts a rollout that is over already, or that something else ends, is told so and gets no 0', async () => {
+  await using rig = await createRig()
+  const script = "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"
+  const slow = (version: number): object => {
+    const { worker } = workers(rig, { version, instances: 1, script }).apps
+    return { apps: { worker: { ...worker, stop: { timeout: '3s' } } } }
+  }
+  open(rig, 1)
+  expect(await rig.apply(slow(1))).toMatchObject({ code: 0 })
+  // The new one is there, and the old one takes its time.
+  open(rig, 2)
+  const rolling = rig.apply(slow(2))
+  await eventually(async () => expect(await shown(rig)).toBe('2*'))
+  const latePause = await rig.eco(['rollout', 'pause', 'worker'])
+  expect(latePause).toMatchObject({ code: 5 })
+  expect(latePause.stderr).toContain('waits for its last old instances to end')
+  const late = await rig.eco(['rollout', 'abort', 'worker'])
+  expect(late).toMatchObject({ code: 5 })
+  expect(late.stdout).toContain('was over before it could be aborted: v2 serves')
+  expect(await rolling).toMatchObject({ code: 0 })
+  // It goes back for as long as the new one takes to end.
+  const third = rig.apply(slow(3))
+  await eventually(async () => expect(await shown(rig)).toBe('2*,3'))
+  const aborted = rig.eco(['rollout', 'abort', 'worker'])
+  await eventually(async () => expect(await status(rig)).toMatchObject({ state: 'rolling-back' }))
+  const paused = await rig.eco(['rollout', 'pause', 'worker'])
+  expect(paused).toMatchObject({ code: 5 })
+  expect(paused.stderr).toContain('is going back already')
+  expect(await rig.apply(slow(2))).toMatchObject({ code: 0 })
+  expect(await aborted).toMatchObject({ code: 8, stdout: expect.stringContaining('did not go back: taken over by') })
+  expect(await third).toMatchObject({ code: 8 })
+})
+
+test('the check of an instance that is taken back ends with it', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  open(rig, 2)
+  const check = 'echo $$$$ > check.pid; exec sleep 300'
+  const rolling = rig.apply(workers(rig, { version: 2, rollout: { check } }))
+  const pid = await eventually(() => {
+    const written = Number(readFileSync(join(rig.dir, 'check.pid'), 'utf8'))
+    return written > 0 && written
+  })
+  expect(await rig.eco(['rollout', 'abort', 'worker'])).toMatchObject({ code: 0 })
+  expect(await rolling).toMatchObject({ code: 6 })
+  await eventually(() => expect(isRunning(Number(pid))).toBe(false))
+})
+
+test('a plan that was saved before a rollout began is refused while that goes on, and does no harm', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  rig.write('ecosystem.yaml', workers(rig, { version: 3 }))
+  expect(await rig.eco(['diff', '--out', 'saved.json'])).toMatchObject({ code: 0 })
+  const rolling = rig.apply(workers(rig, { version: 2 }))
+  await eventually(async () => expect(await shown(rig)).toBe('1*,2,1*'))
+  const refused = await rig.eco(['apply', '--plan', 'saved.json', '--yes'])
+  expect(refused).toMatchObject({ code: 5 })
+  expect(refused.stderr).toContain('is stale')
+  expect(await status(rig)).toMatchObject({ state: 'progressing' })
+  open(rig, 2)
+  expect(await rolling).toMatchObject({ code: 0 })
+})
+
+test('a plan that was saved is still good when an instance crashes meanwhile and comes back', async () => {
+  await using rig = await createRig()
+  const [victim = 0] = await applied(rig)
+  open(rig, 2)
+  rig.write('ecosystem.yaml', workers(rig, { version: 2 }))
+  expect(await rig.eco(['diff', '--out', 'saved.json'])).toMatchObject({ code: 0 })
+  kill(victim)
+  expect(await rig.eco(['apply', '--plan', 'saved.json', '--yes'])).toMatchObject({ code: 0 })
+  expect(await shown(rig)).toBe('2*,2*')
+})
+
+test('a post_start hook that fails takes the rollout back, with what it said', async () => {
+  await using rig = await createRig()
+  const before = await applied(rig)
+  open(rig, 2)
+  const { apps } = workers(rig, { version: 2 })
+  const hooks = { post_start: 'echo no cache here; exit 4' }
+  const result = await rig.apply({ apps: { worker: { ...apps.worker, hooks } } })
+  expect(result).toMatchObject({ code: 6 })
+  expect(result.stderr).toContain('no cache here')
+  expect(await rig.pids('worker')).toEqual(before)
+})
+
+test('of two apps that roll, the one that fails goes back and the other one stays', async () => {
+  await using rig = await createRig()
+  const two = (version: number, script?: string): object => {
+    const { worker } = workers(rig, { version, ...(script === undefined ? {} : { script }) }).apps
+    const { script: _, ...other } = worker
+    return { apps: { worker, other: { ...other, command: ['sleep', '1000'] } } }
+  }
+  open(rig, 1)
+  open(rig, 2)
+  expect(await rig.apply(two(1))).toMatchObject({ code: 0 })
+  const result = await rig.apply(two(2, 'throw new Error("not today")'))
+  expect(result).toMatchObject({ code: 6 })
+  expect(result.stderr).toContain('not today')
+  expect((await rig.app('other')).version).toBe(2)
+  expect((await rig.app('worker')).version).toBe(1)
 })
 
 test('a plan that was saved before a rollout began is refused while that goes on, and does no harm', async () => {

@@ -1,16 +1,14 @@
 import { neutralise } from '../../config/diagnostic.ts'
 import { call } from '../../daemon/client.ts'
 import type { ListedRollout, RolloutAction, Selection } from '../../daemon/protocol.ts'
-import { EXIT } from '../../errors.ts'
+import { EXIT, type ExitCode } from '../../errors.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { actor } from '../plan-request.ts'
 
 /** `eco rollout status|pause|resume|abort`. @returns the exit code */
 export async function rolloutCommand(action: RolloutAction, selection: Selection, json: boolean): Promise<number> {
   const { rollouts } = await call('rollout', { ...selection, action, by: actor() }, { home: ecoHome() })
-  // Whoever goes back wants the old version: anything else is a failure.
-  const isBack = rollouts.every(({ outcome }) => outcome === undefined || outcome.status !== 'failed')
-  const exitCode = isBack ? EXIT.ok : EXIT.needsPerson
+  const exitCode = exitCodeOf(rollouts)
   if (json) {
     process.stdout.write(`${JSON.stringify({ format_version: '1.0', rollouts, exit_code: exitCode })}\n`)
     return exitCode
@@ -18,6 +16,14 @@ export async function rolloutCommand(action: RolloutAction, selection: Selection
   if (rollouts.length === 0) process.stdout.write('No rollout is under way.\n')
   for (const rollout of rollouts) process.stdout.write(`${sentence(rollout)}\n`)
   return exitCode
+}
+
+/** Whoever goes back wants the old version: anything else is a failure. */
+function exitCodeOf(rollouts: readonly ListedRollout[]): ExitCode {
+  const statuses = rollouts.map(({ outcome }) => outcome?.status)
+  if (statuses.includes('failed')) return EXIT.needsPerson
+  if (statuses.includes('kept') || statuses.includes('skipped')) return EXIT.notReady
+  return statuses.includes('done') ? EXIT.refused : EXIT.ok
 }
 
 const STATES: Readonly<Record<ListedRollout['state'], string>> = {
@@ -46,6 +52,6 @@ function ended(outcome: NonNullable<ListedRollout['outcome']>, from: number, to:
       return `could not go back: ${outcome.reason}`
     case 'kept':
     case 'skipped':
-      return `ended: ${outcome.reason}`
+      return `did not go back: ${outcome.reason}`
   }
 }

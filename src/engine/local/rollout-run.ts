@@ -46,12 +46,14 @@ export class RolloutRun {
   readonly #fresh = new Map<InstanceRunner, Fresh>()
   /** What was told to stop, until it is gone. */
   readonly #leaving = new Map<InstanceRunner, Promise<void>>()
-  /** Slots that had an instance in the beginning. */
+  /** Slots that had an instance of the old version in the beginning. */
   readonly #original: readonly number[]
   #failure: Failure | null = null
   #abortedBy: string | null = null
   #paused: string | null = null
   #isGoingBack = false
+  #isFinishing = false
+  #isOver = false
   #started = 0
   #deadline: NodeJS.Timeout | undefined
   #wake: () => void = () => {}
@@ -61,9 +63,9 @@ export class RolloutRun {
   constructor(request: RolloutRequest, survivors: readonly InstanceRunner[] | null = null) {
     this.#request = request
     this.#isReverse = survivors !== null
-    const { group, after, wanted, slots } = request
+    const { group, before, after, wanted, slots } = request
     this.#limits = fenceposts(after.spec.rollout, wanted)
-    this.#original = [...new Set(group.runners.map(({ id }) => id.slot))]
+    this.#original = group.runners.filter(({ version }) => version === before.version).map(({ id }) => id.slot)
     const replaced = new Set(slots)
     for (const runner of group.runners) {
       const { slot } = runner.id
@@ -72,6 +74,11 @@ export class RolloutRun {
       // Left by a rollout to the same version that did not get to its end.
       else if (request.goesOn && runner.version === after.version) this.#take(runner)
     }
+  }
+
+  /** Nothing is left to do but to wait for the end of the old instances. */
+  get isFinishing(): boolean {
+    return this.#isFinishing
   }
 
   get status(): RolloutStatus {
@@ -90,15 +97,21 @@ export class RolloutRun {
     }
   }
 
-  /** No further instance is started or stopped until `resume`; those on their way go on. */
-  pause(by: string): void {
+  /**
+   * No further instance is started or stopped until `resume`; those on their way go on.
+   *
+   * @returns false: it goes back, or all that is left is the end of the old instances, and nothing pauses that
+   */
+  pause(by: string): boolean {
+    if (this.#isGoingBack || this.#abortedBy !== null || this.#isFinishing) return false
     this.#paused ??= `paused by ${by}`
     clearTimeout(this.#deadline)
     this.#tell(this.#paused)
+    return true
   }
 
   resume(by: string): void {
-    if (this.#paused === null) return
+    if (this.#paused === null || this.#isGoingBack || this.#abortedBy !== null) return
     this.#paused = null
     this.#tell(`resumed by ${by}`)
     this.#expectProgress()
@@ -113,7 +126,10 @@ export class RolloutRun {
   }
 
   run(): Promise<StepOutcome> {
-    this.#ended ??= this.#run().finally(() => clearTimeout(this.#deadline))
+    this.#ended ??= this.#run().finally(() => {
+      this.#isOver = true
+      clearTimeout(this.#deadline)
+    })
     return this.#ended
   }
 
@@ -123,6 +139,7 @@ export class RolloutRun {
     signal.addEventListener('abort', wake)
     const off = group.onChange(wake)
     this.#expectProgress()
+    this.#dropDoubles()
     try {
       for (;;) {
         const outcome = await this.#step()
@@ -131,6 +148,15 @@ export class RolloutRun {
     } finally {
       off()
       signal.removeEventListener('abort', wake)
+    }
+  }
+
+  /** Rollouts that failed and kept both versions leave several old ones in a slot: one is enough, best one that serves. */
+  #dropDoubles(): void {
+    const olds = this.#request.group.runners.filter((runner) => isUp(runner) && !this.#fresh.has(runner))
+    for (const runner of olds) {
+      const siblings = olds.filter(({ id }) => id.slot === runner.id.slot)
+      if (runner !== (siblings.find(isReady) ?? siblings.at(-1))) this.#retire(runner)
     }
   }
 
@@ -147,7 +173,7 @@ export class RolloutRun {
     if (this.#failure !== null) return null
     if (this.#paused === null) {
       const slots = this.#slots()
-      if (this.#isRolledOut(slots)) return this.#finish()
+      if (isRolledOut(slots, this.#limits.wanted)) return this.#finish()
       const moves = nextMoves(slots, this.#limits)
       for (const { move, slot } of moves) {
         if (move === 'start') this.#start(slot)
@@ -173,31 +199,30 @@ export class RolloutRun {
       const old = olds.some(isReady) ? 'available' : olds.length > 0 ? 'unavailable' : 'none'
       const fresh = mine.find((runner) => this.#fresh.has(runner))
       if (!fresh) return { slot, old, fresh: 'none' }
-      const isAvailable = this.#fresh.get(fresh)?.state !== 'proving' && (isReady(fresh) || hasDoneItsWork(fresh))
-      return { slot, old, fresh: isAvailable ? 'available' : 'starting' }
+      const { state } = this.#fresh.get(fresh) ?? {}
+      if (state !== 'proving' && (isReady(fresh) || hasDoneItsWork(fresh))) return { slot, old, fresh: 'available' }
+      return { slot, old, fresh: state === 'kept' ? 'left' : 'starting' }
     })
-  }
-
-  /** Of what is kept, nobody waits for what is not ready. */
-  #isRolledOut(slots: readonly RolloutSlot[]): boolean {
-    const kept = [...this.#fresh].flatMap(([{ id }, { state }]) => (state === 'kept' ? [id.slot] : []))
-    const looked = slots.map((slot) => (kept.includes(slot.slot) ? { ...slot, fresh: 'available' as const } : slot))
-    return isRolledOut(looked, this.#limits.wanted)
   }
 
   /** A successor that has ended since it had proved itself was not as good as it looked. */
   #relapse(): Failure | null {
     if (this.#isReverse) return null
-    for (const [runner, fresh] of this.#fresh) {
-      if (fresh.state !== 'proven' || runner.instance.wanted === 'down') continue
-      const { phase, incarnation, lastExit } = runner.instance
-      if (incarnation === fresh.incarnation && phase.name === 'running') continue
-      if (hasDoneItsWork(runner)) continue
+    for (const runner of this.#fresh.keys()) {
+      if (!this.#hasRelapsed(runner)) continue
+      const { phase, lastExit } = runner.instance
       const exit = phase.name === 'stopping' ? phase.exit : lastExit
       const why = exit === null ? 'had to be restarted' : describeExit(exit)
       return { reason: `${runner.name} ${why} after it had been ready`, log: logTail(runner) }
     }
     return null
+  }
+
+  #hasRelapsed(runner: InstanceRunner): boolean {
+    const fresh = this.#fresh.get(runner)
+    const { wanted, phase, incarnation } = runner.instance
+    if (fresh?.state !== 'proven' || wanted === 'down' || hasDoneItsWork(runner)) return false
+    return incarnation !== fresh.incarnation || phase.name !== 'running'
   }
 
   #start(slot: number): void {
@@ -223,6 +248,7 @@ export class RolloutRun {
       if (this.#fresh.get(runner)?.state !== 'proving') return // taken back meanwhile
       if (failure === null) {
         await runner.open()
+        if (this.#fresh.get(runner)?.state !== 'proving') return
         this.#fresh.set(runner, { state: 'proven', incarnation: runner.instance.incarnation })
         this.#expectProgress()
       } else this.#failure ??= failure
@@ -246,7 +272,7 @@ export class RolloutRun {
   #expectProgress(): void {
     const { deadlineMs } = this.#request.after.spec.rollout
     clearTimeout(this.#deadline)
-    if (this.#paused !== null) return
+    if (this.#paused !== null || this.#isGoingBack || this.#isOver) return
     this.#deadline = setTimeout(() => {
       const { reason } = this.status
       const why = reason === null ? '' : `: ${reason}`
@@ -258,6 +284,7 @@ export class RolloutRun {
   /** All that is wanted is there; what is left of the old goes, and is waited for. */
   async #finish(): Promise<StepOutcome> {
     const { group, signal } = this.#request
+    this.#isFinishing = true
     clearTimeout(this.#deadline)
     // Those that had ended by themselves are forgotten.
     for (const runner of group.runners) if (!this.#fresh.has(runner)) this.#retire(runner)
@@ -268,7 +295,7 @@ export class RolloutRun {
 
   async #cutShort(): Promise<StepOutcome> {
     await this.#dropUnproven()
-    return CUT_SHORT
+    return { status: 'skipped', reason: String(this.#request.signal.reason) }
   }
 
   /** A successor that has not proved itself serves nobody. */
@@ -295,9 +322,19 @@ export class RolloutRun {
     await woken
     if (this.#paused === null) {
       await this.#dropUnproven()
+      this.#proveAgain()
       this.#failure = null
     }
     return true
+  }
+
+  /** A successor that has ended since it had proved itself gets another chance. */
+  #proveAgain(): void {
+    for (const runner of this.#fresh.keys()) {
+      if (!this.#hasRelapsed(runner)) continue
+      if (isUp(runner)) this.#take(runner)
+      else this.#fresh.delete(runner)
+    }
   }
 
   async #give(failure: Failure): Promise<StepOutcome> {
@@ -320,7 +357,9 @@ export class RolloutRun {
     const isRight = (runner: InstanceRunner): boolean =>
       isUp(runner) && (runner.version === before.version || before.version === after.version)
     const survivors = group.runners.filter(isRight)
-    const wanted = Math.max(-1, ...this.#original) + 1
+    // A rollout that this one took over may have stopped some of the old ones, or started more than there were.
+    const applied = before.version === after.version ? 0 : before.spec.instances
+    const wanted = Math.max(applied, ...this.#original.map((slot) => slot + 1))
     const request = { ...this.#request, before: after, after: before, wanted, slots: range(wanted), goesOn: true }
     const outcome = await new RolloutRun({ ...request, signal }, survivors).run()
     if (outcome.status === 'skipped') return outcome
