@@ -1,3 +1,4 @@
+import { asksForPorts } from '../model/asks-for-ports.ts'
 import { forSlot } from '../model/instance-values.ts'
 import type { AppSpec, Endpoint, Listen, Ready } from '../model/spec.ts'
 import type { AppNode } from './app-node.ts'
@@ -69,7 +70,7 @@ export async function buildApp(
     hooks: buildHooks(app, search, report),
     limits,
     attributes,
-    rollout: buildRollout(app, search, bindsItself(ready, listen), report),
+    rollout: buildRollout(app, search, bindsItself(ready, listen, asksForPorts({ kind, command, listen })), report),
     ...dependencies,
     job: isService ? SPEC_DEFAULTS.job : buildJob(app, report),
     inputs: kind === 'job' ? await buildInputs(app, cwd, report) : SPEC_DEFAULTS.inputs,
@@ -79,8 +80,11 @@ export async function buildApp(
 }
 
 /** A ready check on an address that eco does not hold: the app binds it, so two copies cannot run side by side. */
-function bindsItself({ check }: Ready, listen: readonly Listen[]): boolean {
-  return (check.type === 'http' || check.type === 'tcp') && !listen.some((one) => isAt(one, check.endpoint))
+function bindsItself({ check }: Ready, listen: readonly Listen[], asks: boolean): boolean {
+  if (check.type !== 'http' && check.type !== 'tcp') return false
+  // eco gives it the socket of a port when it asks for it.
+  if (asks && check.endpoint.type === 'tcp') return false
+  return !listen.some((one) => isAt(one, check.endpoint))
 }
 
 function isAt(listen: Listen, endpoint: Endpoint): boolean {

@@ -1,7 +1,8 @@
+import { isIP } from 'node:net'
 import nodePath from 'node:path'
 import { overlaps } from '../model/listen.ts'
 import type { Listen } from '../model/spec.ts'
-import { describeListen, parseAddress } from './address.ts'
+import { type Address, describeListen, parseAddress } from './address.ts'
 import { accountProblem } from './accounts.ts'
 import type { AppNode } from './app-node.ts'
 import type { BuildContext } from './build-context.ts'
@@ -14,6 +15,8 @@ import type { Path, Span } from './tree.ts'
 const MAX_SOCKET_PATH = 103
 
 type LongForm = Exclude<NonNullable<WrittenListen>, number | string | readonly unknown[]>
+
+const HOST_HINT = 'leave the host out for all addresses of this machine'
 
 /** One address of one app, and where it was written. */
 export interface DeclaredListen {
@@ -35,13 +38,15 @@ export function buildListen(app: AppNode, context: BuildContext): DeclaredListen
 
 function buildOne(app: AppNode, path: Path, value: WrittenListen, context: BuildContext): Listen | null {
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return longForm(app, path, value, context)
-  const parsed =
-    typeof value === 'object'
-      ? `must be one address, but was ${JSON.stringify(value)}`
-      : parseListen(value, context.folder)
-  if (typeof parsed !== 'string') return parsed
-  context.problems.error(app.at(...path), `${labelOf(app, path)} ${parsed}`)
-  return null
+  const refuse = (message: string, hint: string | null = null): null => {
+    context.problems.error(app.at(...path), `${labelOf(app, path)} ${message}`, hint)
+    return null
+  }
+  if (typeof value === 'object') return refuse(`must be one address, but was ${JSON.stringify(value)}`)
+  const parsed = parseListen(value, context.folder)
+  if (typeof parsed === 'string') return refuse(parsed)
+  if (parsed.type === 'unix' || isBindable(parsed)) return parsed
+  return refuse(`must have an IP address or localhost before its port, but was ${JSON.stringify(value)}`, HOST_HINT)
 }
 
 /** `{ port, host }` or `{ path, mode, user, group }`, with backlog and name. */
@@ -82,7 +87,13 @@ function longForm(app: AppNode, path: Path, written: LongForm, { folder, problem
   const address = parseAddress(
     host === null ? written.port : `${host.includes(':') ? `[${host}]` : host}:${written.port}`,
   )
-  if (address === null) return refuse('host', `${label}.host is no address: ${JSON.stringify(host)}`)
+  if (address === null || !isBindable(address)) {
+    return refuse(
+      'host',
+      `${label}.host must be an IP address or localhost, but was ${JSON.stringify(host)}`,
+      HOST_HINT,
+    )
+  }
   return { type: 'tcp', ...address, ...common }
 }
 
@@ -111,6 +122,11 @@ function parseListen(value: number | string, folder: string): Listen | string {
   const address = parseAddress(value)
   if (address) return { type: 'tcp', ...address }
   return `must be a port from 1 to 65535, "host:port" or a socket path with a slash, but was ${JSON.stringify(value)}`
+}
+
+/** A name may mean several addresses, and other ones tomorrow. */
+function isBindable({ host }: Address): boolean {
+  return host === null || host === 'localhost' || isIP(host) !== 0
 }
 
 function socketPath(written: string, folder: string): string | { readonly problem: string } {

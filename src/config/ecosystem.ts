@@ -60,7 +60,7 @@ export type App = {
    */
   instances?: number | string | null
   /**
-   * Ports or unix socket paths that eco binds once and hands to every instance: several copies share one port, and the port never closes while the app is replaced. Node apps need no change; others get systemd's LISTEN_FDS. A port, "host:port", a path, or a map with port or path and more.
+   * Ports or unix socket paths that eco binds once and hands to every instance: several copies share one port, and the port never closes while the app is replaced. Node apps need no change, and what node runs without listen shares the ports it asks for all the same; others get systemd's LISTEN_FDS, the sockets listening already. A port, "host:port", a path, or a map with port or path and more.
    */
   listen?: Listen
   /**
@@ -341,7 +341,7 @@ export type App = {
      */
     order?: 'ascending' | 'descending' | null
     /**
-     * Two copies cannot run at the same time, so the old one is stopped first. The default is true for an app whose ready check names a port that is not under listen: it binds that port itself.
+     * Two copies cannot run at the same time, so the old one is stopped first. The default is true for an app whose ready check names a port that is not under listen: it binds that port itself. Not for a script or a node command without listen: eco gives it the socket of the port when it listens.
      */
     exclusive?: boolean | null
   } | null

@@ -5,7 +5,7 @@ import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
-import type { SocketRegister } from '../supervisor/sockets.ts'
+import { listenKey, type SocketRegister } from '../supervisor/sockets.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 import { adoptStray, findStrays } from './strays.ts'
 
@@ -70,7 +70,17 @@ function finishStop(runner: InstanceRunner, keeper: ScopeKeeper, engine: LocalEn
 function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
   const group = engine.group(record.scope, record.app)
   const runner = group.add(record.slot, { version: record.version, spec: record.spec }, record.uid)
-  const { restarts, lastExit, incarnation, isReady, isLeaving = false, unready = null, logOffsets, nest } = record
+  const {
+    restarts,
+    lastExit,
+    incarnation,
+    isReady,
+    isLeaving = false,
+    unready = null,
+    logOffsets,
+    nest,
+    learnt = [],
+  } = record
   if (record.process !== null) {
     const startedAt = record.startedAt ?? Date.now()
     // A ready signal went to a pipe or a socket that ended with the daemon before: whether it came cannot be known any more.
@@ -85,7 +95,11 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
       unready,
       logOffsets,
       nest,
+      learnt,
     })
+    for (const listen of learnt) {
+      if (!group.learnt.some((it) => listenKey(it) === listenKey(listen))) group.learnt = [...group.learnt, listen]
+    }
     if (record.spec.kind !== 'service') engine.adoptRun(runner)
   } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
   return runner
@@ -109,13 +123,13 @@ function restoreUnseen(
  * bound a second time, and then this app cannot get further instances until it has been restarted.
  */
 function takeSocketsBack(
-  record: Pick<RuntimeRecord, 'scope' | 'app' | 'spec'>,
+  record: Pick<RuntimeRecord, 'scope' | 'app' | 'spec' | 'learnt'>,
   engine: LocalEngine,
   sockets: SocketRegister,
 ): string[] {
   const group = engine.group(record.scope, record.app)
   const problems: string[] = []
-  for (const listen of record.spec.listen) {
+  for (const listen of [...record.spec.listen, ...(record.learnt ?? [])]) {
     try {
       // Binding a path again would take it away from the instances that serve it.
       if (listen.type === 'unix') throw new Error('cannot be shared')

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
+import { ownerName } from '../engine/local/group-register.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
@@ -8,7 +9,8 @@ import { scopeDir } from '../state/paths.ts'
 import { RevisionStore } from '../state/revision-store.ts'
 import { RunHistoryStore } from '../state/run-history.ts'
 import { RuntimeStore } from '../state/runtime-store.ts'
-import { usesSystemdProtocol } from '../supervisor/environment.ts'
+import { learnPort } from '../supervisor/learnt-ports.ts'
+import { prepareSockets } from '../supervisor/prepare-sockets.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { RunnerHost } from '../supervisor/runner-host.ts'
 import { ProcessTrees } from '../supervisor/process-trees.ts'
@@ -285,12 +287,9 @@ export class Daemon {
       probeSockets: this.#probeSockets,
       openSecret: (sealed) => this.openSecret(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
-      listenFds: (scope, app, spec) =>
-        spec.listen.map((listen) => {
-          const fd = this.#sockets.acquire(listen, `${scopeName(scope)}/${app}`)
-          if (usesSystemdProtocol(spec)) this.#sockets.makeBlocking(listen)
-          return fd
-        }),
+      prepareSockets: (scope, app, spec) => prepareSockets(this.engine.group(scope, app), spec, this.#sockets),
+      listenFds: (scope, app, listens) => listens.map((one) => this.#sockets.give(one, ownerName(scope, app))),
+      learnPort: (scope, app, listen) => learnPort(this.engine.group(scope, app), listen, this.#sockets),
       revision: (scope) => this.#keepers.get(scopeName(scope))?.revision ?? 0,
       record: (scope, app, instance, message, event = 'note', data = {}) =>
         this.#record(scope, app, instance, message, event, data),

@@ -46,7 +46,7 @@ export function listApp(keeper: ScopeKeeper, app: string, engine: LocalEngine, m
     revision: keeper.applied.serial,
     version: applied?.version ?? 0,
     hold: hold && listHold(hold),
-    listen: spec?.listen.map(listenText) ?? [],
+    listen: [...(spec?.listen ?? []), ...(engine.groups(keeper.scope).get(app)?.learnt ?? [])].map(listenText),
     rollout: rollout === undefined ? null : rolloutText(rollout),
     schedule: spec?.schedule?.cron ?? null,
     next_run_at: nextRun === null ? null : isoTime(nextRun),

@@ -2,6 +2,7 @@ import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import { toWall } from '../supervisor/clock.ts'
 import type { Phase } from '../supervisor/instance-state.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
+import { listenKey } from '../supervisor/sockets.ts'
 import { TurnQueue } from '../supervisor/turn-queue.ts'
 
 const SHARE_MS = 3
@@ -108,8 +109,9 @@ export class RuntimeRecorder {
 
 /** Changes with whatever the next daemon needs. */
 function keyOf(runner: InstanceRunner): string {
-  const { isReady, version, restarts, phase, process, unready, isLeaving } = recordOf(runner)
-  return [phase, process?.pid, isReady, version, restarts, unready !== undefined, isLeaving].join(':')
+  const { isReady, version, restarts, phase, process, unready, isLeaving, learnt = [] } = recordOf(runner)
+  const flags = [isReady, unready !== undefined, isLeaving]
+  return [phase, process?.pid, version, restarts, ...flags, ...learnt.map(listenKey)].join(':')
 }
 
 function recordOf(runner: InstanceRunner): RuntimeRecord {
@@ -130,6 +132,7 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     isReady: phase.name === 'running',
     ...(isLeaving(phase) ? { isLeaving: true } : {}),
     ...(phase.name === 'running' && phase.unready !== null ? { unready: phase.unready } : {}),
+    ...(process !== null && runner.learnt.length > 0 ? { learnt: runner.learnt } : {}),
     logOffsets: runner.logOffsets,
     incarnation: instance.incarnation,
     restarts: instance.restarts,

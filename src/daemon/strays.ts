@@ -61,6 +61,7 @@ export function adoptStray(stray: Stray, keeper: ScopeKeeper, engine: LocalEngin
     isReady: ASKED_ONCE.has(spec.ready.check.type),
     unready: null,
     logOffsets: [],
+    learnt: [],
     nest: { run: stray.name, cgroup: trees.cgroups?.find(stray.name)?.path ?? null, isEnclosed: false },
   })
   if (spec.kind !== 'service') engine.adoptRun(runner)

@@ -1,31 +1,28 @@
 import { fstatSync } from 'node:fs'
 import type { Listen, ListenCall, Route } from './listen.ts'
-import type { ListenOptions } from './node-internals.ts'
+import type { AnyServer, ListenHandle, ListenOptions } from './node-internals.ts'
 import { openPrivateSocket } from './private-socket.ts'
 
 interface Inherited {
   readonly fd: number
   /** Its place in the declaration, by which its private socket is named. */
   readonly index: number
+  /** Declared, where it is: instead of what the app asks for. */
+  readonly backlog: number | undefined
 }
 
-/** Makes a server listen on an inherited descriptor. */
-export type Adopt = (call: ListenCall, fd: number, listen: Listen) => void
+/** Makes a server listen on a socket: an inherited descriptor, or a handle that was sent. */
+export type Adopt = (call: ListenCall, socket: number | ListenHandle, listen: Listen) => void
 
 /**
  * A server that listens on a declared address adopts the socket that eco bound.
  *
- * @param declared ECO_LISTEN: `20=tcp:*:3000;21=unix:/run/app.sock`
+ * @param declared ECO_LISTEN: `20=tcp:*:3000;21,1024=unix:/run/app.sock`, the latter with a backlog
  * @param folder of the private sockets
  * @returns null: there is nothing to adopt
  */
 export function adoption(declared: string | undefined, folder: string | undefined, adopt: Adopt): Route | null {
-  const inherited = new Map<string, Inherited>()
-  for (const [index, entry] of (declared?.split(';') ?? []).entries()) {
-    const at = entry.indexOf('=')
-    const fd = Number(entry.slice(0, at))
-    if (at > 0 && isSocket(fd)) inherited.set(entry.slice(at + 1), { fd, index })
-  }
+  const inherited = inheritedSockets(declared)
   if (inherited.size === 0) return null
   return (call, listen) => {
     const { server, options } = call
@@ -34,22 +31,37 @@ export function adoption(declared: string | undefined, folder: string | undefine
     if (key === null || socket === undefined) return false
     // The socket is closed with the server that adopted it, so it is adopted once.
     inherited.delete(key)
-    adopt(call, socket.fd, listen)
+    adopt(socket.backlog === undefined ? call : { ...call, backlog: socket.backlog }, socket.fd, listen)
     if (typeof options.path === 'string') server._pipeName = options.path // what its address() tells
-    if (folder) {
-      const open = (): void => openPrivateSocket(server, `${folder}/${socket.index}`, listen)
-      // A worker of node:cluster listens once its primary has answered.
-      if (server._handle) open()
-      else server.prependOnceListener('listening', open)
-    }
+    if (folder) openDoor(server, `${folder}/${socket.index}`, listen)
     return true
   }
 }
 
-export const adoptAtOnce: Adopt = ({ server, options, callback }, fd, listen) => {
-  const adopted = { fd, backlog: options.backlog, signal: options.signal }
-  if (callback) listen.call(server, adopted, callback)
-  else listen.call(server, adopted)
+export const adoptAtOnce: Adopt = ({ server, options, backlog, callback }, socket, listen) => {
+  const adopted = typeof socket === 'number' ? { fd: socket, signal: options.signal } : { handle: socket }
+  // The backlog of a descriptor counts only as an argument of its own.
+  const args = backlog === undefined ? [adopted] : [adopted, backlog]
+  listen.apply(server, callback ? [...args, callback] : args)
+}
+
+/** By key. */
+function inheritedSockets(listed: string | undefined): Map<string, Inherited> {
+  const inherited = new Map<string, Inherited>()
+  for (const [index, entry] of (listed?.split(';') ?? []).entries()) {
+    const at = entry.indexOf('=')
+    const [fd = NaN, backlog] = entry.slice(0, at).split(',').map(Number)
+    if (at > 0 && isSocket(fd)) inherited.set(entry.slice(at + 1), { fd, index, backlog })
+  }
+  return inherited
+}
+
+/** @param path of the private socket of a server that was made to listen */
+export function openDoor(server: AnyServer, path: string, listen: Listen): void {
+  const open = (): void => openPrivateSocket(server, path, listen)
+  // A worker of node:cluster listens once its primary has answered.
+  if (server._handle) open()
+  else server.prependOnceListener('listening', open)
 }
 
 /** The declared address that serves what the app asks for: the same port, and a host it would be reached at. */

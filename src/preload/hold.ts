@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util'
+import { adoptAtOnce } from './adopt.ts'
 import type { Listen, ListenCall } from './listen.ts'
 import { type AnyFunction, type AnyServer, internals, type ListenHandle } from './node-internals.ts'
 
@@ -24,12 +25,12 @@ export class Hold {
   }
 
   /** All of it is done by Node's own listen, save the last call of it, to the socket. */
-  adopt({ server, options, callback }: ListenCall, fd: number, listen: Listen): void {
+  adopt({ server, options, backlog, callback }: ListenCall, socket: number | ListenHandle, listen: Listen): void {
     const own: { _listen2?: AnyFunction } = server
     own._listen2 = (...args: unknown[]) => {
       delete own._listen2
-      const handle = internals._createServerHandle(null, null, null, fd)
-      const [, , , backlog, , flags] = args
+      const handle = typeof socket === 'number' ? internals._createServerHandle(null, null, null, socket) : socket
+      const [, , , wanted, , flags] = args
       const isOpened = typeof handle !== 'number'
       if (isOpened) this.#keep(server, handle)
       if (isOpened) server._handle = handle
@@ -37,15 +38,13 @@ export class Hold {
         null,
         null,
         null,
-        backlog,
-        isOpened ? undefined : fd, // Node finds the error again, and reports it
+        wanted,
+        isOpened ? undefined : socket, // Node finds the error again, and reports it
         flags,
       ])
     }
     try {
-      const adopted = { fd, backlog: options.backlog, signal: options.signal }
-      if (callback) listen.call(server, adopted, callback)
-      else listen.call(server, adopted)
+      adoptAtOnce({ server, options, backlog, callback, args: [] }, socket, listen)
     } finally {
       delete own._listen2
     }

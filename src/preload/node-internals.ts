@@ -12,6 +12,9 @@ export interface ListenOptions {
   readonly host?: string | null
   readonly backlog?: number
   readonly signal?: AbortSignal
+  readonly exclusive?: boolean
+  readonly ipv6Only?: boolean
+  readonly reusePort?: boolean
 }
 
 /** A listening socket as libuv has it; what is set on it overrides what its prototype does. */
@@ -26,6 +29,8 @@ export interface ListenHandle {
 export interface AnyServer extends net.Server {
   _handle?: ListenHandle | null
   _pipeName?: string
+  /** Another one after it was closed, or told to listen again. */
+  readonly _listeningId?: number
   _listen2?: AnyFunction
   /** Connections that are open. */
   readonly _connections?: number

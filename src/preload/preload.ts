@@ -6,24 +6,38 @@
 
 import { existsSync } from 'node:fs'
 import type { Server } from 'node:net'
-import { type Adopt, adoptAtOnce, adoption } from './adopt.ts'
+import { type Adopt, adoptAtOnce, adoption, openDoor } from './adopt.ts'
+import { type Channel, takeChannel } from './channel.ts'
 import { type Commands, openControl } from './control.ts'
 import { Drain } from './drain.ts'
 import { Hold } from './hold.ts'
-import { type Listen, routeListen } from './listen.ts'
+import { type Listen, type ListenCall, routeListen } from './listen.ts'
 import { forwardReady } from './ready-signal.ts'
+import type { AnyServer } from './node-internals.ts'
 import { Servers } from './servers.ts'
+import { undeclaredPorts } from './undeclared.ts'
 import { listenForStop } from './stop-message.ts'
 
-serve(process.env['ECO_LISTEN'], process.env['ECO_PROBE_DIR'], process.env['ECO_HOLD'] === '1')
+const { ECO_LISTEN, ECO_PROBE_DIR, ECO_HOLD } = process.env
+serve({
+  declared: ECO_LISTEN,
+  folder: ECO_PROBE_DIR,
+  holds: ECO_HOLD === '1',
+  channel: takeChannel(),
+})
 forwardReady(process.env['ECO_READY_FD'])
 listenForStop(process.env['ECO_STOP_MESSAGE'])
 
-/**
- * @param folder of its instance, for the sockets by which eco reaches this process
- * @param holds servers on declared addresses accept nothing before eco says so
- */
-function serve(declared: string | undefined, folder: string | undefined, holds: boolean): void {
+interface Serving {
+  readonly declared: string | undefined
+  /** Of its instance, for the sockets by which eco reaches this process. */
+  readonly folder: string | undefined
+  /** Servers on addresses that are shared accept nothing before eco says so. */
+  readonly holds: boolean
+  readonly channel: Channel | null
+}
+
+function serve({ declared, folder, holds, channel }: Serving): void {
   const servers = new Servers()
   const drain = new Drain(servers)
   const hold = new Hold({ ref: () => control?.ref(), unref: () => control?.unref() })
@@ -47,18 +61,30 @@ function serve(declared: string | undefined, folder: string | undefined, holds: 
     // With the first server: most processes of an instance have none.
     if (folder && control === undefined) control = openControl(folder, listen, commands)
   }
-  const adopt: Adopt = (call, fd, listen) => {
+  const adopt: Adopt = (call, socket, listen) => {
     // Opened already as an instance, before this process had a socket to be told by.
-    if (isOpen || !control || existsSync(`${folder}/open`)) adoptAtOnce(call, fd, listen)
-    else hold.adopt(call, fd, listen)
+    if (isOpen || !control || existsSync(`${folder}/open`)) adoptAtOnce(call, socket, listen)
+    else hold.adopt(call, socket, listen)
+  }
+  const adopted = (server: AnyServer, index: number, listen: Listen): void => {
+    if (folder) openDoor(server, `${folder}/${index}`, listen)
   }
   const adopting = adoption(declared, folder, adopt)
-  if (adopting === null && !folder) return
-  routeListen(
-    (server, listen) => {
-      noticed(listen)
-      if (control) servers.notice(server)
-    },
-    adopting === null ? [] : [adopting],
-  )
+  const asking = channel && undeclaredPorts({ channel, adopt, adopted })
+  const routes = [adopting, asking].filter((route) => route !== null)
+  if (routes.length === 0 && !folder) return
+  routeListen((call, listen) => {
+    if (isOwnPipe(call, declared)) return
+    noticed(listen)
+    if (control) servers.notice(call.server)
+  }, routes)
+}
+
+/**
+ * How processes of an app speak with each other (tsx with the program it runs, say): no client waits there, and as long as
+ * both live it stays open.
+ */
+function isOwnPipe({ server, options: { path } }: ListenCall, declared = ''): boolean {
+  if (typeof path !== 'string' || 'closeIdleConnections' in server || 'updateSettings' in server) return false
+  return !declared.split(';').some((entry) => entry.endsWith(`=unix:${path}`))
 }

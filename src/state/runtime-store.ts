@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EpochMs, ScopeId } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
-import type { AppSpec } from '../model/spec.ts'
+import type { AppSpec, Listen } from '../model/spec.ts'
 import type { Nest } from '../supervisor/group.ts'
 import type { ProcIdentity } from '../supervisor/proc.ts'
 import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
@@ -31,6 +31,8 @@ export interface RuntimeRecord {
   readonly isLeaving?: true
   /** Why it is not ready although it has started; absent: it is. */
   readonly unready?: string
+  /** Ports that it was given on request, in the order of its private sockets; absent: none. */
+  readonly learnt?: readonly Listen[]
   /** Sizes of its log files when the run began. */
   readonly logOffsets: readonly { readonly path: string; readonly offset: number }[]
   readonly incarnation: number

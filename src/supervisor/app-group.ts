@@ -1,6 +1,7 @@
 import type { ScopeId } from '../model/ids.ts'
 import type { ObservedApp } from '../model/observed.ts'
 import type { AppliedApp } from '../model/applied.ts'
+import type { Listen } from '../model/spec.ts'
 import { InstanceRunner } from './instance-runner.ts'
 import type { RunnerHost } from './runner-host.ts'
 
@@ -11,6 +12,8 @@ export class AppGroup {
   readonly #host: RunnerHost
   /** The sockets of its adopted instances could not be taken back; until these are gone no other can serve the port. */
   socketsLost = false
+  /** Ports that its instances were given on request, in the order of their coming. */
+  learnt: readonly Listen[] = []
   #runners: InstanceRunner[] = []
   #nextUid = 1
   readonly #listeners = new Set<() => void>()

@@ -1,13 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SendHandle, spawn } from 'node:child_process'
 import { closeSync, constants, fchownSync, mkdirSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Exit } from '../model/observed.ts'
 import type { ProcessAttributes } from '../model/spec.ts'
+import type { BoundHandle } from './bind-socket.ts'
 import { FIRST_LISTEN_FD, SYSTEMD_FIRST_FD } from './environment.ts'
 import { closedTo, findProgram, isDirectory } from './find-program.ts'
 import { isPlain, type Launch, launchOf } from './launch.ts'
 import { launchNotes } from './launch-notes.ts'
+
+const CHANNEL_FD = 3
 
 export interface SpawnRequest {
   readonly command: readonly string[]
@@ -21,12 +24,21 @@ export interface SpawnRequest {
   readonly listenFds: readonly number[]
   /** Also hand the sockets over from descriptor 3 on (systemd's protocol). */
   readonly systemdFds: boolean
+  /** Give Node a channel by which it asks for the sockets of ports. */
+  readonly hasChannel: boolean
   /** Open a pipe at this descriptor and report the line `ready` on it; null: none. */
   readonly readyFd: number | null
 }
 
+export interface GivenSocket {
+  readonly handle: BoundHandle
+  readonly index: number
+}
+
 export interface ChildEvents {
   exited(exit: Exit): void
+  /** It asks for the socket of a port. @param asked whatever it sent */
+  asked(asked: { readonly port?: unknown; readonly host?: unknown }): GivenSocket | null
   ready(): void
   /** What is not as its attributes ask for, each a sentence; only when there is something to say. */
   noted(notes: readonly string[]): void
@@ -73,6 +85,7 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
   })
   if (child.pid === undefined) return null
   if (request.readyFd !== null) watchReadyPipe(child, request.readyFd, events)
+  if (request.hasChannel) answerChannel(child, events)
   if (launch.reports) watchReport(child, reportFd, request.attributes, launch.notes, events)
   else if (launch.notes.length > 0) setImmediate(() => events.noted(launch.notes))
   return child.pid
@@ -94,13 +107,13 @@ function launchFor(request: SpawnRequest, reportFd: number | null): Launch {
 }
 
 /** The first descriptor of one digit that is free: a POSIX shell knows no larger one. */
-function reportFdOf({ listenFds, systemdFds, readyFd }: SpawnRequest): number | null {
-  const first = SYSTEMD_FIRST_FD + (systemdFds ? listenFds.length : 0)
+function reportFdOf({ listenFds, systemdFds, readyFd, hasChannel }: SpawnRequest): number | null {
+  const first = SYSTEMD_FIRST_FD + (systemdFds ? listenFds.length : 0) + (hasChannel ? 1 : 0)
   const fd = first === readyFd ? first + 1 : first
   return fd <= 9 ? fd : null
 }
 
-type Stdio = 'ignore' | 'pipe' | number
+type Stdio = 'ignore' | 'pipe' | 'ipc' | number
 
 function stdioOf(request: SpawnRequest, out: number, err: number): Stdio[] {
   const stdio: Stdio[] = ['ignore', out, err]
@@ -109,6 +122,8 @@ function stdioOf(request: SpawnRequest, out: number, err: number): Stdio[] {
     stdio[FIRST_LISTEN_FD + i] = fd
   })
   if (request.readyFd !== null) stdio[request.readyFd] = 'pipe'
+  // As low as it goes: Node keeps it from what the app starts.
+  if (request.hasChannel) stdio[CHANNEL_FD] = 'ipc'
   return Array.from(stdio, (entry) => entry ?? 'ignore')
 }
 
@@ -163,6 +178,22 @@ export function spawnMessage(error: NodeJS.ErrnoException, request: Pick<SpawnRe
   }
   if (error.code === 'EACCES') return `${program} may not be executed (EACCES)`
   return `${program}: ${error.code ?? error.message}`
+}
+
+/** Messages by a name that begins so are not told to the world: `internalMessage`. */
+const ASK = 'NODE_ECO_LISTEN'
+
+function answerChannel(child: ChildProcess, events: ChildEvents): void {
+  child.on('error', () => {}) // a process that is gone gets no answer
+  const internal = child as unknown as { on(event: 'internalMessage', told: (message: unknown) => void): void }
+  internal.on('internalMessage', (message) => {
+    if (typeof message !== 'object' || message === null || !child.connected) return
+    const { cmd, id, ...asked } = message as { cmd?: unknown; id?: unknown; port?: unknown; host?: unknown }
+    if (cmd !== ASK || typeof id !== 'number') return
+    const given = events.asked(asked)
+    const reply = given === null ? { cmd: ASK, id } : { cmd: ASK, id, index: given.index }
+    child.send(reply, given?.handle as SendHandle | undefined, () => {})
+  })
 }
 
 function watchReadyPipe(child: ChildProcess, fd: number, events: ChildEvents): void {

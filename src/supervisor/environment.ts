@@ -1,9 +1,10 @@
 /** The environment of an instance: what the spec declares, what eco documents, and nothing else. */
 
 import type { ScopeId } from '../model/ids.ts'
+import { asksForPorts } from '../model/asks-for-ports.ts'
 import { forSlot } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
-import type { AppSpec } from '../model/spec.ts'
+import type { AppSpec, Listen } from '../model/spec.ts'
 import { loginVariables } from './launch.ts'
 import { listenServing } from './probes/private-path.ts'
 import { listenKey } from './sockets.ts'
@@ -61,18 +62,27 @@ export function commandEnvironment(
 
 export function instanceEnvironment(spec: AppSpec, context: InstanceContext): Record<string, string> {
   const env = ownEnvironment(spec, context)
-  if (spec.listen.length > 0) {
-    env['ECO_LISTEN'] = spec.listen.map((listen, i) => `${FIRST_LISTEN_FD + i}=${listenKey(listen)}`).join(';')
-  }
+  if (spec.listen.length > 0) env['ECO_LISTEN'] = inheritedList(spec.listen)
+  if (asksForPorts(spec)) env['ECO_CHANNEL'] = '1'
   if (isHeldBack(spec)) env['ECO_HOLD'] = '1'
   if (spec.ready.check.type === 'signal') env['ECO_READY_FD'] = String(readyFd(spec))
   if (spec.stop.message !== null) env['ECO_STOP_MESSAGE'] = spec.stop.message
   if (needsPreload(spec)) env['NODE_OPTIONS'] = withPreload(env['NODE_OPTIONS'], context.preload)
   if (usesSystemdProtocol(spec)) {
     env['LISTEN_FDS'] = String(spec.listen.length)
-    env['LISTEN_FDNAMES'] = spec.listen.map((_, i) => `listen${i}`).join(':')
+    env['LISTEN_FDNAMES'] = spec.listen.map(({ name }, i) => name ?? `listen${i}`).join(':')
   }
   return env
+}
+
+/** `20=tcp:*:3000;21,1024=unix:/run/api.sock`: descriptors, with a backlog where one is declared. */
+function inheritedList(listens: readonly Listen[]): string {
+  return listens
+    .map((listen, i) => {
+      const backlog = listen.backlog === undefined ? '' : `,${listen.backlog}`
+      return `${FIRST_LISTEN_FD + i}${backlog}=${listenKey(listen)}`
+    })
+    .join(';')
 }
 
 /**
@@ -98,6 +108,10 @@ export function isHeldBack(spec: AppSpec): boolean {
   if (spec.kind !== 'service' || !hasPrivateSockets(spec) || check.type === 'exec') return false
   if (check.type !== 'http' && check.type !== 'tcp') return true
   const { endpoint } = check
+  // Its port is not known yet, but where a probe of that port would end is.
+  if (asksForPorts(spec) && endpoint.type === 'tcp') {
+    return listenServing(endpoint, [{ type: 'tcp', host: null, port: endpoint.port }]) !== -1
+  }
   if (listenServing(endpoint, spec.listen) !== -1) return true
   return !spec.listen.some((it) => it.type === 'tcp' && endpoint.type === 'tcp' && it.port === endpoint.port)
 }
@@ -119,7 +133,7 @@ export function usesSystemdProtocol(spec: AppSpec): boolean {
 
 /** Whether eco's preload adopts its sockets, and so can open private ones beside them. */
 export function hasPrivateSockets(spec: AppSpec): boolean {
-  return spec.listen.length > 0 && isNodeProgram(spec)
+  return asksForPorts(spec) || (spec.listen.length > 0 && isNodeProgram(spec))
 }
 
 function isNodeProgram(spec: AppSpec): boolean {

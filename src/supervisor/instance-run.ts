@@ -1,10 +1,10 @@
 import { sizeOf } from '../logs/tail.ts'
+import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
-import type { AppSpec } from '../model/spec.ts'
-import { spawnInstance } from './child.ts'
+import type { AppSpec, Listen } from '../model/spec.ts'
+import { type GivenSocket, spawnInstance } from './child.ts'
 import { concealSecrets } from './conceal-secrets.ts'
-import { drainInstance, type InstanceDrain, openInstance } from './control-sockets.ts'
 import {
   commandEnvironment,
   hasPrivateFolder,
@@ -16,9 +16,12 @@ import {
   readyFd,
   usesSystemdProtocol,
 } from './environment.ts'
+import { GivenPorts } from './given-ports.ts'
 import type { Group, Nest } from './group.ts'
 import { InstanceLimits } from './instance-limits.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
+import { InstanceTraffic } from './instance-traffic.ts'
+import { askedPort } from './learnt-ports.ts'
 import { launchBeside } from './launch.ts'
 import { leftBehind } from './left-behind.ts'
 import { watchLife } from './life-watch.ts'
@@ -27,7 +30,6 @@ import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
 import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
-import { MESSAGE_SIGNAL } from './stop-message.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
 
 /** The instance that a run belongs to. */
@@ -42,6 +44,8 @@ export interface RunOwner {
   /** It accepts nothing on the addresses that it shares, ready or not. */
   readonly isKeptClosed: boolean
   readonly feed: (event: InstanceEvent) => void
+  /** It has been given another port. */
+  portsChanged(): void
   /** There are sentences about what is not as the spec asks for. */
   noted(notes: readonly string[]): void
 }
@@ -62,19 +66,23 @@ export class InstanceRun {
   #limits: InstanceLimits | null = null
   #stopReadyWatch: () => void = () => {}
   #stopLifeWatch: () => void = () => {}
+  readonly #given: GivenPorts
   /** What its ready check said last. */
   #waitingFor: string | null = null
   /** What the probes of its life say that has no consequence yet. */
   #probeNote: string | null = null
   #launchNotes: readonly string[] = []
   #isOpening = false
-  #drain: InstanceDrain | null = null
-  /** While it drains, and if it tells. */
-  #connectionsLeft: number | null = null
+  readonly #traffic: InstanceTraffic
 
-  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets) {
+  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets, learnt: readonly Listen[] = []) {
     this.#owner = owner
+    this.#given = new GivenPorts(learnt)
     this.incarnation = incarnation
+    this.#traffic = new InstanceTraffic({
+      drained: () => owner.feed({ type: 'drained', incarnation }),
+      noted: (notes) => owner.noted(notes),
+    })
     const { scope, app, slot } = owner.id
     const { out, err } = owner.host.logPaths(scope, app, slot)
     this.logOffsets = logOffsets ?? [out, err].map((path) => ({ path, offset: sizeOf(path) }))
@@ -92,9 +100,18 @@ export class InstanceRun {
     return this.#privateFolder
   }
 
-  /** Of the latest drain. */
+  /** Open ones, as its drain told; null: it did not. */
   get connectionsLeft(): number | null {
-    return this.#connectionsLeft
+    return this.#traffic.connectionsLeft
+  }
+
+  get learnt(): readonly Listen[] {
+    return this.#given.all
+  }
+
+  /** Whether it listens, or may come to listen, on a port that instances were given on request. */
+  mayUse(port: Listen): boolean {
+    return this.#owner.instance.phase.name !== 'running' || this.#given.mayUse(port, this.#privateFolder)
   }
 
   get waitingFor(): string | null {
@@ -113,6 +130,7 @@ export class InstanceRun {
     const { spec, id, version, host } = this.#owner
     const { incarnation } = this
     const [out, err] = this.logOffsets
+    const isAsking = asksForPorts(spec)
     const nest = host.trees.begin({ ...id, version })
     host.oom.look()
     let pid: number | null
@@ -131,12 +149,14 @@ export class InstanceRun {
           preload: needsPreload(spec) ? host.preload : null,
           stdout: out?.path ?? '/dev/null',
           stderr: err?.path ?? '/dev/null',
-          listenFds: host.listenFds(id.scope, id.app, spec),
+          listenFds: host.listenFds(id.scope, id.app, spec.listen),
+          hasChannel: isAsking,
           systemdFds: usesSystemdProtocol(spec),
           readyFd: spec.ready.check.type === 'signal' ? readyFd(spec) : null,
         },
         {
           exited: (exit) => this.#exited(exit),
+          asked: (asked) => this.#givePort(asked),
           ready: () => void this.#becomeReady(),
           noted: (notes) => this.#note(notes),
         },
@@ -168,6 +188,16 @@ export class InstanceRun {
     } catch (error) {
       this.#note([(error as Error).message])
     }
+  }
+
+  #givePort(asked: { readonly port?: unknown; readonly host?: unknown }): GivenSocket | null {
+    const { id, host } = this.#owner
+    const wanted = askedPort(asked, this.#user)
+    const handle = wanted && host.learnPort(id.scope, id.app, wanted)
+    if (wanted === null || handle === null) return null
+    const index = this.#given.add(wanted)
+    this.#owner.portsChanged()
+    return { handle, index }
   }
 
   /** Nothing of it lives any more. */
@@ -212,28 +242,13 @@ export class InstanceRun {
   }
 
   /** Lets it accept on the addresses that it shares. @returns what keeps it from that; null: nothing */
-  async open(): Promise<string | null> {
-    if (this.#privateFolder === null) return null
-    const { notes, failure } = await openInstance(this.#privateFolder)
-    if (notes.length > 0) this.#owner.noted(notes)
-    return failure
+  open(): Promise<string | null> {
+    return this.#traffic.open(this.#privateFolder)
   }
 
   /** It takes nothing new, and finishes what it has begun; feeds `drained`. */
   drain(): void {
-    const { incarnation } = this
-    const { feed, spec } = this.#owner
-    if (this.#privateFolder === null) return queueMicrotask(() => feed({ type: 'drained', incarnation }))
-    this.#connectionsLeft = null
-    this.#drain = drainInstance(this.#privateFolder, [spec.stop.signal, MESSAGE_SIGNAL], {
-      left: (connections) => {
-        this.#connectionsLeft = connections
-      },
-      drained: (silent) => {
-        if (silent) this.#owner.noted(['it did not answer when it was to drain'])
-        feed({ type: 'drained', incarnation })
-      },
-    })
+    this.#traffic.drain(this.#privateFolder, this.#owner.spec.stop.signal)
   }
 
   watchLife(pid: number): void {
@@ -259,7 +274,7 @@ export class InstanceRun {
     const { name } = instance.phase
     if (name !== 'starting') this.#stopReadyWatch()
     if (name !== 'running') this.#stopLifeWatch()
-    if (name !== 'stopping' || instance.phase.step !== 'drain') this.#endDrain()
+    if (name !== 'stopping' || instance.phase.step !== 'drain') this.#traffic.endDrain()
     if (pidOf(instance) === null && name !== 'starting') {
       this.#closeNotifySocket()
       this.#removePrivateFolder()
@@ -267,16 +282,9 @@ export class InstanceRun {
     this.#keepLimits(pidOf(instance))
   }
 
-  /** What it is asked by next ends it. */
-  #endDrain(): void {
-    this.#drain?.release()
-    this.#drain?.close()
-    this.#drain = null
-  }
-
   /** Ends its watches; the processes are left alone. */
   close(): void {
-    this.#drain?.close()
+    this.#traffic.close()
     this.#stopReadyWatch()
     this.#stopLifeWatch()
     this.#limits?.close()
@@ -381,7 +389,9 @@ export class InstanceRun {
 
   #probed(pid: number): Omit<ProbeSubject, 'isStarting'> {
     const { spec, id, host, context } = this.#owner
-    const { cwd, listen, attributes } = spec
+    const { cwd, attributes } = spec
+    // Those it asks for come later.
+    const listen = asksForPorts(spec) ? this.#given.all : spec.listen
     // Marked as the instance's own: one that a killed daemon leaves behind goes with the instance.
     const environment = () => ({
       ...commandEnvironment(spec, context, pid, null),

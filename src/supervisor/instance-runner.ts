@@ -3,7 +3,7 @@ import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { isOneOf } from '../model/exit.ts'
 import { instanceName } from '../model/ids.ts'
 import type { ObservedInstance } from '../model/observed.ts'
-import type { AppSpec, Hook } from '../model/spec.ts'
+import type { AppSpec, Hook, Listen } from '../model/spec.ts'
 import { fromWall, steadyNow, toWall } from './clock.ts'
 import { hasPrivateFolder, type InstanceContext } from './environment.ts'
 import { eventData } from './event-data.ts'
@@ -33,6 +33,8 @@ export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'in
   readonly unready: string | null
   readonly logOffsets: LogOffsets
   readonly nest: Nest | null
+  /** Ports that it was given on request. */
+  readonly learnt: readonly Listen[]
 }
 
 /** A longer one would fire at once; a run may take a month. */
@@ -66,7 +68,7 @@ export class InstanceRunner {
    * and only the rest of its group lives, that is dealt with like an end that was watched.
    */
   adopt(process: ProcIdentity, run: AdoptedRun): void {
-    const { startedAt, isReady, unready, logOffsets, nest, ...instance } = run
+    const { startedAt, isReady, unready, logOffsets, nest, learnt, ...instance } = run
     const { pid } = process
     const since = fromWall(startedAt)
     const { incarnation } = instance
@@ -77,7 +79,7 @@ export class InstanceRunner {
       ? { name: 'running', pid, since, readyAt: since, unready, deadline: runDeadline }
       : { name: 'starting', step: 'ready', pid, since, deadline: steadyNow() + readyTimeoutMs }
     this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
-    this.#run = new InstanceRun(this, incarnation, logOffsets)
+    this.#run = new InstanceRun(this, incarnation, logOffsets, learnt)
     this.#run.adopt(process, nest)
     this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
     this.#carryOut({ type: 'set-deadline', at: phase.deadline })
@@ -121,6 +123,25 @@ export class InstanceRunner {
   /** The folder of its private sockets, while it may have some. */
   get privateFolder(): string | null {
     return this.#run?.privateFolder ?? null
+  }
+
+  /** Ports that it was given on request, in the order of its private sockets. */
+  get learnt(): readonly Listen[] {
+    return this.#run?.learnt ?? []
+  }
+
+  /** Whether it listens, or may come to listen, on a port that instances were given on request. */
+  mayUse(port: Listen): boolean {
+    return this.#run === null || this.#run.mayUse(port)
+  }
+
+  /** Every address whose socket it has, or is to have. */
+  get listens(): readonly Listen[] {
+    return [...this.spec.listen, ...this.learnt]
+  }
+
+  portsChanged(): void {
+    this.host.changed(this)
   }
 
   /** Log files with their sizes when the latest run began. */
@@ -171,7 +192,10 @@ export class InstanceRunner {
   /** From now on it accepts when it is ready; at once if it is so now. */
   async open(): Promise<void> {
     this.#isKeptClosed = false
-    if (this.#instance.phase.name === 'running') await this.#run?.open()
+    const { phase } = this.#instance
+    const isReady = phase.name === 'running' || (phase.name === 'starting' && phase.step === 'post_start')
+    const failure = isReady ? await this.#run?.open() : null
+    if (failure) this.noted([failure])
   }
 
   get isKeptClosed(): boolean {
@@ -336,6 +360,13 @@ export class InstanceRunner {
   }
 
   #spawn(incarnation: number): void {
+    const { scope, app } = this.id
+    const sockets = this.host.prepareSockets(scope, app, this.spec)
+    if (sockets === null) this.#queueSpawn(incarnation)
+    else void sockets.then(() => this.#queueSpawn(incarnation))
+  }
+
+  #queueSpawn(incarnation: number): void {
     this.host.spawns.add(() => {
       const { phase } = this.#instance
       const isAwaited = phase.name === 'starting' && phase.step === 'spawn'

@@ -1,6 +1,7 @@
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import type { ScopeId } from '../model/ids.ts'
-import type { AppSpec } from '../model/spec.ts'
+import type { AppSpec, Listen } from '../model/spec.ts'
+import type { BoundHandle } from './bind-socket.ts'
 import type { InstanceRunner } from './instance-runner.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import type { NotifySockets } from './notify-socket.ts'
@@ -21,8 +22,12 @@ export interface RunnerHost {
   readonly probeSockets: ProbeSockets
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
-  /** The descriptors of the app's sockets, in the order of spec.listen. */
-  listenFds(scope: ScopeId, app: string, spec: AppSpec): readonly number[]
+  /** Binds the app's sockets and makes them fit to be handed over. @returns null: nothing to wait for; never fails */
+  prepareSockets(scope: ScopeId, app: string, spec: AppSpec): Promise<unknown> | null
+  /** The descriptors of the app's sockets, in the order of these. */
+  listenFds(scope: ScopeId, app: string, listens: readonly Listen[]): readonly number[]
+  /** The socket of a port that an instance asks for; null: it is not given. */
+  learnPort(scope: ScopeId, app: string, listen: Listen): BoundHandle | null
   revision(scope: ScopeId): number
   /** @param event 'note' when it is not given */
   record(

@@ -3,43 +3,31 @@
  * the same file descriptor, so a port stays bound while instances come and go (docs/adr/0003).
  */
 
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs'
-import net from 'node:net'
-import { dirname } from 'node:path'
-import { getSystemErrorName } from 'node:util'
 import { EcoError } from '../errors.ts'
 import { overlaps } from '../model/listen.ts'
 import type { Listen } from '../model/spec.ts'
-import { isUnixSocketServed, portHolder } from './proc.ts'
-
-/**
- * Undocumented but stable from Node 20 to 26: binds without listening, which no public API of Node 20 or 22 can.
- * Node 24's net.BoundSocket is its documented successor.
- */
-interface BoundHandle {
-  readonly fd: number
-  /** Also of every process that inherited the socket: the mode belongs to the open file description. */
-  setBlocking(blocking: boolean): number
-  getsockname?(into: object): number
-  close(): void
-}
-type CreateServerHandle = (
-  address: string,
-  port: number,
-  type: 4 | 6 | -1,
-  fd?: number,
-  flags?: number,
-) => BoundHandle | number
-
-const createServerHandle = (net as unknown as { _createServerHandle: CreateServerHandle })._createServerHandle
-
-/** UV_TCP_REUSEPORT, from Node 22.12 on (20 ignores it): a daemon that follows can bind beside living instances. */
-const REUSE_PORT = 2
+import { type BoundHandle, bindSocket, removeSocketFile } from './bind-socket.ts'
+import { listenAhead, USUAL_BACKLOG } from './listen-ahead.ts'
+import { fitSocketFile, isSameFile } from './socket-file.ts'
 
 interface Bound {
-  readonly listen: Listen
+  /** As it is in force. */
+  listen: Listen
   readonly handle: BoundHandle
-  readonly owner: string
+  owner: string
+  /** A process has been started with it, so its mode may be as that one needs it. */
+  isGiven: boolean
+  /** The backlog it was made to listen with before anybody adopted it; null: whoever adopts it does. */
+  backlog: number | null
+  /** While it is made to listen. */
+  listening: Promise<void> | null
+}
+
+export interface SystemdSockets {
+  /** Other processes of the app run. */
+  readonly hasSiblings: boolean
+  /** Its program relies on calls that block, as those of systemd do by default. */
+  readonly blocks: boolean
 }
 
 /** `tcp:*:3000`, `tcp:127.0.0.1:3000`, `unix:/run/api.sock`: the key by which an instance finds its descriptor. */
@@ -52,7 +40,8 @@ export class SocketRegister {
   readonly #bound = new Map<string, Bound>()
 
   /**
-   * The descriptor for an address, bound now if it is not yet.
+   * The descriptor for an address, bound now if it is not yet. The file of a unix socket gets the mode and the owner that
+   * are declared now; who holds the socket, and who is connected, does not notice.
    *
    * @param owner full name of the app: `shop/production/api`
    * @throws EcoError GUARD naming who holds the address
@@ -62,18 +51,81 @@ export class SocketRegister {
     const known = this.#bound.get(key)
     if (known) {
       if (known.owner !== owner) throw this.#conflict(key, known.owner, owner)
+      refit(known, listen)
       return known.handle.fd
     }
     const other = this.ownerOf(listen)
     if (other !== null && other !== owner) throw this.#conflict(key, other, owner)
-    const handle = listen.type === 'tcp' ? bindTcp(listen) : bindUnix(listen.path)
-    this.#bound.set(key, { listen, handle, owner })
+    const handle = other === null ? bindSocket(listen) : bindBeside(listen, owner)
+    this.#bound.set(key, { listen, handle, owner, isGiven: false, backlog: null, listening: null })
     return handle.fd
   }
 
-  /** systemd hands over sockets in blocking mode, and a plain accept loop relies on it. Node sets its own mode. */
-  makeBlocking(listen: Listen): void {
-    this.#bound.get(listenKey(listen))?.handle.setBlocking(true)
+  /** The socket of an address itself, to be sent to a process; as `acquire`. */
+  handle(listen: Listen, owner: string): BoundHandle {
+    this.give(listen, owner)
+    const bound = this.#bound.get(listenKey(listen))
+    if (!bound) throw new Error(`Internal error: ${listenKey(listen)} is not bound`)
+    return bound.handle
+  }
+
+  isHeld(listen: Listen, owner: string): boolean {
+    return this.#bound.get(listenKey(listen))?.owner === owner
+  }
+
+  /** The declaration that is in force for an address; null: it is not bound. */
+  inForce(listen: Listen): Listen | null {
+    return this.#bound.get(listenKey(listen))?.listen ?? null
+  }
+
+  /** Puts a declaration of an address that the app holds in force again, as far as that is possible. */
+  restore(listen: Listen, owner: string): void {
+    const bound = this.#bound.get(listenKey(listen))
+    if (bound?.owner !== owner) return
+    try {
+      refit(bound, listen)
+    } catch {
+      // An account is gone meanwhile: its file stays as it is.
+    }
+  }
+
+  /** The descriptor of an address for a process that is about to be started, as `acquire` has it. */
+  give(listen: Listen, owner: string): number {
+    const fd = this.acquire(listen, owner)
+    const bound = this.#bound.get(listenKey(listen))
+    if (bound) bound.isGiven = true
+    return fd
+  }
+
+  /**
+   * Makes bound sockets as systemd hands them over: they listen already (most programs that know LISTEN_FDS do not call
+   * listen(2) themselves), and calls on them block, as a plain accept loop relies on.
+   *
+   * That mode is one for all who hold the socket: an event loop would hang in accept(2). So where others of the app run,
+   * it stays as they have it.
+   *
+   * @returns null: done already
+   */
+  readyForSystemd(listens: readonly Listen[], wanted: SystemdSockets): Promise<unknown> | null {
+    const pending: Promise<void>[] = []
+    for (const listen of listens) {
+      const bound = this.#bound.get(listenKey(listen))
+      if (!bound) continue
+      if (bound.listening === null && !(bound.isGiven && wanted.hasSiblings)) this.#listenAhead(bound, wanted)
+      if (bound.listening !== null) pending.push(bound.listening)
+    }
+    return pending.length === 0 ? null : Promise.all(pending)
+  }
+
+  #listenAhead(bound: Bound, { blocks }: SystemdSockets): void {
+    const { handle, listen } = bound
+    const backlog = listen.backlog ?? USUAL_BACKLOG
+    if (bound.backlog === backlog) return void handle.setBlocking(blocks)
+    bound.listening = listenAhead(handle.fd, backlog).then(() => {
+      bound.listening = null
+      bound.backlog = backlog
+      if (this.#bound.get(listenKey(listen)) === bound) handle.setBlocking(blocks)
+    })
   }
 
   /** The app that holds an address overlapping this one: `0.0.0.0:3000` overlaps `127.0.0.1:3000`. */
@@ -85,18 +137,26 @@ export class SocketRegister {
   /** Makes another app the owner of a bound address; the socket stays open. */
   handOver(listen: Listen, owner: string): void {
     const bound = this.#bound.get(listenKey(listen))
-    if (bound) this.#bound.set(listenKey(listen), { ...bound, owner })
+    if (bound) bound.owner = owner
   }
 
   /** Closes the sockets of an app that are not in `keep`. */
   release(owner: string, keep: readonly Listen[] = []): void {
     const kept = new Set(keep.map(listenKey))
-    for (const [key, bound] of this.#bound) {
-      if (bound.owner !== owner || kept.has(key)) continue
-      bound.handle.close()
-      this.#bound.delete(key)
-      if (key.startsWith('unix:')) removeSocketFile(key.slice('unix:'.length))
-    }
+    for (const [key, bound] of this.#bound) if (bound.owner === owner && !kept.has(key)) this.#close(key, bound)
+  }
+
+  /** Closes one socket of an app, if it has it. */
+  close(listen: Listen, owner: string): void {
+    const key = listenKey(listen)
+    const bound = this.#bound.get(key)
+    if (bound?.owner === owner) this.#close(key, bound)
+  }
+
+  #close(key: string, { handle }: Bound): void {
+    handle.close()
+    this.#bound.delete(key)
+    if (key.startsWith('unix:')) removeSocketFile(key.slice('unix:'.length))
   }
 
   #conflict(key: string, holder: string, owner: string): EcoError {
@@ -106,75 +166,22 @@ export class SocketRegister {
   }
 }
 
-function bindTcp(listen: Extract<Listen, { type: 'tcp' }>): BoundHandle {
-  // Without a host Node listens on :: (both families), and on 0.0.0.0 where there is no IPv6: the same here.
-  const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host
-  if (host !== null && net.isIP(host) === 0) {
-    throw new EcoError('GUARD', `Cannot bind ${host}:${listen.port}: ${host} is not an IP address.`)
-  }
-  const addresses = host === null ? ['::', '0.0.0.0'] : [host]
-  let failure = ''
-  for (const address of addresses) {
-    const handle = createServerHandle(address, listen.port, net.isIPv6(address) ? 6 : 4, undefined, REUSE_PORT)
-    failure = bindFailure(handle)
-    if (typeof handle !== 'number') {
-      if (failure === '') return handle
-      handle.close()
-    }
-    if (failure !== 'EAFNOSUPPORT' && failure !== 'EINVAL' && failure !== 'EADDRNOTAVAIL') break
-  }
-  throw bindError(`port ${listen.port}`, failure, listen.port)
-}
-
-/**
- * The error of a bind, '' when there was none. libuv keeps EADDRINUSE back until the next call on the socket; not asked
- * for, it would surface as an app that listens on a random port.
- */
-function bindFailure(handle: BoundHandle | number): string {
-  const status = typeof handle === 'number' ? handle : (handle.getsockname?.({}) ?? 0)
-  return status === 0 ? '' : getSystemErrorName(status)
-}
-
-function bindUnix(path: string): BoundHandle {
-  if (Buffer.byteLength(path) > 107) {
-    throw new EcoError('GUARD', `The socket path ${path} is too long: the system allows 107 bytes.`)
-  }
-  mkdirSync(dirname(path), { recursive: true })
-  if (isUnixSocketServed(path)) {
-    throw new EcoError('GUARD', `${path} is in use: another process listens on it.`, {
-      hint: 'stop it (ss -xlp shows who it is), or choose another path',
+/** An app has an overlapping address, and is to have this one too for the time of a change. */
+function bindBeside(listen: Listen, owner: string): BoundHandle {
+  try {
+    return bindSocket(listen)
+  } catch (cause) {
+    const app = owner.slice(owner.lastIndexOf('/') + 1)
+    throw new EcoError('GUARD', `${listenKey(listen)} cannot be bound beside the address that ${owner} has now.`, {
+      hint: `eco stop ${app} && eco apply && eco start ${app}; Node 22.12 and later bind both`,
+      cause,
     })
   }
-  removeSocketFile(path)
-  const handle = createServerHandle(path, -1, -1)
-  if (typeof handle === 'number') throw bindError(path, getSystemErrorName(handle), null)
-  return handle
 }
 
-/** Only a socket is removed: a file of the user's that stands in its place makes the bind fail instead. */
-function removeSocketFile(path: string): void {
-  try {
-    if (lstatSync(path).isSocket()) unlinkSync(path)
-  } catch {
-    // Not there: nothing to remove.
-  }
-}
-
-function bindError(what: string, code: string, port: number | null): EcoError {
-  if (code === 'EADDRINUSE' && port !== null) {
-    const { pid, command } = portHolder(port)
-    const who = pid === null ? 'another process' : `pid ${pid} (${command ?? 'unknown command'})`
-    const hint = pid === null ? 'stop it, or choose another port' : `stop it (kill ${pid}), or choose another port`
-    return new EcoError('GUARD', `Port ${port} is in use by ${who}.`, { hint })
-  }
-  if (code === 'EACCES' && port !== null) {
-    return new EcoError(
-      'GUARD',
-      `Permission denied to listen on ${what}: ports below 1024 need root or CAP_NET_BIND_SERVICE.`,
-      {
-        hint: `choose a port from 1024 up, or allow it: sysctl net.ipv4.ip_unprivileged_port_start=${port}`,
-      },
-    )
-  }
-  return new EcoError('GUARD', `Cannot bind ${what}: ${code}.`)
+/** Puts another declaration of the same address in force. */
+function refit(bound: Bound, listen: Listen): void {
+  const { listen: before } = bound
+  if (listen.type === 'unix' && before.type === 'unix' && !isSameFile(before, listen)) fitSocketFile(listen)
+  bound.listen = listen
 }

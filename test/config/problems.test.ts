@@ -302,6 +302,78 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     ['4:13 apps.api.listen must be a port from 1 to 65535, "host:port" or a socket path with a slash, but was "web"'],
   ],
   [
+    'a listen with both port and path',
+    `${APP}    listen: { port: 3000, path: ./a.sock }`,
+    ['4:15 apps.api.listen has both port and path'],
+  ],
+  [
+    'a listen with neither',
+    `${APP}    listen: [{ backlog: 10 }]`,
+    ['4:14 apps.api.listen[0] has neither port nor path'],
+  ],
+  ['an empty listen', `${APP}    listen: {}`, ['4:13 apps.api.listen has neither port nor path']],
+  [
+    'a mode on a port',
+    `${APP}    listen: { port: 3000, mode: "660" }`,
+    ['4:27 apps.api.listen.mode is only for a unix socket'],
+  ],
+  [
+    'a user on a port',
+    `${APP}    listen: [{ port: 3000, user: nobody }]`,
+    ['4:28 apps.api.listen[0].user is only for a unix socket'],
+  ],
+  [
+    'a host on a path',
+    `${APP}    listen: { path: ./a.sock, host: 127.0.0.1 }`,
+    ['4:31 apps.api.listen.host is not for a unix socket'],
+  ],
+  [
+    'a socket for a user that is not there',
+    `${APP}    listen: { path: ./a.sock, user: nosuchuser }`,
+    ['4:31 apps.api.listen.user does not exist on this machine: "nosuchuser"'],
+  ],
+  [
+    'a socket for a group that is not there',
+    `${APP}    listen: { path: ./a.sock, group: nosuchgroup }`,
+    ['4:31 apps.api.listen.group does not exist on this machine: "nosuchgroup"'],
+  ],
+  [
+    'a list in a list of listen',
+    `${APP}    listen: [[3000]]`,
+    ['4:14 apps.api.listen[0] must be one address, but was [3000]'],
+  ],
+  [
+    'a host of listen that is no address',
+    `${APP}    listen: { port: 3000, host: example.test }`,
+    ['4:27 apps.api.listen.host must be an IP address or localhost, but was "example.test"'],
+  ],
+  [
+    'a host before a port that is no address',
+    `${APP}    listen: "example.test:3000"`,
+    ['4:13 apps.api.listen must have an IP address or localhost before its port, but was "example.test:3000"'],
+  ],
+  [
+    'modes that are none',
+    `${APP}    listen: [{ path: ./a.sock, mode: 660 }, { path: ./b.sock, mode: "888" }]`,
+    [
+      '4:38 apps.api.listen[0].mode must be an octal mode in quotes, like "660", but was 660',
+      '4:69 apps.api.listen[1].mode must be an octal mode in quotes, like "660", but was "888"',
+    ],
+  ],
+  [
+    'a backlog and a name that are none',
+    `${APP}    listen: { port: 3000, backlog: 0, name: "a:b" }`,
+    [
+      '4:36 apps.api.listen.backlog must be a whole number from 1 to 65535, but was 0',
+      '4:45 apps.api.listen.name must be a name of letters, digits, dot, dash and underscore, but was "a:b"',
+    ],
+  ],
+  [
+    'a key of listen that is none',
+    `${APP}    listen: { prot: 3000 }`,
+    ['4:15 unknown key "prot" in apps.api.listen; did you mean "port"?'],
+  ],
+  [
     'a port out of range',
     `${APP}    listen: 70000`,
     [

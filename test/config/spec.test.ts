@@ -138,7 +138,11 @@ describe('listen and ready', () => {
 
   test.each([
     ['listen: 3000\nready: { http: /h }', false],
-    ['ready: { tcp: 3000 }', true],
+    // eco gives it the socket when it asks for it.
+    ['ready: { tcp: 3000 }', false],
+    ['ready: { tcp: 3000 }\nrollout: { exclusive: true }', true],
+    ['ready: { tcp: ./app.sock }', true],
+    ['script: null\ncommand: [sleep, "1"]\nready: { tcp: 3000 }', true],
     ['listen: 3000\nready: { http: ":3001/h" }', true],
     ['ready: { tcp: 3000 }\nrollout: { exclusive: false }', false],
     ['ready: signal', false],

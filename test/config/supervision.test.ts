@@ -314,7 +314,7 @@ describe('values that differ from instance to instance', () => {
     const app = await spec(`ready: ${check}\nhealth: ${check}`)
     expect(app.ready.check).toMatchObject({ endpoint })
     expect(app.health?.check).toMatchObject({ endpoint })
-    expect(app.rollout.exclusive).toBe(true)
+    expect(app.rollout.exclusive).toBe(false)
   })
 
   test('are shown as the file has them by eco config', async () => {

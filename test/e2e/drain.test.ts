@@ -88,6 +88,32 @@ test('eco stop: a request under way is answered, the state is draining, and no f
   agent.destroy()
 })
 
+test.each(['stop', 'delete'])('eco %s closes the port at once, while the last instance still drains', async (verb) => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const stop = { drain: '3s', timeout: '5s' }
+  expect(await rig.apply({ apps: { app: app(rig, port, { stop }) } })).toMatchObject({ code: 0 })
+  const socket = await upgrade(port)
+  const stopping = rig.eco([verb, 'app', ...(verb === 'delete' ? ['--yes'] : [])])
+  await eventually(async () => expect(await rig.app('app')).toMatchObject({ state: 'draining' }))
+  await eventually(() => expect(get(port)).rejects.toThrow('ECONNREFUSED'))
+  expect(await rig.app('app')).toMatchObject({ state: 'draining' })
+  expect(await stopping).toMatchObject({ code: 0 })
+  socket.destroy()
+})
+
+test('the pipe by which processes of an app speak with each other is no client that is waited for', async () => {
+  await using rig = await createRig()
+  const code = `
+    const net = require('net')
+    net.createServer(() => {}).listen('own.pipe', () => net.connect('own.pipe'))
+    ${SERVER}`
+  const port = await freePort()
+  expect(await rig.apply({ apps: { app: app(rig, port, {}, code) } })).toMatchObject({ code: 0 })
+  expect(await rig.eco(['stop', 'app'])).toMatchObject({ code: 0 })
+  expect((await rig.eco(['events', 'app'])).stdout).not.toContain('drain')
+})
+
 test('the handler of the app runs after the drain as without eco, and its close calls back', async () => {
   await using rig = await createRig()
   const port = await freePort()
@@ -167,7 +193,7 @@ test('an app without servers is stopped at once, and so is one that has no conne
   expect(Date.now() - startedAt).toBeLessThan(4000)
 })
 
-test('an instance that hangs is asked to end after a short wait, and one whose probe fails without any', async () => {
+test('an instance that hangs is asked to end after a short wait', async () => {
   await using rig = await createRig()
   const port = await freePort()
   const stop = { drain: '60s', timeout: '500ms' }
@@ -175,6 +201,21 @@ test('an instance that hangs is asked to end after a short wait, and one whose p
   process.kill((await rig.pids('app'))[0] ?? 0, 'SIGSTOP')
   expect((await rig.eco(['stop', 'app'])).code).toBe(0)
   expect((await rig.eco(['events', '--json'])).stdout).toContain('it did not answer when it was to drain')
+})
+
+test('an instance that is not healthy is not drained', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const code = `${SERVER}
+    server.prependListener('request', (q, r) => { if (q.url === '/healthz') r.statusCode = fs.existsSync('sick') ? 503 : 200 })`
+  const health = { http: `:${port}/healthz`, interval: '100ms', failures: 2 }
+  const stop = { drain: '60s', timeout: '500ms' }
+  expect(await rig.apply({ apps: { app: app(rig, port, { health, stop }, code) } })).toMatchObject({ code: 0 })
+  const [pid = 0] = await rig.pids('app')
+  const socket = await upgrade(port)
+  socket.on('error', () => {})
+  rig.write('sick', '')
+  await eventually(() => !isRunning(pid))
 })
 
 test('a drain that is cut short by the death of the daemon is gone on with by the next', async () => {

@@ -1,5 +1,6 @@
 /** Ports and unix sockets that eco binds once and hands to every instance. */
 
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync, statSync } from 'node:fs'
 import net from 'node:net'
@@ -36,6 +37,31 @@ test('two instances answer on one unix socket, which others may not open', async
   expect(statSync(path).isSocket()).toBe(true)
   await rig.eco(['delete', 'api', '--yes'])
   expect(() => statSync(path)).toThrow('ENOENT')
+})
+
+test('the long form: backlog of a port, mode and group of a socket, whatever the app says and the umask is', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const path = join(rig.dir, 'api.sock')
+  const group = process.getuid?.() === 0 ? 1234 : (process.getgid?.() ?? 0)
+  const listen = [
+    { port, host: '127.0.0.1', backlog: 7 },
+    { path: './api.sock', mode: '660', group },
+  ]
+  rig.write(
+    'api.mjs',
+    `import http from 'node:http'
+    for (const at of [[${port}, '127.0.0.1', 100], ['${path}']]) {
+      http.createServer((_, response) => response.end('"ok"')).listen(...at)
+    }`,
+  )
+  const result = await rig.apply({ apps: { api: { script: 'api.mjs', instances: 2, listen } } })
+  expect(result).toMatchObject({ code: 0 })
+  for (const at of [port, path]) expect(await get(at)).toMatchObject({ body: 'ok' })
+  const { mode, gid } = statSync(path)
+  expect([(mode & 0o777).toString(8), gid]).toEqual(['660', group])
+  const listening = spawnSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' })
+  if (listening.status === 0) expect(listening.stdout.trim().split(/\s+/)[2]).toBe('7')
 })
 
 test('the port stays open while an instance is killed: the other one answers', async () => {

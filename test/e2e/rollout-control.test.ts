@@ -465,3 +465,58 @@ test('the check of an instance that is taken back ends with it', async () => {
   expect(await rolling).toMatchObject({ code: 6 })
   await eventually(() => expect(isRunning(Number(pid))).toBe(false))
 })
+
+test('a plan that was saved before a rollout began is refused while that goes on, and does no harm', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  rig.write('ecosystem.yaml', workers(rig, { version: 3 }))
+  expect(await rig.eco(['diff', '--out', 'saved.json'])).toMatchObject({ code: 0 })
+  const rolling = rig.apply(workers(rig, { version: 2 }))
+  await eventually(async () => expect(await shown(rig)).toBe('1*,2,1*'))
+  const refused = await rig.eco(['apply', '--plan', 'saved.json', '--yes'])
+  expect(refused).toMatchObject({ code: 5 })
+  expect(refused.stderr).toContain('is stale')
+  expect(await status(rig)).toMatchObject({ state: 'progressing' })
+  open(rig, 2)
+  expect(await rolling).toMatchObject({ code: 0 })
+})
+
+test('a plan that was saved is still good when an instance crashes meanwhile and comes back', async () => {
+  await using rig = await createRig()
+  const [victim = 0] = await applied(rig)
+  open(rig, 2)
+  rig.write('ecosystem.yaml', workers(rig, { version: 2 }))
+  expect(await rig.eco(['diff', '--out', 'saved.json'])).toMatchObject({ code: 0 })
+  kill(victim)
+  expect(await rig.eco(['apply', '--plan', 'saved.json', '--yes'])).toMatchObject({ code: 0 })
+  expect(await shown(rig)).toBe('2*,2*')
+})
+
+test('a post_start hook that fails takes the rollout back, with what it said', async () => {
+  await using rig = await createRig()
+  const before = await applied(rig)
+  open(rig, 2)
+  const { apps } = workers(rig, { version: 2 })
+  const hooks = { post_start: 'echo no cache here; exit 4' }
+  const result = await rig.apply({ apps: { worker: { ...apps.worker, hooks } } })
+  expect(result).toMatchObject({ code: 6 })
+  expect(result.stderr).toContain('no cache here')
+  expect(await rig.pids('worker')).toEqual(before)
+})
+
+test('of two apps that roll, the one that fails goes back and the other one stays', async () => {
+  await using rig = await createRig()
+  const two = (version: number, script?: string): object => {
+    const { worker } = workers(rig, { version, ...(script === undefined ? {} : { script }) }).apps
+    const { script: _, ...other } = worker
+    return { apps: { worker, other: { ...other, command: ['sleep', '1000'] } } }
+  }
+  open(rig, 1)
+  open(rig, 2)
+  expect(await rig.apply(two(1))).toMatchObject({ code: 0 })
+  const result = await rig.apply(two(2, 'throw new Error("not today")'))
+  expect(result).toMatchObject({ code: 6 })
+  expect(result.stderr).toContain('not today')
+  expect((await rig.app('other')).version).toBe(2)
+  expect((await rig.app('worker')).version).toBe(1)
+})

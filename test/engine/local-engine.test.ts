@@ -62,7 +62,9 @@ beforeEach(() => {
       probeSockets: new ProbeSockets(root),
       openSecret: (sealed) => sealed,
       logPaths: (_, app, slot) => ({ out: join(root, `${app}-${slot}.out`), err: join(root, `${app}-${slot}.err`) }),
-      listenFds: (_, app, { listen }) => listen.map((it) => sockets.acquire(it, `shop/default/${app}`)),
+      prepareSockets: () => null,
+      learnPort: () => null,
+      listenFds: (_, app, listens) => listens.map((it) => sockets.acquire(it, `shop/default/${app}`)),
       revision: () => 1,
       record: (_scope, _app, instance, message) => records.push(`${instance} ${message}`),
       changed: () => {},
@@ -266,5 +268,38 @@ describe('schedules', () => {
     expect(seen).toBe(1)
     await new Promise((resolve) => setTimeout(resolve, 1100))
     expect(runs).toBe(seen)
+  })
+})
+
+describe('an instance that is kept closed', () => {
+  const SERVER = `require('http').createServer((q, r) => r.end('hello')).listen(process.env.PORT)`
+  const ask = async (port: number): Promise<string> => (await fetch(`http://127.0.0.1:${port}`)).text()
+
+  test('is ready, and accepts nothing but by its private socket, across restarts, until it is opened', async () => {
+    const port = await freePort()
+    const endpoint = { type: 'tcp', host: '127.0.0.1', port, perInstance: false } as const
+    const app = node(SERVER, {
+      listen: [{ type: 'tcp', host: null, port }],
+      env: { PORT: { type: 'plain', value: String(port) } },
+      ready: { ...SPEC_DEFAULTS.ready, check: { type: 'tcp', endpoint }, timeoutMs: 10_000, intervalMs: 50 },
+    })
+    const runner = engine.group(SCOPE, 'app').add(0, version(1, app))
+    runner.keepClosed()
+    expect(runner.canarySocket).toBe(null)
+    runner.start()
+    await eventually(() => runner.observe().ready)
+    expect(runner.canarySocket).toMatch(/\/0$/)
+    await expect(ask(port)).rejects.toThrow('fetch failed')
+    const pid = runner.process?.pid ?? 0
+    process.kill(pid, 'SIGKILL')
+    await eventually(() => runner.process?.pid !== pid && runner.observe().ready)
+    await expect(ask(port)).rejects.toThrow('fetch failed')
+    await runner.open()
+    expect(await ask(port)).toBe('hello')
+    const second = runner.process?.pid ?? 0
+    process.kill(second, 'SIGKILL')
+    await eventually(() => runner.process?.pid !== second && runner.observe().ready)
+    expect(await ask(port)).toBe('hello')
+    await act('remove', 'app', null, [])
   })
 })

@@ -167,6 +167,24 @@ describe('a request under way is answered with Connection: close, and then nothi
 })
 
 describe('connections that are kept alive', () => {
+  test.each([
+    ['refused where only this process listens', [], 'ECONNREFUSED'],
+    ['left to others where the socket is shared', null, 'timeout'],
+  ] as const)('a new one is not accepted: %s', async (_, listen, expected) => {
+    await up(create('http.createServer') + LISTEN, listen === null ? {} : { listen })
+    const socket = net.connect(port, '127.0.0.1')
+    await new Promise((resolve) => socket.once('connect', resolve))
+    const drain = await control(folder)
+    drain.say('drain SIGTERM')
+    expect(await drain.answer()).toBe('left 1')
+    const outcome = await new Promise((resolve) => {
+      const request = http.get({ host: '127.0.0.1', port, agent: false, timeout: 300 }, () => resolve('answered'))
+      request.on('timeout', () => resolve('timeout'))
+      request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code))
+    })
+    expect(outcome).toBe(expected)
+  })
+
   test('an idle one may be used once more, and learns that it ends', async () => {
     await up(create('http.createServer') + LISTEN)
     const one = client()

@@ -1,5 +1,6 @@
 /** The preload, built as it is shipped, in real Node processes that inherit sockets the way the daemon hands them over. */
 
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
@@ -33,6 +34,17 @@ const server = (args: string): string => `
 async function printed(child: Child): Promise<{ fd: number; at: { address: string; port: number } & string }> {
   return JSON.parse(await child.line()) as { fd: number; at: { address: string; port: number } & string }
 }
+
+test.each([
+  ['listen(port, host, backlog)', (port: number) => `${port}, '127.0.0.1', 9`],
+  ['listen({ port, backlog })', (port: number) => `{ port: ${port}, host: '127.0.0.1', backlog: 9 }`],
+])('the backlog that the app asks for counts: %s', async (_, args) => {
+  const port = await freePort()
+  const child = node(server(args(port)), { listen: [tcp(port, '127.0.0.1')] })
+  expect(await printed(child)).toMatchObject({ fd: FIRST_LISTEN_FD })
+  const { stdout } = spawnSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' })
+  if (stdout !== '') expect(stdout.trim().split(/\s+/)[2]).toBe('9')
+})
 
 describe('a server adopts the declared socket', () => {
   test.each<[string, string | null, (port: number) => string]>([

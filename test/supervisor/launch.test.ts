@@ -51,10 +51,11 @@ function start(
       stdout: log,
       stderr: log,
       listenFds: [],
+      hasChannel: false,
       systemdFds: false,
       readyFd: null,
     },
-    { exited: (exit) => exits.push(exit), ready: () => {}, noted: (more) => notes.push(...more) },
+    { exited: (exit) => exits.push(exit), asked: () => null, ready: () => {}, noted: (more) => notes.push(...more) },
   )
   ended.push(() => {
     if (pid !== null) kill(pid)

@@ -131,8 +131,11 @@ export class SimulatedWorld {
   cooperate(): void {
     for (let i = 0; i < 200; i++) {
       const before = this.instance
-      if (this.#hook !== null) this.act({ do: 'hook-ends', failure: null })
-      else if (this.#spawning !== null) this.act({ do: 'spawned', members: 0 })
+      if (this.#hook !== null) {
+        this.act({ do: 'hook-ends', failure: null })
+        continue // one that was cancelled changes nothing
+      }
+      if (this.#spawning !== null) this.act({ do: 'spawned', members: 0 })
       else if (this.instance.phase.name === 'stopping' && this.instance.phase.step === 'drain')
         this.act({ do: 'drained' })
       else if (this.#group && this.#group.askedAt !== null) {

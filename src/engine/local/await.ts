@@ -1,3 +1,4 @@
+import { startHint } from './start-hint.ts'
 import { describeExit } from '../../model/observed.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
 
@@ -11,7 +12,13 @@ export type Verdict = { readonly reason: string } | null
 export const STARTS_BEFORE_GIVING_UP = 3
 
 /** Waits until the instance is ready, has plainly failed, or its time is over. */
-export function whenReady(runner: InstanceRunner): Promise<Verdict> {
+export async function whenReady(runner: InstanceRunner): Promise<Verdict> {
+  const verdict = await whenStarted(runner)
+  const hint = verdict && startHint(runner)
+  return hint ? { reason: `${verdict.reason}; ${hint}` } : verdict
+}
+
+function whenStarted(runner: InstanceRunner): Promise<Verdict> {
   const { timeoutMs } = runner.spec.ready
   const startedAt = runner.instance.restarts
   // A run that is ending already is not the one that is waited for.

@@ -9,6 +9,7 @@ import type { AppSpec, DesiredState } from '../../model/spec.ts'
 import type { AppGroup } from '../../supervisor/app-group.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
 import type { RunnerHost } from '../../supervisor/runner-host.ts'
+import { closeUnusedPorts } from '../../supervisor/learnt-ports.ts'
 import type { NotifySockets } from '../../supervisor/notify-socket.ts'
 import type { SocketRegister } from '../../supervisor/sockets.ts'
 import type { Engine, NotReady, StepOrder, StepOutcome } from '../engine.ts'
@@ -60,6 +61,8 @@ export class LocalEngine implements Engine {
         this.#dependencies.changed(scope)
         const group = this.#groups.of(scope).get(app)
         if (group && isLeft(group)) this.#socketsOfPlan.release(group.owner)
+        else if (group && runner.instance.wanted === 'down') this.#socketsOfPlan.closeAbandoned(group)
+        if (group) closeUnusedPorts(group, sockets)
         if (group && this.#successions.isSuccession(group, runner)) this.#listeners.succeeded(runner)
       },
     })
@@ -265,6 +268,8 @@ export class LocalEngine implements Engine {
       case 'stop':
         this.#dependencies.forget(scope, step.app)
         this.#runs.unschedule(group) // of a cron app: no runs while it is held
+        // Who connects while the last ones drain is refused at once, instead of waiting for nobody.
+        if (step.to === 0) this.#socketsOfPlan.release(group.owner)
         await stopSlots(group, step.slots)
         return DONE
       case 'remove':
@@ -333,8 +338,8 @@ export class LocalEngine implements Engine {
   async #remove(group: AppGroup): Promise<void> {
     this.#dependencies.forget(group.scope, group.app)
     this.#runs.unschedule(group)
-    await Promise.all(group.runners.map((runner) => retire(group, runner)))
     this.#socketsOfPlan.release(group.owner)
+    await Promise.all(group.runners.map((runner) => retire(group, runner)))
     this.#runs.forget(group)
     this.#groups.forget(group)
   }

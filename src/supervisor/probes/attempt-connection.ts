@@ -6,7 +6,8 @@ import { type Acceptor, type AcceptorWatch, isOnlyListener, watchAcceptor } from
 import type { AttemptResult, ProbeSubject } from './attempt.ts'
 import { askHttp, type HttpRequest } from './ask-http.ts'
 import { isLate, onDeadline } from './deadline.ts'
-import { privatePath } from './private-path.ts'
+import { portsHeld } from './listeners.ts'
+import { listenServing, privatePath } from './private-path.ts'
 import { connectionError, inconclusiveCode, seconds } from './words.ts'
 
 /** With a shared socket the kernel picks who accepts. Asked again at once, this often within one attempt. */
@@ -38,7 +39,12 @@ export async function attemptConnection(
       isLast: true,
       signal,
     })
-    if (outcome.type === 'unaccepted') return { type: 'failure', reason: outcome.reason }
+    if (outcome.type === 'unaccepted') {
+      return {
+        type: 'failure',
+        reason: outcome.reason + (subject.isStarting ? ': it has the socket, but accepts nothing' : ''),
+      }
+    }
     if (outcome.type !== 'closed' && outcome.type !== 'shared') return outcome
   }
   if (path !== null || !subject.isStarting || subject.privateFolder === null) {
@@ -73,13 +79,26 @@ async function attemptShared(
     if (outcome.type === 'shared') others = outcome.by ?? others
     else if (outcome.type !== 'unaccepted' && outcome.type !== 'closed') return outcome
     // Where nobody at all accepts, the instance does not either. Where others do, its turn may just not have come.
-    else if (others === null) return { type: 'failure', reason: outcome.reason }
+    else if (others === null) return { type: 'failure', reason: unserved(endpoint, subject, outcome.reason) }
     if (outcome.type === 'shared' && !isLast && !signal.aborted) continue
     const last = others === null ? '' : `, last by ${others}`
     const reason = `${describe(check, endpoint)}: accepted ${tries} times by others who listen there too${last}`
-    return { type: 'inconclusive', reason }
+    return { type: 'inconclusive', reason: unserved(endpoint, subject, reason) }
   }
 }
+
+/** Of an address that the app declares: that its new instance has not begun to serve it, and what it serves instead. */
+function unserved(endpoint: Endpoint, { isStarting, listen, pid }: ProbeSubject, reason: string): string {
+  if (!isStarting || listenServing(endpoint, listen) === -1) return reason
+  const where = endpoint.type === 'unix' ? endpoint.path : String(endpoint.port)
+  const declared = new Set(listen.map((one) => (one.type === 'tcp' ? one.port : null)))
+  const ports = process.platform === 'linux' ? portsHeld(pid).filter((port) => !declared.has(port)) : []
+  const instead = ports.length === 0 ? '' : `, it listens on ${ports.join(', ')}`
+  return `nothing in the new instance accepts on ${where}${instead}; ${reason}`
+}
+
+/** Errors by which nobody listens at the address. */
+const NOBODY: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT'])
 
 interface TryOptions {
   /** Of the instance's private socket; null: by the address. */
@@ -93,7 +112,7 @@ interface TryOptions {
 
 /**
  * `shared`: somebody else took the connection, on a port the instance listens on too. `unaccepted`: its time was over
- * before anybody was seen to take it. `closed`: nobody listens on the private socket.
+ * before anybody was seen to take it. `closed`: nobody listens there.
  */
 type Try =
   | AttemptResult
@@ -141,6 +160,7 @@ function tryOnce(
         if (error.code === 'EAGAIN') return fail(': it has left so many connections waiting that no more fit')
         if (!inconclusiveCode(error.code)) return finish({ type: 'closed', reason })
       }
+      if (!isConnected && NOBODY.has(error.code)) return finish({ type: 'closed', reason })
       finish({ type: inconclusiveCode(error.code) ? 'inconclusive' : 'failure', reason })
     }
     const aborted = (): void => finish({ type: 'inconclusive', reason: `${what} was ended` })

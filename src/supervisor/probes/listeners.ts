@@ -33,6 +33,14 @@ export function listensOn(port: number, pid: number): 'alone' | 'shared' | 'none
   return judge(latest, port, pid)
 }
 
+/** The ports whose sockets the processes of an instance hold, as of a moment ago. */
+export function portsHeld(pid: number): number[] {
+  const now = performance.now()
+  if (latest === null || now - latest.takenAt > Math.max(AGAIN_MS, latest.costMs * SHARE)) latest = look(now)
+  const ports = [...latest.holders].filter(([, holders]) => [...holders].some((holder) => inTree(holder, pid)))
+  return ports.map(([port]) => port).sort((a, b) => a - b)
+}
+
 function judge({ holders }: Snapshot, port: number, pid: number): 'alone' | 'shared' | 'none' {
   const all = [...(holders.get(port) ?? [])]
   const own = all.filter((holder) => inTree(holder, pid))
