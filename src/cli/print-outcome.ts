@@ -48,6 +48,6 @@ const VERDICT: Readonly<Record<ExitCode, string>> = {
   [EXIT.invalid]: 'Invalid.',
   [EXIT.refused]: 'Refused.',
   [EXIT.rolledBack]: 'Rolled back: the old version serves.',
-  [EXIT.needsPerson]: 'Failed, and not rolled back: a person is needed.',
+  [EXIT.needsPerson]: 'Failed: a person is needed.',
   [EXIT.notReady]: 'Applied, but not all of it is ready.',
 }

@@ -1,7 +1,7 @@
 import { EcoError, EXIT } from '../errors.ts'
 import type { NotReady } from '../engine/engine.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
-import { execute, exitCodeOf, resultingApps, type StepResult } from '../executor/execute.ts'
+import { execute, exitCodeOf, isUndone, resultingApps, type StepResult } from '../executor/execute.ts'
 import { type AppliedApp, type AppliedState, type Hold, isOver, sameApps, SPEC_FORMAT } from '../model/applied.ts'
 import type { ScopeEvent, ScopeEventName, StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
@@ -313,6 +313,7 @@ export class ScopeKeeper {
     if (expectedPlan !== null && !isAsShown) throw staleError(expectedPlan, change)
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)
+    const { holds } = this.#applied
     try {
       // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
       this.#saveHolds(change)
@@ -322,7 +323,7 @@ export class ScopeKeeper {
       throw error
     }
     const what = workName(change.plan)
-    const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work))
+    const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work, holds))
     return { plan: change.plan, finished }
   }
 
@@ -345,6 +346,7 @@ export class ScopeKeeper {
     change: PlannedChange,
     { desired, by }: ApplyRequest,
     { cancellation, overruled, isOwn }: Omit<Work, 'over'>,
+    holdsBefore: AppliedState['holds'],
   ): Promise<ApplyResult> {
     const { plan: done } = change
     const what = workName(done)
@@ -359,6 +361,7 @@ export class ScopeKeeper {
     for (const { step, outcome } of results) {
       if (outcome.status === 'skipped') this.#engine.releaseUnused(this.scope, step.app)
     }
+    this.#bringBackHolds(change, results, holdsBefore, overruled)
     const problem = this.#record(change, results, by, overruled)
     this.#leaveWaiting(results)
     this.onCarriedOut(done, isOwn)
@@ -380,6 +383,28 @@ export class ScopeKeeper {
     return { plan: done, results, not_ready: late, discarded: [], problem, exit_code, serial }
   }
 
+  /** An app that could not change is held as it was. */
+  #bringBackHolds(
+    { plan: { endsHolds } }: PlannedChange,
+    results: readonly StepResult[],
+    before: AppliedState['holds'],
+    overruled: Work['overruled'],
+  ): void {
+    const undone = results.filter(isUndone).map(({ step }) => step.app)
+    const held = endsHolds.filter((app) => undone.includes(app) && !overruled.has(app) && Object.hasOwn(before, app))
+    if (held.length === 0) return
+    const holds = {
+      ...this.#applied.holds,
+      ...Object.fromEntries(held.flatMap((app) => (before[app] ? [[app, before[app]]] : []))),
+    }
+    this.#applied = { ...this.#applied, holds }
+    try {
+      this.#store.saveHolds(holds)
+    } catch (error) {
+      this.#tell('problem', (error as Error).message)
+    }
+  }
+
   /** @returns why the new revision is not on disk; it is in force all the same */
   #record(
     change: PlannedChange,
@@ -397,8 +422,8 @@ export class ScopeKeeper {
     const { source, rollbackTo } = change.plan
     if (!this.#isNew(change)) return null
     // Nothing of it has come true: what is applied, and where that came from, is as it was.
-    const isUndone = change.plan.changes.length > 0 && sameApps(this.#applied.apps, apps)
-    if (isUndone && !this.#isUnsaved) return null
+    const isAsBefore = change.plan.changes.length > 0 && sameApps(this.#applied.apps, apps)
+    if (isAsBefore && !this.#isUnsaved) return null
     const serial = this.#applied.serial + 1
     this.#applied = { ...this.#applied, serial, source, apps }
     try {

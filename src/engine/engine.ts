@@ -19,10 +19,17 @@ export interface StepOrder {
 export type StepOutcome =
   | { readonly status: 'done' }
   /**
-   * `rolled-back`: the old version serves. `failed`: it does not, or there was none. `kept`: what there is of both
+   * `failed`: neither the new version runs as it should nor the old one, or there was none. `kept`: what there is of both
    * versions stays, as `on_failure: keep` asks for.
    */
-  | { readonly status: 'failed' | 'rolled-back' | 'kept'; readonly reason: string; readonly log: readonly string[] }
+  | { readonly status: 'failed' | 'kept'; readonly reason: string; readonly log: readonly string[] }
+  /** The old version is back. `isDown`: and does not serve, as it did not before. */
+  | {
+      readonly status: 'rolled-back'
+      readonly reason: string
+      readonly log: readonly string[]
+      readonly isDown?: true
+    }
   | { readonly status: 'skipped'; readonly reason: string }
 
 /** An instance that is wanted and that does not get ready. */

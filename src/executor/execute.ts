@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from '../errors.ts'
 import type { AppliedApp, AppliedState } from '../model/applied.ts'
 import type { StepEvent, StepStatus } from '../model/events.ts'
 import { scopeName } from '../model/ids.ts'
-import type { PlannedChange, Step } from '../model/plan.ts'
+import type { PlannedChange, Step, StepAction } from '../model/plan.ts'
 import { waitsFor } from '../model/waits.ts'
 import { Cancellation } from './cancellation.ts'
 
@@ -111,21 +111,32 @@ export function resultingApps(
   results: readonly StepResult[],
 ): Record<string, AppliedApp> {
   const apps: Record<string, AppliedApp> = { ...change.next }
-  for (const { step, outcome } of results) {
-    const before = own(applied.apps, step.app)
-    const undone = outcome.status === 'rolled-back' || outcome.status === 'skipped'
-    // A start or run that failed is what the file asks for, and the supervisor goes on trying.
-    if (!undone && !(outcome.status === 'failed' && step.action === 'remove')) continue
-    if (before) apps[step.app] = before
-    else delete apps[step.app]
+  for (const result of results) {
+    if (!isUndone(result)) continue
+    const { app } = result.step
+    const before = own(applied.apps, app)
+    if (before) apps[app] = before
+    else delete apps[app]
   }
   return apps
 }
+
+/**
+ * Whether what a step was to make of its app is not what is wanted of it now. A start or run that failed still is, and the
+ * supervisor goes on trying; a version that could not take the place of the old one is not tried again by itself.
+ */
+export function isUndone({ step, outcome }: StepResult): boolean {
+  if (outcome.status === 'rolled-back' || outcome.status === 'skipped') return true
+  return outcome.status === 'failed' && (REPLACES.has(step.action) || step.action === 'remove')
+}
+
+const REPLACES: ReadonlySet<StepAction> = new Set<StepAction>(['roll', 'restart'])
 
 /** The exit code of an apply (DESIGN §5): the worst of its steps. */
 export function exitCodeOf(results: readonly StepResult[]): ExitCode {
   const statuses = results.map((result) => result.outcome.status)
   if (statuses.includes('failed')) return EXIT.needsPerson
+  if (results.some(({ outcome }) => outcome.status === 'rolled-back' && outcome.isDown)) return EXIT.needsPerson
   if (statuses.includes('rolled-back')) return EXIT.rolledBack
   // Nothing failed for good: it stays as it is, or somebody cancelled it.
   if (statuses.includes('kept') || statuses.includes('skipped')) return EXIT.notReady

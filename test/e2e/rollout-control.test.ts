@@ -520,3 +520,29 @@ test('of two apps that roll, the one that fails goes back and the other one stay
   expect((await rig.app('other')).version).toBe(2)
   expect((await rig.app('worker')).version).toBe(1)
 })
+
+test('an apply that goes back leaves the scale that it was to end as it was', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  expect(await rig.eco(['scale', 'worker', '3'])).toMatchObject({ code: 0 })
+  const before = await rig.pids('worker')
+  const result = await rig.apply(workers(rig, { version: 2, rollout: { deadline: '700ms' } }))
+  expect(result).toMatchObject({ code: 6 })
+  expect(await rig.pids('worker')).toEqual(before)
+  expect((await rig.app('worker')).hold).toMatchObject({ verb: 'scale', instances: 3 })
+  kill(await rig.daemonPid())
+  expect(await rig.pids('worker')).toEqual(before)
+})
+
+test('a rollout that goes back to a version that did not serve either needs a person (7)', async () => {
+  await using rig = await createRig()
+  const script = `import { existsSync } from 'node:fs'
+    if (!existsSync('open-1')) throw new Error('no disk'); setInterval(() => {}, 1000)`
+  await applied(rig, { version: 1, script })
+  rmSync(join(rig.dir, 'open-1'))
+  for (const pid of await rig.pids('worker')) kill(pid)
+  await eventually(async () => expect(await rig.app('worker')).toMatchObject({ ready: 0 }))
+  const result = await rig.apply(workers(rig, { version: 2, script }))
+  expect(result).toMatchObject({ code: 7 })
+  expect(result.stdout).toContain('a person is needed')
+})

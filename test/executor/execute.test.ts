@@ -13,6 +13,7 @@ const NEW: AppliedApp = { version: 2, spec: spec({ cwd: '/srv/new' }) }
 const DONE: StepOutcome = { status: 'done' }
 const FAILED: StepOutcome = { status: 'failed', reason: 'why', log: [] }
 const ROLLED_BACK: StepOutcome = { status: 'rolled-back', reason: 'why', log: [] }
+const KEPT: StepOutcome = { status: 'kept', reason: 'why', log: [] }
 
 function step(id: number, action: StepAction, after: readonly number[] = [], app = `app${id}`): Step {
   const counts = { from: 0, to: 1, slots: [0], operations: [] }
@@ -165,11 +166,14 @@ describe('what is applied afterwards, and the exit code', () => {
     ['scale', FAILED, 2, 7],
     ['scale', SKIPPED, 1, 8],
     ['roll', DONE, 2, 0],
-    ['roll', FAILED, 2, 7],
+    // A version that could not take the place of the old one is not tried again by itself.
+    ['roll', FAILED, 1, 7],
+    ['roll', KEPT, 2, 8],
+    ['roll', { ...ROLLED_BACK, isDown: true }, 1, 7],
     ['roll', ROLLED_BACK, 1, 6],
     ['roll', SKIPPED, 1, 8],
     ['restart', DONE, 2, 0],
-    ['restart', FAILED, 2, 7],
+    ['restart', FAILED, 1, 7],
     ['restart', ROLLED_BACK, 1, 6],
     ['restart', SKIPPED, 1, 8],
     ['stop', DONE, 2, 0],

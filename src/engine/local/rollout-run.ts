@@ -363,7 +363,10 @@ export class RolloutRun {
     const request = { ...this.#request, before: after, after: before, wanted, slots: range(wanted), goesOn: true }
     const outcome = await new RolloutRun({ ...request, signal }, survivors).run()
     if (outcome.status === 'skipped') return outcome
-    if (outcome.status === 'done') return { status: 'rolled-back', ...failure }
+    if (outcome.status === 'done') {
+      const serves = group.runners.some(isReady)
+      return { status: 'rolled-back', ...failure, ...(serves ? {} : { isDown: true as const }) }
+    }
     return notBroughtBack(failure, outcome)
   }
 
