@@ -1,8 +1,8 @@
 import { EcoError, EXIT } from '../errors.ts'
 import type { NotReady } from '../engine/engine.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
-import { execute, exitCodeOf, isUndone, resultingApps, type StepResult } from '../executor/execute.ts'
-import { type AppliedApp, type AppliedState, type Hold, isOver, sameApps, SPEC_FORMAT } from '../model/applied.ts'
+import { execute, exitCodeOf, type StepResult } from '../executor/execute.ts'
+import type { AppliedState } from '../model/applied.ts'
 import type { ScopeEvent, ScopeEventName, StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
 import type { Plan, PlannedChange, Step, StepAction, Verb } from '../model/plan.ts'
@@ -12,8 +12,10 @@ import { plan } from '../planner/plan.ts'
 import type { RevisionStore } from '../state/revision-store.ts'
 import type { EventLog } from './event-log.ts'
 import { holdEnded } from './hold-ends.ts'
-import { type ApplyResult, isoTime } from './protocol.ts'
+import type { ApplyResult } from './protocol.ts'
 import { Previews } from './previews.ts'
+import { lockedError, refuseGuards, staleError } from './refusals.ts'
+import { ScopeState } from './scope-state.ts'
 import { type Work, Works } from './works.ts'
 
 export interface ApplyRequest {
@@ -40,17 +42,13 @@ export interface BegunApply {
  */
 export class ScopeKeeper {
   readonly scope: ScopeId
-  readonly #store: RevisionStore
+  readonly #state: ScopeState
   readonly #engine: LocalEngine
   readonly #events: EventLog
-  #applied: AppliedState
   readonly #works = new Works()
   readonly #previews = new Previews()
-  #isDown: boolean
   /** Told when a plan was carried out and recorded. */
   onCarriedOut: (plan: Plan, isOwn: boolean) => void = () => {}
-  /** The latest revision is in force, and not on disk: the next apply writes it. */
-  #isUnsaved = false
   /** How many of the works make a revision when they are over. */
   #revisionsToCome = 0
   /** Of the applies that took over, the newest goes on. */
@@ -60,26 +58,38 @@ export class ScopeKeeper {
   /** @throws EcoError STATE_DAMAGED */
   constructor(scope: ScopeId, store: RevisionStore, engine: LocalEngine, events: EventLog) {
     this.scope = scope
-    this.#store = store
+    this.#state = new ScopeState(scope, store)
     this.#engine = engine
     this.#events = events
-    this.#applied = store.load()
-    this.#isDown = store.isDown()
   }
 
   get applied(): AppliedState {
-    return this.#applied
+    return this.#state.applied
   }
 
   /** Stopped as a whole until it is started again by name, by an apply, or by `eco daemon start`. */
   get isDown(): boolean {
-    return this.#isDown
+    return this.#state.isDown
+  }
+
+  setDown(isDown: boolean): void {
+    this.#state.setDown(isDown)
+  }
+
+  /** Applied, and not stopped by anybody. */
+  isWanted(app: string): boolean {
+    return this.#state.isWanted(app)
+  }
+
+  /** Applied apps with a hold whose time is over. */
+  heldTooLong(): string[] {
+    return this.#state.heldTooLong()
   }
 
   /** @throws EcoError LOCKED while a plan is being carried out, unless the verb does not wait for that */
   refuseBusy(verb: Verb | null): void {
     const work = this.#works.ofOperator
-    if (work && !goesBeside(verb)) throw this.#lockedError(work)
+    if (work && !goesBeside(verb)) throw lockedError(this.scope, work, this.#engine.isRolling(this.scope))
   }
 
   /** Nothing is being carried out. */
@@ -87,28 +97,16 @@ export class ScopeKeeper {
     return this.#works.isIdle
   }
 
-  /** Applied, and not stopped by anybody. */
-  isWanted(app: string): boolean {
-    const { apps, holds } = this.#applied
-    return !this.#isDown && Object.hasOwn(apps, app) && !(Object.hasOwn(holds, app) && holds[app]?.instances === 0)
-  }
-
   /** The serial that instances started now belong to: that of an apply under way, when it makes one. */
   get revision(): number {
-    return this.#applied.serial + this.#revisionsToCome
-  }
-
-  setDown(isDown: boolean): void {
-    if (this.#isDown === isDown || this.#applied.serial === 0) return
-    this.#store.saveDown(isDown)
-    this.#isDown = isDown
+    return this.applied.serial + this.#revisionsToCome
   }
 
   plan(intent: Intent, desired: DesiredState | null): PlannedChange {
-    const wanted = desired ?? this.#asDesired()
+    const wanted = desired ?? this.#state.asDesired()
     return plan({
       desired: wanted,
-      applied: this.#applied,
+      applied: this.applied,
       observed: this.#engine.observe(this.scope, wanted),
       intent,
       now: Date.now(),
@@ -160,19 +158,12 @@ export class ScopeKeeper {
   /** Starts what is applied and not running; requests wait until it is done. */
   async heal(): Promise<void> {
     const over = this.heldTooLong()
-    const only = over.length === 0 ? null : Object.keys(this.#applied.apps).filter((app) => !over.includes(app))
+    const only = over.length === 0 ? null : Object.keys(this.applied.apps).filter((app) => !over.includes(app))
     // Whether a job should run again is for an operator to say: a daemon's start is no reason.
     const work = { by: DAEMON, what: 'start', isOwn: true }
     const healing = this.#restore(work, only, ({ action }) => HEALS.has(action))
     this.#healing = healing.catch(() => {})
     await healing
-  }
-
-  /** Applied apps with a hold whose time is over. */
-  heldTooLong(): string[] {
-    const { apps, holds } = this.#applied
-    const now = Date.now()
-    return Object.keys(holds).filter((app) => Object.hasOwn(apps, app) && holds[app] && isOver(holds[app], now))
   }
 
   /**
@@ -182,7 +173,7 @@ export class ScopeKeeper {
    */
   async endHolds(apps: readonly string[]): Promise<void> {
     // What an operator asks for waits for what is brought up. A job may take hours: then it is refused, as beside an apply.
-    const isOwn = apps.every((app) => this.#applied.apps[app]?.spec.kind !== 'job')
+    const isOwn = apps.every((app) => this.applied.apps[app]?.spec.kind !== 'job')
     const work = { by: DAEMON, what: `end of the hold of ${apps.join(', ')}`, isOwn }
     // A job that has completed is what was applied, even one that runs at every apply.
     await this.#restore(work, apps, ({ trigger }) => trigger !== 'always')
@@ -200,16 +191,16 @@ export class ScopeKeeper {
     isDue: (step: Step) => boolean,
   ): Promise<void> {
     await this.#works.carryOut(work, async ({ cancellation }) => {
-      await this.#engine.dropUnapplied(this.scope, this.#applied.apps)
+      await this.#engine.dropUnapplied(this.scope, this.applied.apps)
       const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
-      const { holds } = this.#applied
-      this.#saveHolds(change)
+      const { holds } = this.applied
+      this.#state.saveHolds(change)
       for (const app of change.plan.endsHolds) this.#events.emit(this.scope, holdEnded(this.scope, app, holds[app]))
       const steps = change.plan.steps.filter(isDue)
       const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
       const healed = { ...change, plan: { ...change.plan, steps } }
-      this.#leaveWaiting(await execute(healed, this.#applied, this.#engine, emit, cancellation))
+      this.#leaveWaiting(await execute(healed, this.applied, this.#engine, emit, cancellation))
     })
   }
 
@@ -235,12 +226,12 @@ export class ScopeKeeper {
    * @returns these, by name
    */
   async #cancel({ cancels = [], by, intent }: ApplyRequest): Promise<readonly string[]> {
-    const unknown = cancels.filter((app) => !Object.hasOwn(this.#applied.apps, app))
+    const unknown = cancels.filter((app) => !Object.hasOwn(this.applied.apps, app))
     const reason = `cancelled by eco ${verbOf(intent)} (${by})`
     await this.#works.cancel(cancels, reason, ({ what }) => {
       this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
     })
-    const unapplied = unknown.filter((app) => !Object.hasOwn(this.#applied.apps, app))
+    const unapplied = unknown.filter((app) => !Object.hasOwn(this.applied.apps, app))
     await Promise.all(unapplied.map((app) => this.#engine.discard(this.scope, app)))
     return unapplied
   }
@@ -248,7 +239,7 @@ export class ScopeKeeper {
   /** A verb is about apps that are applied. */
   #ofApplied(intent: Intent): Intent {
     if (intent.kind === 'apply') return intent
-    return { ...intent, apps: intent.apps.filter(({ app }) => Object.hasOwn(this.#applied.apps, app)) }
+    return { ...intent, apps: intent.apps.filter(({ app }) => Object.hasOwn(this.applied.apps, app)) }
   }
 
   #tell(event: ScopeEventName, message: string, data: ScopeEvent['data'] = {}): void {
@@ -265,7 +256,7 @@ export class ScopeKeeper {
   /** An app that could not start because of others does so once these are there. */
   #leaveWaiting(results: readonly StepResult[]): void {
     for (const { step, outcome } of results) {
-      const spec = this.#applied.apps[step.app]?.spec
+      const spec = this.applied.apps[step.app]?.spec
       if (outcome.status !== 'done' && spec && this.isWanted(step.app)) this.#engine.waitOn(this.scope, step.app, spec)
     }
   }
@@ -282,7 +273,7 @@ export class ScopeKeeper {
     const { only } = intent
     const others = only === null ? [] : this.#works.active.filter((app) => !only.includes(app))
     const work = this.#works.ofOperator
-    if (others.length > 0 && work) throw this.#lockedError(work, others)
+    if (others.length > 0 && work) throw lockedError(this.scope, work, true, others)
     const change = this.plan(intent, desired)
     if (expectedPlan !== null && !this.#previews.isAsShown(expectedPlan, change.plan))
       throw staleError(expectedPlan, change)
@@ -313,11 +304,11 @@ export class ScopeKeeper {
     if (expectedPlan !== null && !isAsShown) throw staleError(expectedPlan, change)
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)
-    const { holds } = this.#applied
+    const { holds } = this.applied
     try {
       // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
-      this.#saveHolds(change)
-      this.#liftDown(change.plan)
+      this.#state.saveHolds(change)
+      this.#state.liftDown(change.plan)
     } catch (error) {
       for (const { app } of change.plan.steps) this.#engine.releaseUnused(this.scope, app)
       throw error
@@ -325,21 +316,6 @@ export class ScopeKeeper {
     const what = workName(change.plan)
     const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work, holds))
     return { plan: change.plan, finished }
-  }
-
-  /** Whoever starts some apps of a scope that is down as a whole leaves the others stopped, one by one. */
-  #liftDown({ only, verb }: Plan): void {
-    if (!this.#isDown || verb === 'stop' || verb === 'delete') return
-    if (only !== null) {
-      const hold: Hold = { instances: 0, verb: 'stop', by: 'eco daemon stop --apps', at: Date.now() }
-      const others = Object.entries(this.#applied.apps).filter(([app, { spec }]) => {
-        return spec.kind === 'service' && !only.includes(app) && !Object.hasOwn(this.#applied.holds, app)
-      })
-      const holds = { ...this.#applied.holds, ...Object.fromEntries(others.map(([app]) => [app, hold])) }
-      this.#store.saveHolds(holds)
-      this.#applied = { ...this.#applied, holds }
-    }
-    this.setDown(false)
   }
 
   async #carryOut(
@@ -353,16 +329,17 @@ export class ScopeKeeper {
     const told = { plan: done.id, by }
     const count = done.steps.length
     this.#tell('apply_started', `${what} by ${by}: ${count} step${count === 1 ? '' : 's'} (${done.id})`, told)
-    const revisions = this.#isNew(change) ? 1 : 0
+    const revisions = this.#state.isNew(change) ? 1 : 0
     this.#revisionsToCome += revisions
     const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
-    const results = await execute(change, this.#applied, this.#engine, emit, cancellation)
+    const results = await execute(change, this.applied, this.#engine, emit, cancellation)
     this.#revisionsToCome -= revisions
     for (const { step, outcome } of results) {
       if (outcome.status === 'skipped') this.#engine.releaseUnused(this.scope, step.app)
     }
-    this.#bringBackHolds(change, results, holdsBefore, overruled)
-    const problem = this.#record(change, results, by, overruled)
+    const unheld = this.#state.bringBackHolds(change, results, holdsBefore, overruled)
+    if (unheld !== null) this.#tell('problem', unheld)
+    const problem = this.#state.record(change, results, by, overruled)
     this.#leaveWaiting(results)
     this.onCarriedOut(done, isOwn)
     const worst = exitCodeOf(results)
@@ -373,7 +350,7 @@ export class ScopeKeeper {
         ? [...takenAway(overruled, change), ...(await this.#engine.whenSettled(this.scope, apps))]
         : []
     const exit_code = problem !== null ? EXIT.needsPerson : late.length > 0 ? EXIT.notReady : worst
-    const { serial } = this.#applied
+    const { serial } = this.applied
     const outcome = exit_code === EXIT.ok ? 'done' : `ended with exit code ${exit_code}`
     this.#tell('apply_ended', `${what} ${outcome}, serial ${serial}${problem === null ? '' : `: ${problem}`}`, {
       ...told,
@@ -381,106 +358,6 @@ export class ScopeKeeper {
       serial,
     })
     return { plan: done, results, not_ready: late, discarded: [], problem, exit_code, serial }
-  }
-
-  /** An app that could not change is held as it was. */
-  #bringBackHolds(
-    { plan: { endsHolds } }: PlannedChange,
-    results: readonly StepResult[],
-    before: AppliedState['holds'],
-    overruled: Work['overruled'],
-  ): void {
-    const undone = results.filter(isUndone).map(({ step }) => step.app)
-    const held = endsHolds.filter((app) => undone.includes(app) && !overruled.has(app) && Object.hasOwn(before, app))
-    if (held.length === 0) return
-    const holds = {
-      ...this.#applied.holds,
-      ...Object.fromEntries(held.flatMap((app) => (before[app] ? [[app, before[app]]] : []))),
-    }
-    this.#applied = { ...this.#applied, holds }
-    try {
-      this.#store.saveHolds(holds)
-    } catch (error) {
-      this.#tell('problem', (error as Error).message)
-    }
-  }
-
-  /** @returns why the new revision is not on disk; it is in force all the same */
-  #record(
-    change: PlannedChange,
-    results: readonly StepResult[],
-    by: string,
-    overruled: Work['overruled'],
-  ): string | null {
-    const apps: Record<string, AppliedApp> = resultingApps(change, this.#applied, results)
-    for (const app of overruled.keys()) {
-      if (!Object.hasOwn(change.next, app)) continue // this plan removes it, which nothing cancels
-      const now = Object.hasOwn(this.#applied.apps, app) ? this.#applied.apps[app] : undefined
-      if (now) apps[app] = now
-      else delete apps[app]
-    }
-    const { source, rollbackTo } = change.plan
-    if (!this.#isNew(change)) return null
-    // Nothing of it has come true: what is applied, and where that came from, is as it was.
-    const isAsBefore = change.plan.changes.length > 0 && sameApps(this.#applied.apps, apps)
-    if (isAsBefore && !this.#isUnsaved) return null
-    const serial = this.#applied.serial + 1
-    this.#applied = { ...this.#applied, serial, source, apps }
-    try {
-      this.#store.save({
-        format: SPEC_FORMAT,
-        serial,
-        scope: this.scope,
-        source,
-        at: isoTime(Date.now()),
-        by,
-        plan: change.plan.id,
-        exit_code: exitCodeOf(results),
-        ...(rollbackTo === undefined ? {} : { rollback_to: rollbackTo }),
-        apps,
-      })
-      this.#isUnsaved = false
-      return null
-    } catch (error) {
-      this.#isUnsaved = true
-      return `Revision ${serial} could not be written (${(error as Error).message}): the next daemon would not know it. Free space, then apply again.`
-    }
-  }
-
-  /** A verb that only holds or heals leaves no revision: what is applied is the same. */
-  #isNew({ plan: { changes, source } }: PlannedChange): boolean {
-    return changes.length > 0 || (this.#applied.source?.file ?? '') !== source.file || this.#isUnsaved
-  }
-
-  #saveHolds(change: PlannedChange): void {
-    if (JSON.stringify(change.nextHolds) === JSON.stringify(this.#applied.holds)) return
-    this.#store.saveHolds(change.nextHolds)
-    this.#applied = { ...this.#applied, holds: change.nextHolds }
-  }
-
-  #asDesired(): DesiredState {
-    const { source, apps } = this.#applied
-    return {
-      scope: this.scope,
-      source: source ?? { file: '', git: null },
-      apps: Object.fromEntries(Object.entries(apps).map(([app, { spec }]) => [app, spec])),
-    }
-  }
-
-  /** @param others apps that an apply of some apps would leave half-way */
-  #lockedError(work: Work, others: readonly string[] = []): EcoError {
-    const seconds = Math.round((Date.now() - work.since) / 1000)
-    const names = [...new Set(others)].join(', ')
-    const why = names === '' ? '' : ` It changes ${names} too, which --only would leave half-way.`
-    return new EcoError(
-      'LOCKED',
-      `${scopeName(this.scope)} is busy: ${work.what} by ${work.by}, for ${seconds}s now.${why}`,
-      {
-        hint: this.#engine.isRolling(this.scope)
-          ? '"eco rollout status" shows how far it is; a newer "eco apply" takes it over, "eco rollout abort" goes back'
-          : 'wait for it to end ("eco ls" shows how far it is), or cancel what it does to an app with "eco stop APP"',
-      },
-    )
   }
 }
 
@@ -512,27 +389,4 @@ function workName({ verb, rollbackTo }: Plan): string {
 
 function verbOf(intent: Intent): Verb | null {
   return intent.kind === 'verb' ? intent.verb : null
-}
-
-function staleError(expected: string, { plan: now }: PlannedChange): EcoError {
-  return new EcoError(
-    'PLAN_STALE',
-    `The plan ${expected} is stale: the plan would be ${now.id} now. Nothing was changed.`,
-    {
-      hint:
-        now.rollbackTo === undefined
-          ? 'look again with "eco diff", then apply'
-          : `look again with "eco rollback ${now.rollbackTo} --dry-run"`,
-    },
-  )
-}
-
-function refuseGuards({ plan: { guards } }: PlannedChange): void {
-  const [first, ...rest] = guards
-  if (!first) return
-  const remedies = guards.map((guard) => guard.remedy).filter((remedy) => remedy !== null)
-  throw new EcoError('GUARD', first.message, {
-    details: rest.map((guard) => guard.message),
-    hint: remedies.length > 0 ? remedies.join('; ') : undefined,
-  })
 }

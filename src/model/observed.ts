@@ -55,11 +55,13 @@ export interface ObservedApp {
   readonly socketsLost?: boolean
 }
 
-/** A process that eco did not start and that holds a tcp port an app declares. */
+/** A process that is none of the scope and holds a tcp port an app needs. */
 export interface PortHolder {
   readonly port: number
   readonly pid: number | null
   readonly command: string | null
+  /** The app of another scope that it belongs to, `shop/production/api`; left out: eco did not start it. */
+  readonly owner?: string
 }
 
 export interface ObservedState {

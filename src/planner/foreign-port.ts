@@ -15,7 +15,8 @@ export function findHolders(spec: AppSpec, holders: ReadonlyMap<number, PortHold
 }
 
 export function foreignPortDrift(app: string, holder: PortHolder, blocks: boolean): DriftItem {
-  const cause = `port ${holder.port} is held by ${describeHolder(holder)}, which eco did not start`
+  const whose = holder.owner === undefined ? ', which eco did not start' : ''
+  const cause = `port ${holder.port} is held by ${describeHolder(holder)}${whose}`
   return { app, instance: null, kind: 'foreign-port', cause, heal: blocks ? 'blocked' : 'none' }
 }
 
@@ -26,5 +27,6 @@ export function foreignPortGuard(app: string, holder: PortHolder): Guard {
 
 function describeHolder(holder: PortHolder): string {
   const command = holder.command === null ? '' : ` (${holder.command})`
-  return holder.pid === null ? `another process${command}` : `pid ${holder.pid}${command}`
+  const process = holder.pid === null ? `another process${command}` : `pid ${holder.pid}${command}`
+  return holder.owner === undefined ? process : `${process} of ${holder.owner}`
 }

@@ -220,3 +220,15 @@ test('the app does not notice the death of the daemon, and listens by itself fro
   expect(await rig.eco(['reload', 'api'])).toMatchObject({ code: 0 })
   expect((await get(port)).body.pid).toBe((await rig.pids('api'))[0])
 })
+
+test('an app of another scope that needs the port is refused before anything is done, and told whose it is', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const api = server(port, { ready: { http: `:${port}/` } })
+  expect(await rig.apply({ apps: { api } })).toMatchObject({ code: 0 })
+  const [pid] = await rig.pids('api')
+  const refused = await rig.apply({ project: 'other', apps: { copy: api } })
+  expect(refused).toMatchObject({ code: 5 })
+  expect(refused.stderr).toMatch(new RegExp(`copy needs port ${port}, but pid ${pid} .* of demo/default/api holds it`))
+  expect((await rig.ls()).map(({ project }) => project)).toEqual(['demo'])
+})

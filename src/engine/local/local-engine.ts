@@ -171,7 +171,10 @@ export class LocalEngine implements Engine {
   observe(scope: ScopeId, desired: DesiredState | null): ObservedState {
     const apps: Record<string, ObservedApp> = {}
     for (const [app, group] of this.#groups.of(scope)) apps[app] = group.observe()
-    return { apps, foreignPorts: desired ? foreignPorts(this.#groups.of(scope), this.#sockets, desired) : [] }
+    return {
+      apps,
+      foreignPorts: desired ? foreignPorts(this.#groups.of(scope), this.#groups.all(), this.#sockets, desired) : [],
+    }
   }
 
   /**
