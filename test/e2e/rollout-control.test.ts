@@ -15,19 +15,24 @@ interface Options {
   readonly ready?: object
 }
 
-/** A worker is ready once the file `open-VERSION` is there, which is the test's to write. */
+/**
+ * A worker is ready once its script runs, and the file `open-VERSION` is there, which is the test's to write. Each version
+ * has a script of its own: one that is still being read must not turn into the next.
+ */
 function workers(
   rig: Rig,
   { version, instances = 2, rollout = {}, ready, script = 'setInterval(() => {}, 1000)' }: Options,
 ) {
-  rig.write('worker.mjs', script)
+  const file = `worker-${version}.mjs`
+  rig.write(file, `import * as fs from 'node:fs'; fs.writeFileSync('loaded-' + process.pid, '')\n${script}`)
+  const check = `test -f open-${version} && test -f loaded-$ECO_PID`
   return {
     apps: {
       worker: {
-        script: 'worker.mjs',
+        script: file,
         instances,
         env: { VERSION: String(version) },
-        ready: { exec: ['test', '-f', `open-${version}`], interval: '50ms', timeout: '20s', ...ready },
+        ready: { exec: ['sh', '-c', check], interval: '50ms', timeout: '20s', ...ready },
         rollout: { soak: '100ms', ...rollout },
       },
     },
@@ -313,7 +318,7 @@ test('a daemon that is killed during a rollout leaves the old version, and the n
 })
 
 /** Ready by a file of each instance. */
-const EACH = { exec: ['sh', '-c', 'test -f open-$VERSION-$ECO_INSTANCE'] }
+const EACH = { exec: ['sh', '-c', 'test -f open-$VERSION-$ECO_INSTANCE && test -f loaded-$ECO_PID'] }
 
 function openEach(rig: Rig, version: number, ...slots: number[]): void {
   for (const slot of slots) writeFileSync(join(rig.dir, `open-${version}-${slot}`), '')
@@ -509,7 +514,7 @@ test('of two apps that roll, the one that fails goes back and the other one stay
   const two = (version: number, script?: string): object => {
     const { worker } = workers(rig, { version, ...(script === undefined ? {} : { script }) }).apps
     const { script: _, ...other } = worker
-    return { apps: { worker, other: { ...other, command: ['sleep', '1000'] } } }
+    return { apps: { worker, other: { ...other, command: ['sleep', '1000'], ready: { exec: ['true'] } } } }
   }
   open(rig, 1)
   open(rig, 2)
