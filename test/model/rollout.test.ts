@@ -67,6 +67,7 @@ describe('what may be done now', () => {
     ['and only as many as may be missing', '-A:s-', [2, 0, 1], ''],
     ['an old one that does not serve is replaced first', 'AUA:---', [3, 1, 0], 'start 1'],
     ['and stopped first', 'AUA:-+-', [3, 1, 0], 'stop 1'],
+    ['but not for one that may never serve itself', 'AU:s-', [2, 1, 0], ''],
     ['one that is down already gives its place', 'A-A:---', [3, 1, 0], 'start 1'],
     ['a version that never gets ready cannot eat the old one', 'AA:s-', [2, 1, 0], ''],
     ['more are wanted: the canary is one of them', 'AA--:----', [4, 1, 0], 'start 2'],
