@@ -38,6 +38,17 @@ export function bindSocket(listen: Listen): BoundHandle {
   return listen.type === 'tcp' ? bindTcp(listen) : bindUnix(listen)
 }
 
+/**
+ * A socket that another process bound, by the descriptor that came with the start of this one. The descriptor belongs to
+ * the handle from now on.
+ */
+export function openSocket(fd: number): BoundHandle {
+  const handle = createServerHandle('', -1, -1, fd)
+  if (typeof handle === 'number')
+    throw new EcoError('GUARD', `Cannot use descriptor ${fd}: ${getSystemErrorName(handle)}.`)
+  return handle
+}
+
 function bindTcp(listen: Extract<Listen, { type: 'tcp' }>): BoundHandle {
   // Without a host Node listens on :: (both families), and on 0.0.0.0 where there is no IPv6: the same here.
   const host = listen.host === 'localhost' ? '127.0.0.1' : listen.host

@@ -69,6 +69,21 @@ export class SocketRegister {
     return bound.handle
   }
 
+  /**
+   * Takes a socket in that is bound already: a daemon before this one made it, and instances may hold it. It counts as
+   * given to a process.
+   */
+  takeIn(listen: Listen, owner: string, handle: BoundHandle): void {
+    const key = listenKey(listen)
+    if (this.#bound.has(key)) return handle.close()
+    this.#bound.set(key, { listen, handle, owner, isGiven: true, backlog: null, listening: null })
+  }
+
+  /** Every bound socket, for whoever takes them over. */
+  *all(): Generator<{ readonly listen: Listen; readonly owner: string; readonly handle: BoundHandle }> {
+    for (const { listen, owner, handle } of this.#bound.values()) yield { listen, owner, handle }
+  }
+
   isHeld(listen: Listen, owner: string): boolean {
     return this.#bound.get(listenKey(listen))?.owner === owner
   }
