@@ -39,6 +39,14 @@ export interface RolloutSlot {
   readonly fresh: 'none' | 'starting' | 'available' | 'left'
 }
 
+/** Slots in the order in which a rollout replaces them; those that are not wanted any more last, highest first. */
+export function inRolloutOrder(slots: Iterable<number>, wanted: number, { order }: Rollout): readonly number[] {
+  const ascending = [...new Set(slots)].sort((a, b) => a - b)
+  const within = ascending.filter((slot) => slot < wanted)
+  const above = ascending.filter((slot) => slot >= wanted)
+  return [...(order === 'descending' ? within.toReversed() : within), ...above.toReversed()]
+}
+
 /** `start`: the slot's new instance. `stop`: its old one. */
 export interface RolloutMove {
   readonly move: 'start' | 'stop'

@@ -1,6 +1,6 @@
 import { instanceName } from '../model/ids.ts'
 import type { Operation, StepAction } from '../model/plan.ts'
-import { fenceposts, isRolledOut, nextMoves, type RolloutSlot } from '../model/rollout.ts'
+import { fenceposts, inRolloutOrder, isRolledOut, nextMoves, type RolloutSlot } from '../model/rollout.ts'
 import type { Rollout } from '../model/spec.ts'
 
 /** A step before its operations. */
@@ -61,12 +61,8 @@ function previewRoll({
   rollout,
 }: Expandable): { op: 'start' | 'wait_ready' | 'stop'; slot: number }[] {
   const limits = fenceposts(rollout, to)
-  const known = new Set([...slots, ...running.keys()])
-  const within = [...known].filter((slot) => slot < to).toSorted((a, b) => a - b)
-  if (rollout.order === 'descending') within.reverse()
-  const above = [...known].filter((slot) => slot >= to).toSorted((a, b) => b - a)
   const isMeant = new Set(slots)
-  let now = [...within, ...above].map((slot): RolloutSlot => {
+  let now = inRolloutOrder([...slots, ...running.keys()], to, rollout).map((slot): RolloutSlot => {
     const isKept = slot < to && !isMeant.has(slot)
     return { slot, old: !isKept && running.has(slot) ? 'available' : 'none', fresh: isKept ? 'available' : 'none' }
   })

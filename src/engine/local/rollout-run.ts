@@ -4,6 +4,7 @@ import { describeExit } from '../../model/observed.ts'
 import {
   type Fenceposts,
   fenceposts,
+  inRolloutOrder,
   isRolledOut,
   nextMoves,
   type RolloutSlot,
@@ -185,15 +186,11 @@ export class RolloutRun {
     return null
   }
 
-  /** In the order in which they are replaced; what is too much last, highest first. */
   #slots(): RolloutSlot[] {
     const { group, after, wanted, slots } = this.#request
     const here = group.runners.filter((runner) => isUp(runner) || this.#fresh.has(runner))
-    const known = new Set([...slots, ...here.map(({ id }) => id.slot)])
-    const within = [...known].filter((slot) => slot < wanted).sort((a, b) => a - b)
-    const above = [...known].filter((slot) => slot >= wanted).sort((a, b) => b - a)
-    if (after.spec.rollout.order === 'descending') within.reverse()
-    return [...within, ...above].map((slot) => {
+    const known = [...slots, ...here.map(({ id }) => id.slot)]
+    return inRolloutOrder(known, wanted, after.spec.rollout).map((slot) => {
       const mine = here.filter((runner) => runner.id.slot === slot)
       const olds = mine.filter((runner) => !this.#fresh.has(runner))
       const old = olds.some(isReady) ? 'available' : olds.length > 0 ? 'unavailable' : 'none'
