@@ -1,6 +1,6 @@
 /** What a rollout waits for, how it fails, and what an operator can do about it. Workers without ports roll like servers. */
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -24,7 +24,8 @@ function workers(
   { version, instances = 2, rollout = {}, ready, script = 'setInterval(() => {}, 1000)' }: Options,
 ) {
   const file = `worker-${version}.mjs`
-  rig.write(file, `import * as fs from 'node:fs'; fs.writeFileSync('loaded-' + process.pid, '')\n${script}`)
+  // Only once the script has run are its handlers of signals there.
+  rig.write(file, `import * as fs from 'node:fs'\n${script}\nfs.writeFileSync('loaded-' + process.pid, '')`)
   const check = `test -f open-${version} && test -f loaded-$ECO_PID`
   return {
     apps: {
@@ -445,7 +446,11 @@ test('who aborts a rollout that is over already, or that something else ends, is
   expect(await rolling).toMatchObject({ code: 0 })
   // It goes back for as long as the new one takes to end.
   const third = rig.apply(slow(3))
-  await eventually(async () => expect(await shown(rig)).toBe('2*,3'))
+  await eventually(async () => {
+    expect(await shown(rig)).toBe('2*,3')
+    const [, pid] = await rig.pids('worker')
+    expect(existsSync(join(rig.dir, `loaded-${pid}`))).toBe(true)
+  })
   const aborted = rig.eco(['rollout', 'abort', 'worker'])
   await eventually(async () => expect(await status(rig)).toMatchObject({ state: 'rolling-back' }))
   const paused = await rig.eco(['rollout', 'pause', 'worker'])
