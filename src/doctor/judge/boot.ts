@@ -9,7 +9,8 @@ import type { BootFacts, UnitFacts } from '../look/boot.ts'
 export function judgeBoot(facts: BootFacts, home: string, ownDefault: string, applied: boolean): Finding[] {
   const units = facts.units.filter((unit) => (unit.home ?? defaultOf(unit, facts, ownDefault)) === home)
   if (units.length > 0) return units.flatMap((unit) => judgeUnit(unit, facts))
-  if (!facts.isSystemd) return [skipped('boot.unit', 'there is no systemd here; what starts eco at boot is not looked for')]
+  if (!facts.isSystemd)
+    return [skipped('boot.unit', 'there is no systemd here; what starts eco at boot is not looked for')]
   if (!applied) return [skipped('boot.unit', 'nothing is applied that would have to come back')]
   return [warning('boot.unit', 'After a reboot nothing starts the apps again', 'eco startup')]
 }
@@ -26,7 +27,11 @@ function judgeUnit(unit: UnitFacts, { lingers, user }: BootFacts): Finding[] {
   const again = scope === 'user' ? 'eco startup --user' : 'eco startup'
   return [
     missing.length > 0
-      ? error('boot.unit', `${path} starts what is not there any more: ${missing.join(', ')}. After a reboot nothing runs`, again)
+      ? error(
+          'boot.unit',
+          `${path} starts what is not there any more: ${missing.join(', ')}. After a reboot nothing runs`,
+          again,
+        )
       : ok('boot.unit', `${path} starts eco`),
     isEnabled
       ? ok('boot.enabled', 'it is enabled')

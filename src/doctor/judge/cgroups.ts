@@ -9,7 +9,7 @@ export interface Limited {
 
 /** @param isSystemd then `eco startup` can have them delegated */
 export function judgeCgroups(facts: CgroupFacts, limited: Limited, isSystemd: boolean): Finding[] {
-  const remedy = isSystemd ? 'eco startup' : null
+  const remedy = isSystemd ? 'eco startup' : 'eco explain limits'
   const { reason, base, runs, empty } = facts
   if (base === null && /no cgroups$/.test(reason ?? '')) return [skipped('cgroups.tree', reason ?? '')]
   const tree =
@@ -22,7 +22,14 @@ export function judgeCgroups(facts: CgroupFacts, limited: Limited, isSystemd: bo
     tree,
     controller('memory', facts, limited.memory, remedy),
     controller('cpu', facts, limited.cpu, remedy),
-    ...(runs === 0 ? [] : [ok('cgroups.runs', `${runs} of runs${empty > 0 ? `, ${empty} of them empty: the next daemon removes those` : ''}`)]),
+    ...(runs === 0
+      ? []
+      : [
+          ok(
+            'cgroups.runs',
+            `${runs} of runs${empty > 0 ? `, ${empty} of them empty: the next daemon removes those` : ''}`,
+          ),
+        ]),
   ]
 }
 
@@ -35,7 +42,7 @@ const WITHOUT = {
   cpu: 'limits.cpu is not kept',
 } as const
 
-function controller(name: 'memory' | 'cpu', facts: CgroupFacts, apps: readonly string[], remedy: string | null): Finding {
+function controller(name: 'memory' | 'cpu', facts: CgroupFacts, apps: readonly string[], remedy: string): Finding {
   const id = `cgroups.${name}` as const
   if (facts.reason === null && facts.controllers.includes(name)) return ok(id, `the kernel keeps limits.${name}`)
   const text = `Without the ${name} controller of cgroup v2 ${WITHOUT[name]}`

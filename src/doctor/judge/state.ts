@@ -53,7 +53,11 @@ function judgeKey(key: KeyFacts, sealed: number): Finding {
   switch (key.type) {
     case 'missing':
       if (sealed === 0) return ok('state.key', 'there are no secrets')
-      return error('state.key', `secret.key is gone: ${count(sealed, 'secret')} cannot be opened. Restore it, or seal them anew`, 'eco apply')
+      return error(
+        'state.key',
+        `secret.key is gone: ${count(sealed, 'secret')} cannot be opened. Restore it, or seal them anew`,
+        'eco apply',
+      )
     case 'damaged':
       return error('state.key', `${key.message} Restore it, or remove it and apply every file again`, 'eco apply')
     case 'foreign': {
@@ -74,4 +78,3 @@ function judgeLeftovers({ files, sockets }: Leftovers, isDaemonThere: boolean): 
     fixes: stale.map((path) => ({ type: 'remove', path })),
   })
 }
-

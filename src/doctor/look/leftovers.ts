@@ -28,7 +28,10 @@ export function lookForLeftovers(home: HomeFacts, listeners: readonly Listener[]
   const files = home.entries.filter((entry) => isLeft(home.path, entry, served, now))
   const sockets = home.entries.filter(
     ({ path, type }) =>
-      type === 'socket' && /^(?:probe|notify)\//.test(path) && !served.has(join(home.path, path)) && !isBound(home, path),
+      type === 'socket' &&
+      /^(?:probe|notify)\//.test(path) &&
+      !served.has(join(home.path, path)) &&
+      !isBound(home, path),
   )
   const absolute = ({ path }: HomeEntry): string => join(home.path, path)
   return { files: files.map(absolute), sockets: sockets.map(absolute) }
