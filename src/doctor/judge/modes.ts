@@ -61,8 +61,8 @@ export function judgeOwners({ path, entries, uid }: HomeFacts): Finding[] {
 
 function allowed({ path, type }: HomeEntry): number {
   if (type === 'folder') return path === 'notify' || path === 'probe' ? PASSAGE : FOLDER
-  // A socket in a closed folder is as closed as that; those of apps are in the folders of instances.
-  if (type === 'socket' && path.includes('/')) return 0o777
+  // The folder of an instance is closed, and what is in it is the app's.
+  if (/^(?:notify|probe)\//.test(path)) return 0o777
   return type === 'other' ? 0o777 : FILE
 }
 

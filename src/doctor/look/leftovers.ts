@@ -44,9 +44,13 @@ function isLeft(home: string, { path, modifiedAt }: HomeEntry, served: ReadonlyS
     if (match === null) continue
     if (served.has(join(home, path))) return false
     const pid = group === null ? null : Number(match[group])
-    return now - modifiedAt > OLD_MS || (pid !== null && readStat(pid) === null)
+    return now - modifiedAt > OLD_MS || (pid !== null && hasEnded(pid))
   }
   return false
+}
+
+function hasEnded(pid: number): boolean {
+  return (readStat(pid)?.state ?? 'Z') === 'Z'
 }
 
 function isHeld(path: string): boolean {
