@@ -43,6 +43,7 @@ export async function diagnose(home: string): Promise<Finding[]> {
   const apps = appliedApps(state.scopes, now)
   const boot = lookAtBoot()
   const pid = daemon.process?.pid ?? null
+  const isOpen = !isDaemonThere || typeof daemon.process?.openFiles === 'number'
   const listed = daemon.listing?.apps ?? null
   const freeBytes = folder.fileSystem?.freeBytes ?? null
   return [
@@ -60,7 +61,7 @@ export async function diagnose(home: string): Promise<Finding[]> {
     ...judged('boot', () => judgeBoot(boot, home, defaultHome(), apps.length > 0)),
     ...judged('cgroups', () => judgeCgroups(lookAtCgroups(home, pid), limited(apps), boot.isSystemd)),
     ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), boot.isSystemd)),
-    ...judged('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid), isDaemonThere)),
+    ...judged('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
     ...judged('apps', () =>
       judgeApps(lookAtApps(home, apps), listed, runs, lookAtLogs(home, folder.entries, runs, files), {
         freeBytes,

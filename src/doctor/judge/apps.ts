@@ -6,6 +6,8 @@ import type { AppFacts, LogFacts } from '../look/apps.ts'
 import type { RunFacts } from '../look/runs.ts'
 
 const DAY_MS = 24 * 3_600_000
+/** Within the window of its policy, of one instance. */
+const MANY_RESTARTS = 3
 const MUCH_LOG = 2 * 2 ** 30
 
 /**
@@ -35,7 +37,7 @@ function judgeStates(listed: readonly ListedApp[] | null, { ended, living }: Run
   if (listed === null) {
     if (ended.length === 0)
       return [skipped('apps.state', `without a daemon only processes can be seen: ${living.length} run`)]
-    const text = `${count(ended.length, 'instance')} ended while no daemon was there`
+    const text = `${count(ended.length, 'instance')} ended while no daemon watched`
     const details = fewOf(
       ended.map(({ scope, app, slot }) => `${scope.project}/${scope.environment}/${instanceName(app, slot)}`),
     )
@@ -77,6 +79,11 @@ function judgeListed(listed: ListedApp): Finding[] {
         details: fewOf(reasons),
       }),
     )
+  }
+  const restarts = Math.max(0, ...instances.map((it) => it.recent_restarts))
+  if (findings.length === 0 && restarts >= MANY_RESTARTS) {
+    const text = `${name} runs, and was restarted ${restarts} times lately`
+    findings.push(warning('apps.state', text, `eco logs ${selector}`))
   }
   if (notes.length > 0)
     findings.push(
@@ -152,7 +159,7 @@ function judgeLogs(
     findings.push(warning('apps.logs_removed', text, `eco restart ${selector}`))
   }
   if (largest !== null && (total > MUCH_LOG || (freeBytes !== null && total > freeBytes && total > 2 ** 20))) {
-    const text = `Logs have ${bytes(total)}, the largest ${bytes(largest.bytes)}: ${largest.path}`
+    const text = `Logs have ${bytes(total)}, the largest ${bytes(largest.bytes)}: ${largest.path}. Emptied, it is written on, and what is in it is lost`
     findings.push(warning('apps.log_size', text, `truncate -s 0 ${word(largest.path)}`))
   }
   return findings.length > 0 ? findings : [ok('apps.logs', `logs have ${bytes(total)}`)]

@@ -69,7 +69,9 @@ function judgePids({ cgroupPids }: LimitFacts): Finding[] {
   const { used, most, path } = cgroupPids
   const text = `${used} of ${most} processes and threads are there in ${path}`
   if (used < most * 0.8) return [ok('limits.pids', text)]
-  const remedy = 'systemctl set-property --runtime eco.service TasksMax=infinity'
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const isUnit = /\.(?:service|slice|scope)$/.test(name)
+  const remedy = isUnit ? `sudo systemctl set-property --runtime ${name} TasksMax=infinity` : `cat ${path}/pids.max`
   return [warning('limits.pids', `${text}: soon the apps cannot start any more`, remedy)]
 }
 

@@ -27,14 +27,17 @@ export interface AddressFacts {
 /**
  * @param ours every process of this ECO_HOME
  * @param daemon it holds the sockets too
+ * @param isDaemonOpen its files can be looked at; when not, what nobody seems to hold may well be its own
  */
 export function lookAtPorts(
   apps: readonly AppliedOne[],
   listeners: readonly Listener[],
   ours: ReadonlySet<number>,
   daemon: number | null,
+  isDaemonOpen: boolean,
 ): AddressFacts[] {
   const isOurs = (pid: number): boolean => pid === daemon || ours.has(pid)
+  const isHidden = (pids: readonly number[]): boolean => !isDaemonOpen && pids.length === 0
   return apps.flatMap((app) =>
     app.listens.map((listen): AddressFacts => {
       const there = listeners.filter(({ port, path }) =>
@@ -43,9 +46,9 @@ export function lookAtPorts(
       return {
         app,
         listen,
-        isServed: there.some(({ pids }) => pids.some(isOurs)),
+        isServed: there.some(({ pids }) => pids.some(isOurs) || isHidden(pids)),
         strangers: there.flatMap(({ pids }): Stranger[] => {
-          if (pids.some(isOurs)) return []
+          if (pids.some(isOurs) || isHidden(pids)) return []
           const [pid] = pids
           return [pid === undefined ? { pid: null, command: null } : { pid, command: commandOf(pid) }]
         }),
