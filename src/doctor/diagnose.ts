@@ -1,12 +1,12 @@
 import { ecoHome } from '../state/paths.ts'
 import { VERSION } from '../version.ts'
 import { type AppliedOne, appliedApps } from './applied-apps.ts'
-import { type Area, error, type Finding } from './finding.ts'
+import { type Area, error, type Finding, skipped } from './finding.ts'
 import { judgeApps } from './judge/apps.ts'
 import { judgeBoot } from './judge/boot.ts'
 import { judgeCgroups } from './judge/cgroups.ts'
 import { judgeDaemon } from './judge/daemon.ts'
-import { judgeHome } from './judge/home.ts'
+import { judgeHome, whyClosed } from './judge/home.ts'
 import { judgeLimits, type Needs } from './judge/limits.ts'
 import { judgeNode } from './judge/node.ts'
 import { judgePorts } from './judge/ports.ts'
@@ -46,10 +46,13 @@ export async function diagnose(home: string): Promise<Finding[]> {
   const isOpen = !isDaemonThere || typeof daemon.process?.openFiles === 'number'
   const listed = daemon.listing?.apps ?? null
   const freeBytes = folder.fileSystem?.freeBytes ?? null
+  const closed = whyClosed(folder)
+  const seen = (area: Area, judge: () => Finding[]): Finding[] =>
+    closed === null ? judged(area, judge) : [skipped(`${area}.closed`, `${closed}: this was not looked at`)]
   return [
     ...judged('home', () => judgeHome(folder)),
-    ...judged('daemon', () => judgeDaemon(daemon, VERSION, runs.living.length, me)),
-    ...judged('state', () => judgeState(state, lookForLeftovers(folder, listeners, now), isDaemonThere)),
+    ...seen('daemon', () => judgeDaemon(daemon, VERSION, runs.living.length, me)),
+    ...seen('state', () => judgeState(state, lookForLeftovers(folder, listeners, now), isDaemonThere)),
     ...judged('node', () =>
       judgeNode(
         lookAtNode(),
@@ -61,8 +64,8 @@ export async function diagnose(home: string): Promise<Finding[]> {
     ...judged('boot', () => judgeBoot(boot, home, defaultHome(), apps.length > 0)),
     ...judged('cgroups', () => judgeCgroups(lookAtCgroups(home, pid), limited(apps), boot.isSystemd)),
     ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), boot.isSystemd)),
-    ...judged('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
-    ...judged('apps', () =>
+    ...seen('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
+    ...seen('apps', () =>
       judgeApps(lookAtApps(home, apps), listed, runs, lookAtLogs(home, folder.entries, runs, files), {
         freeBytes,
         now,

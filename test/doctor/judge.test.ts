@@ -6,7 +6,7 @@ import type { Finding } from '../../src/doctor/finding.ts'
 import { judgeBoot } from '../../src/doctor/judge/boot.ts'
 import { judgeCgroups } from '../../src/doctor/judge/cgroups.ts'
 import { judgeDaemon } from '../../src/doctor/judge/daemon.ts'
-import { judgeHome } from '../../src/doctor/judge/home.ts'
+import { judgeHome, whyClosed } from '../../src/doctor/judge/home.ts'
 import { judgeLimits } from '../../src/doctor/judge/limits.ts'
 import { judgeNode } from '../../src/doctor/judge/node.ts'
 import { judgePorts } from '../../src/doctor/judge/ports.ts'
@@ -74,6 +74,18 @@ test.each<[string, Partial<HomeFacts>, string[]]>([
   ['a log of the daemon that grew', { entries: [{ ...entry, bytes: GIB }] }, ['warning home.sizes']],
 ])('home: %s', (_, change, expected) => {
   expect(problems(judgeHome({ ...home, ...change }))).toEqual(expected)
+})
+
+test.each<[string, Partial<HomeFacts>, boolean]>([
+  ['its own', {}, false],
+  ['of another user', { uid: 1001 }, true],
+  ['of another user, as root', { uid: 1001, me: 0 }, false],
+  ['behind a closed folder', { folder: 'closed' }, true],
+  ['not there yet', { folder: 'missing' }, false],
+  ['a file', { folder: 'not a folder' }, true],
+  ['a long path', { socketPath: `/${'x'.repeat(107)}` }, true],
+])('what cannot be looked into: %s', (_, change, isClosed) => {
+  expect(whyClosed({ ...home, ...change }) !== null).toBe(isClosed)
 })
 
 const hello = { pid: 7, version: '1.2.0', protocol: 1, started_at: '2026-01-01T00:00:00.000Z', home: home.path }

@@ -1,6 +1,6 @@
 /** Each thing that `eco doctor` knows of, made to happen: it is found, told with what to type, and nothing is touched. */
 
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
@@ -355,6 +355,31 @@ test('what an app needs and lost: its folder, its script, its socket, its log', 
     { level: 'error', message: expect.stringContaining(`${socket} of demo/default/web was removed`) },
   ])
   expect(of('apps.logs_removed')).toMatchObject([{ message: expect.stringContaining('homeless#0') }])
+})
+
+test('another user is told that nothing can be seen, not that nothing is wrong', async (context) => {
+  if (process.getuid?.() !== 0) {
+    console.warn('SKIPPED: only root can be another user')
+    return context.skip()
+  }
+  await using rig = await createRig()
+  expect((await rig.apply({ apps: { api: sleeper } })).code).toBe(0)
+  const root = dirname(rig.home)
+  chmodSync(root, 0o711)
+  cpSync(dirname(ECO), join(root, 'dist'), { recursive: true })
+  const { stdout, status } = spawnSync(process.execPath, [join(root, 'dist/eco.cjs'), 'doctor', '--json'], {
+    env: { ...rig.env, HOME: '/' },
+    cwd: '/',
+    uid: 65_534,
+    gid: 65_534,
+    encoding: 'utf8',
+  })
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] }
+  expect(findings.filter(({ level }) => level === 'error').map(({ id }) => id)).toEqual(['home.owner'])
+  expect(findings.filter(({ id }) => /^(?:daemon|state|ports|apps)/.test(id)).map(({ level }) => level)).toEqual(
+    Array.from({ length: 4 }, () => 'skipped'),
+  )
+  expect(status).toBe(7)
 })
 
 test('an app that failed, and one that somebody stopped and forgot', async () => {

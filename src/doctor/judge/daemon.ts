@@ -20,7 +20,7 @@ export function judgeDaemon(facts: DaemonFacts, ours: string, live: number, me: 
       return [silent(socket, process)]
     case 'refuses':
       return [
-        error('daemon.answer', contact.message, commandIn(contact.hint) ?? 'eco daemon logs'),
+        error('daemon.answer', contact.message, commandIn(contact.hint) ?? `ls -l ${word(socket)}`),
         ...about(process, me),
       ]
     case 'answers': {

@@ -32,6 +32,7 @@ export function judgeHome(facts: HomeFacts): Finding[] {
     return [error('home.folder', `${path} is not a folder: eco has no place for its state`, `ls -ld ${word(path)}`)]
   if (folder === 'closed')
     return [error('home.folder', `${path} cannot be looked into: it belongs to another user`, `ls -ld ${word(path)}`)]
+  if (isForeign(facts)) return [foreign(facts), length, ...judgeFileSystem(facts)]
   return [
     ok('home.folder', path),
     owner(path, me, uid),
@@ -50,14 +51,35 @@ export function judgeHome(facts: HomeFacts): Finding[] {
   ]
 }
 
+/**
+ * Why nothing can be said of what is in it: a check that saw nothing must not say that nothing is wrong.
+ *
+ * @returns null when it can be looked into, or when there is nothing yet
+ */
+export function whyClosed(facts: HomeFacts): string | null {
+  const { folder, socketPath, maxSocketPath } = facts
+  if (folder === 'not a folder') return 'ECO_HOME is not a folder'
+  if (folder === 'closed' || isForeign(facts)) return 'ECO_HOME belongs to another user'
+  return Buffer.byteLength(socketPath) > maxSocketPath ? 'the path of ECO_HOME is too long' : null
+}
+
+function isForeign({ folder, me, uid }: HomeFacts): boolean {
+  return folder === 'there' && me !== 0 && me !== uid
+}
+
+function foreign({ path, me, uid }: HomeFacts): Finding {
+  const text = `${path} belongs to uid ${uid}, and this is uid ${me}: what is in it cannot be seen`
+  return error('home.owner', text, asUser(uid, path))
+}
+
 function owner(path: string, me: number, uid: number): Finding {
   if (uid === me) return ok('home.owner', `it belongs to this user (uid ${me})`)
-  if (me === 0) {
-    const text = `${path} belongs to uid ${uid}, and this is root: what root writes there its owner cannot read`
-    return warning('home.owner', text, `sudo -u '#${uid}' env ECO_HOME=${word(path)} eco doctor`)
-  }
-  const text = `${path} belongs to uid ${uid}, and this is uid ${me}`
-  return error('home.owner', text, 'export ECO_HOME=~/.eco')
+  const text = `${path} belongs to uid ${uid}, and this is root: what root writes there its owner cannot read`
+  return warning('home.owner', text, asUser(uid, path))
+}
+
+function asUser(uid: number, path: string): string {
+  return `sudo -u '#${uid}' env ECO_HOME=${word(path)} eco doctor`
 }
 
 function remount({ unwritable, path, me }: HomeFacts): string {
