@@ -10,31 +10,23 @@ export interface Limited {
 /** @param isSystemd then `eco startup` can have them delegated */
 export function judgeCgroups(facts: CgroupFacts, limited: Limited, isSystemd: boolean): Finding[] {
   const remedy = isSystemd ? 'eco startup' : 'eco explain limits'
-  const { reason, base, runs, empty } = facts
-  if (base === null && /no cgroups$/.test(reason ?? '')) return [skipped('cgroups.tree', reason ?? '')]
-  const tree =
-    reason === null
-      ? ok('cgroups.tree', `apps have cgroups of their own, below ${base}`)
-      : isSystemd
-        ? warning('cgroups.tree', `${withoutTree(reason)}; a unit with Delegate=yes is given one`, remedy)
-        : skipped('cgroups.tree', withoutTree(reason))
+  const { reason, base } = facts
+  if (base === null && reason?.endsWith('no cgroups')) return [skipped('cgroups.tree', reason)]
   return [
-    tree,
+    judgeTree(facts, isSystemd, remedy),
     controller('memory', facts, limited.memory, remedy),
     controller('cpu', facts, limited.cpu, remedy),
-    ...(runs === 0
-      ? []
-      : [
-          ok(
-            'cgroups.runs',
-            `${runs} of runs${empty > 0 ? `, ${empty} of them empty: the next daemon removes those` : ''}`,
-          ),
-        ]),
   ]
 }
 
-function withoutTree(reason: string): string {
-  return `apps get no cgroups: ${reason}. Their processes are told apart by session and by ECO_RUN in their environment`
+function judgeTree({ reason, base, runs, empty }: CgroupFacts, isSystemd: boolean, remedy: string): Finding {
+  if (reason === null) {
+    const left = empty > 0 ? ` (${empty} of ${runs} are empty: the next daemon removes them)` : ''
+    return ok('cgroups.tree', `apps have cgroups of their own, below ${base}${left}`)
+  }
+  const text = `apps get no cgroups: ${reason}. Their processes are told apart by session and by ECO_RUN in their environment`
+  if (!isSystemd) return skipped('cgroups.tree', text)
+  return warning('cgroups.tree', `${text}; a unit with Delegate=yes is given one`, remedy)
 }
 
 const WITHOUT = {
