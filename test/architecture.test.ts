@@ -18,7 +18,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   logs: [],
   state: ['model', 'errors', 'supervisor'],
   daemon: ['model', 'errors', 'planner', 'executor', 'engine', 'supervisor', 'state', 'secrets', 'logs', 'version'],
-  cli: ['model', 'errors', 'config', 'planner', 'executor', 'daemon', 'state', 'secrets', 'logs', 'version'],
+  doctor: ['model', 'errors', 'version', 'supervisor', 'state', 'secrets', 'daemon'],
+  cli: ['doctor', 'model', 'errors', 'config', 'planner', 'executor', 'daemon', 'state', 'secrets', 'logs', 'version'],
   preload: [],
   main: ['cli', 'state', 'load-program'],
   'load-program': ['cli', 'state'],
@@ -64,9 +65,9 @@ test('folders import only what lies below them', () => {
   expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
 })
 
-test('the CLI reaches the daemon only through its client', () => {
+test('the CLI and the doctor reach the daemon only through its client', () => {
   const wrong = imports
-    .filter(({ from, to }) => folderOf(from) === 'cli' && to.includes('/daemon/'))
+    .filter(({ from, to }) => ['cli', 'doctor'].includes(folderOf(from)) && to.includes('/daemon/'))
     .filter(({ to }) => !DAEMON_FOR_CLI.some((file) => to.endsWith(`/daemon/${file}`)))
   expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
 })

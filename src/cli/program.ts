@@ -3,6 +3,7 @@ import { closest } from '../model/closest.ts'
 import type { RolloutAction, Selection, Verb } from '../daemon/protocol.ts'
 import { EcoError, EXIT } from '../errors.ts'
 import { VERSION } from '../version.ts'
+import type { DoctorOptions } from './commands/doctor.ts'
 import { reportError } from './report-error.ts'
 
 const EXIT_CODES = `
@@ -51,6 +52,7 @@ function buildProgram(done: Done): Command {
   addVerbs(program, done)
   addRolloutCommands(program, done)
   addDaemonCommands(program, done)
+  addDoctor(program, done)
   program.allowExcessArguments().action((_options, command: Command) => unknownCommand(command))
   return program
 }
@@ -347,6 +349,18 @@ function addDaemonCommands(program: Command, done: Done): void {
     .action(async (options: { lines: number }) => {
       const { logsCommand } = await import('./commands/daemon.ts')
       logsCommand(options.lines)
+    })
+}
+
+function addDoctor(program: Command, done: Done): void {
+  command(program, 'doctor', 'look for what is wrong here, and say what to do about it; nothing is changed')
+    .option('--verbose', 'show what is well, too')
+    .option('--fix', 'close files of ECO_HOME that are open to others, and remove what writes left that were cut short')
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExit codes: 0 nothing is an error · 7 something is: a person is needed')
+    .action(async (options: DoctorOptions) => {
+      const { doctor } = await import('./commands/doctor.ts')
+      done(await doctor(options))
     })
 }
 

@@ -14,6 +14,8 @@ export interface CallOptions {
   readonly onEvent?: (event: StreamEvent) => void
   /** Tells another version; tests use it. */
   readonly protocol?: number
+  /** How long to wait for what needs no work; a daemon that is silent for longer hangs. */
+  readonly silenceMs?: number
 }
 
 /**
@@ -24,7 +26,7 @@ export interface CallOptions {
 export function call<M extends MethodName>(
   method: M,
   params: Methods[M]['params'],
-  { home, onEvent, protocol = PROTOCOL }: CallOptions,
+  { home, onEvent, protocol = PROTOCOL, silenceMs = SILENCE_MS }: CallOptions,
 ): Promise<Methods[M]['result']> {
   const path = checkedPath(home)
   return new Promise((resolve, reject) => {
@@ -33,10 +35,10 @@ export function call<M extends MethodName>(
     let done = false
     socket.setEncoding('utf8')
     if (ANSWERED_AT_ONCE.has(method)) {
-      socket.setTimeout(SILENCE_MS, () => {
+      socket.setTimeout(silenceMs, () => {
         socket.destroy()
         done = true
-        reject(silent(path))
+        reject(new SilentDaemon(path))
       })
     }
     socket.on('connect', () => socket.write(`${JSON.stringify({ protocol, method, params })}\n`))
@@ -75,10 +77,13 @@ export function call<M extends MethodName>(
 const ANSWERED_AT_ONCE: ReadonlySet<MethodName> = new Set<MethodName>(['hello', 'ls', 'lsText', 'describe', 'logs'])
 const SILENCE_MS = 10_000
 
-function silent(path: string): EcoError {
-  return new EcoError('DAEMON_UNREACHABLE', `The daemon at ${path} does not answer.`, {
-    hint: 'see "eco daemon logs"; kill the process that listens there, your apps go on and the next command takes them over',
-  })
+/** Somebody listens on the socket, and says nothing. */
+export class SilentDaemon extends EcoError {
+  constructor(path: string) {
+    super('DAEMON_UNREACHABLE', `The daemon at ${path} does not answer.`, {
+      hint: 'see "eco daemon logs"; kill the process that listens there, your apps go on and the next command takes them over',
+    })
+  }
 }
 
 /** Nobody listens on the socket. */

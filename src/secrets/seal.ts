@@ -69,6 +69,12 @@ export function openSecretBox(home: string): SecretBox {
   return new SecretBox(readKey(path) ?? createKey(home, path))
 }
 
+/** The same, where a key is; makes none. @throws EcoError STATE_DAMAGED */
+export function existingSecretBox(home: string): SecretBox | null {
+  const key = readKey(join(home, 'secret.key'))
+  return key && new SecretBox(key)
+}
+
 function readKey(path: string): Buffer | null {
   let text: string
   try {

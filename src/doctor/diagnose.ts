@@ -1,0 +1,114 @@
+import { ecoHome } from '../state/paths.ts'
+import { VERSION } from '../version.ts'
+import { type AppliedOne, appliedApps } from './applied-apps.ts'
+import { type Area, error, type Finding, skipped } from './finding.ts'
+import { judgeApps } from './judge/apps.ts'
+import { judgeBoot } from './judge/boot.ts'
+import { judgeCgroups } from './judge/cgroups.ts'
+import { judgeDaemon } from './judge/daemon.ts'
+import { judgeHome, whyClosed } from './judge/home.ts'
+import { judgeLimits, type Needs } from './judge/limits.ts'
+import { judgeNode } from './judge/node.ts'
+import { judgePorts } from './judge/ports.ts'
+import { judgeState } from './judge/state.ts'
+import { lookAtApps, lookAtLogs } from './look/apps.ts'
+import { lookAtBoot } from './look/boot.ts'
+import { lookAtCgroups } from './look/cgroups.ts'
+import { lookAtDaemon } from './look/daemon.ts'
+import { lookAtHome } from './look/home.ts'
+import { lookForLeftovers } from './look/leftovers.ts'
+import { lookAtLimits } from './look/limits.ts'
+import { lookAtListeners } from './look/listeners.ts'
+import { lookAtNode } from './look/node.ts'
+import { lookAtOpenFiles } from './look/open-files.ts'
+import { lookAtPorts } from './look/ports.ts'
+import { lookAtRuns } from './look/runs.ts'
+import { lookAtState } from './look/state.ts'
+
+/**
+ * Looks at this machine and this ECO_HOME. Starts nothing and changes nothing.
+ *
+ * @returns the findings, in the order of AREAS
+ */
+export async function diagnose(home: string): Promise<Finding[]> {
+  const now = Date.now()
+  const me = process.geteuid?.() ?? 0
+  const files = lookAtOpenFiles()
+  const listeners = lookAtListeners(files)
+  const folder = lookAtHome(home)
+  const daemon = await lookAtDaemon(home, listeners)
+  const isDaemonThere = daemon.contact.type !== 'absent' && daemon.contact.type !== 'left'
+  const state = lookAtState(home)
+  const runs = await lookAtRuns(home)
+  const apps = appliedApps(state.scopes, now)
+  const boot = lookAtBoot()
+  const pid = daemon.process?.pid ?? null
+  const isOpen = !isDaemonThere || typeof daemon.process?.openFiles === 'number'
+  const listed = daemon.listing?.apps ?? null
+  const freeBytes = folder.fileSystem?.freeBytes ?? null
+  const closed = whyClosed(folder)
+  const seen = (area: Area, judge: () => Finding[]): Finding[] =>
+    closed === null ? judged(area, judge) : [skipped(`${area}.closed`, `${closed}: this was not looked at`)]
+  return [
+    ...judged('home', () => judgeHome(folder)),
+    ...seen('daemon', () => judgeDaemon(daemon, VERSION, runs.living.length, me)),
+    ...seen('state', () => judgeState(state, lookForLeftovers(folder, listeners, now), isDaemonThere)),
+    ...judged('node', () =>
+      judgeNode(
+        lookAtNode(),
+        named(apps, usesNotify),
+        named(apps, ({ listens }) => listens.length > 0),
+        me,
+      ),
+    ),
+    ...judged('boot', () => judgeBoot(boot, home, defaultHome(), apps.length > 0)),
+    ...judged('cgroups', () => judgeCgroups(lookAtCgroups(home, pid), limited(apps), boot.isSystemd)),
+    ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), boot.isSystemd)),
+    ...seen('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
+    ...seen('apps', () =>
+      judgeApps(lookAtApps(home, apps), listed, runs, lookAtLogs(home, folder.entries, runs, files), {
+        freeBytes,
+        now,
+      }),
+    ),
+  ]
+}
+
+function named(apps: readonly AppliedOne[], has: (app: AppliedOne) => boolean): string[] {
+  return apps.filter(has).map(({ name }) => name)
+}
+
+function usesNotify({ spec }: AppliedOne): boolean {
+  return spec.ready.check.type === 'notify'
+}
+
+function limited(apps: readonly AppliedOne[]): { memory: string[]; cpu: string[] } {
+  return {
+    memory: named(apps, ({ spec }) => spec.limits.memoryBytes !== null),
+    cpu: named(apps, ({ spec }) => spec.limits.cpu !== null),
+  }
+}
+
+function needsOf(apps: readonly AppliedOne[]): Needs {
+  return {
+    instances: apps.reduce((sum, { wanted }) => sum + wanted, 0),
+    watching: named(apps, ({ spec }) => spec.watch !== null),
+    backlogs: apps.flatMap(({ name, listens }) =>
+      listens.flatMap(({ backlog }) => (backlog === undefined ? [] : [{ app: name, backlog }])),
+    ),
+  }
+}
+
+function defaultHome(): string {
+  return ecoHome({ ...process.env, ECO_HOME: '' })
+}
+
+/** A check that fails itself must not hide what the others have found. */
+function judged(area: Area, judge: () => Finding[]): Finding[] {
+  try {
+    return judge()
+  } catch (failure) {
+    const { message } = failure as Error
+    return [error(`${area}.check`, `This could not be checked: ${message}`, 'eco doctor --json')]
+  }
+}

@@ -1,0 +1,296 @@
+/** What is made of the facts: tables of what cannot be brought about on every machine. */
+
+import { expect, test } from 'vitest'
+import type { AppliedOne } from '../../src/doctor/applied-apps.ts'
+import type { Finding } from '../../src/doctor/finding.ts'
+import { judgeBoot } from '../../src/doctor/judge/boot.ts'
+import { judgeCgroups } from '../../src/doctor/judge/cgroups.ts'
+import { judgeDaemon } from '../../src/doctor/judge/daemon.ts'
+import { judgeHome, whyClosed } from '../../src/doctor/judge/home.ts'
+import { judgeLimits } from '../../src/doctor/judge/limits.ts'
+import { judgeNode } from '../../src/doctor/judge/node.ts'
+import { judgePorts } from '../../src/doctor/judge/ports.ts'
+import type { BootFacts, UnitFacts } from '../../src/doctor/look/boot.ts'
+import type { DaemonFacts } from '../../src/doctor/look/daemon.ts'
+import type { HomeFacts } from '../../src/doctor/look/home.ts'
+import type { LimitFacts } from '../../src/doctor/look/limits.ts'
+import type { AddressFacts } from '../../src/doctor/look/ports.ts'
+import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
+
+/** `warning home.space`, of all that is not well. */
+function problems(findings: readonly Finding[]): string[] {
+  return findings
+    .filter(({ level }) => level === 'warning' || level === 'error')
+    .map(({ level, id }) => `${level} ${id}`)
+}
+
+const GIB = 2 ** 30
+const fileSystem = { type: 0xef53, freeBytes: 50 * GIB, totalBytes: 100 * GIB, freeInodes: 1e6, totalInodes: 1e7 }
+const home: HomeFacts = {
+  path: '/home/me/.eco',
+  me: 1000,
+  folder: 'there',
+  uid: 1000,
+  mode: 0o700,
+  unwritable: null,
+  socketPath: '/home/me/.eco/eco.sock',
+  maxSocketPath: 107,
+  fileSystem,
+  entries: [],
+}
+const entry = { path: 'daemon.log', type: 'file', uid: 1000, mode: 0o600, bytes: 10, modifiedAt: 0 } as const
+
+test.each<[string, Partial<HomeFacts>, string[]]>([
+  ['all is well', {}, []],
+  ['not there, but it can be made', { folder: 'missing' }, []],
+  ['not there, and nowhere to make it', { folder: 'missing', unwritable: 'EROFS' }, ['error home.folder']],
+  ['a file', { folder: 'not a folder' }, ['error home.folder']],
+  ['of another user', { uid: 1001 }, ['error home.owner']],
+  ['of another user, as root', { uid: 1001, me: 0 }, ['warning home.owner']],
+  ['readable by the group', { mode: 0o750 }, ['warning home.modes']],
+  ['writable by all', { mode: 0o777 }, ['error home.modes']],
+  ['a log open to the group', { entries: [{ ...entry, mode: 0o640 }] }, ['warning home.modes']],
+  ['the passage to sockets of apps', { entries: [{ ...entry, path: 'probe', type: 'folder', mode: 0o711 }] }, []],
+  [
+    'a folder open to all',
+    { entries: [{ ...entry, path: 'scopes', type: 'folder', mode: 0o711 }] },
+    ['warning home.modes'],
+  ],
+  ['written by root', { entries: [{ ...entry, uid: 0 }] }, ['error home.owners']],
+  [
+    'a folder of an app of another user',
+    { entries: [{ ...entry, path: 'probe/ab', type: 'folder', uid: 33, mode: 0o700 }] },
+    [],
+  ],
+  ['a read-only file system', { unwritable: 'EROFS' }, ['error home.writable']],
+  ['a long path', { socketPath: `/${'x'.repeat(107)}` }, ['error home.socket_path']],
+  ['NFS', { fileSystem: { ...fileSystem, type: 0x6969 } }, ['error home.file_system']],
+  ['CIFS', { fileSystem: { ...fileSystem, type: 0xff534d42 } }, ['error home.file_system']],
+  ['tmpfs', { fileSystem: { ...fileSystem, type: 0x01021994 } }, ['warning home.file_system']],
+  ['little space', { fileSystem: { ...fileSystem, freeBytes: 2 * GIB } }, ['warning home.space']],
+  ['no space', { fileSystem: { ...fileSystem, freeBytes: 4096 } }, ['error home.space']],
+  ['no inodes', { fileSystem: { ...fileSystem, freeInodes: 3 } }, ['error home.inodes']],
+  ['btrfs counts no inodes', { fileSystem: { ...fileSystem, freeInodes: 0, totalInodes: 0 } }, []],
+  ['a log of the daemon that grew', { entries: [{ ...entry, bytes: GIB }] }, ['warning home.sizes']],
+])('home: %s', (_, change, expected) => {
+  expect(problems(judgeHome({ ...home, ...change }))).toEqual(expected)
+})
+
+test.each<[string, Partial<HomeFacts>, boolean]>([
+  ['its own', {}, false],
+  ['of another user', { uid: 1001 }, true],
+  ['of another user, as root', { uid: 1001, me: 0 }, false],
+  ['behind a closed folder', { folder: 'closed' }, true],
+  ['not there yet', { folder: 'missing' }, false],
+  ['a file', { folder: 'not a folder' }, true],
+  ['a long path', { socketPath: `/${'x'.repeat(107)}` }, true],
+])('what cannot be looked into: %s', (_, change, isClosed) => {
+  expect(whyClosed({ ...home, ...change }) !== null).toBe(isClosed)
+})
+
+const hello = { pid: 7, version: '1.2.0', protocol: 1, started_at: '2026-01-01T00:00:00.000Z', home: home.path }
+const running: DaemonFacts = {
+  socket: home.socketPath,
+  contact: { type: 'answers', hello },
+  listing: { format_version: '1.0', daemon: { pid: 7, version: '1.2.0' }, apps: [] },
+  process: {
+    pid: 7,
+    uid: 1000,
+    state: 'S',
+    rssBytes: 30 * 2 ** 20,
+    node: '/usr/bin/node',
+    isNodeGone: false,
+    entry: '/lib/eco/daemon.cjs',
+    isEntryGone: false,
+    openFiles: 30,
+  },
+}
+const process = running.process
+
+test.each<[string, Partial<DaemonFacts>, string[]]>([
+  ['all is well', {}, []],
+  [
+    'another version',
+    { contact: { type: 'answers', hello: { ...hello, version: '1.1.0' } } },
+    ['warning daemon.version'],
+  ],
+  ['another protocol', { contact: { type: 'answers', hello: { ...hello, protocol: 99 } } }, ['error daemon.version']],
+  ['Node is gone', { process: process && { ...process, isNodeGone: true } }, ['warning daemon.program']],
+  ['its code is gone', { process: process && { ...process, isEntryGone: true } }, ['warning daemon.program']],
+  ['as another user', { process: process && { ...process, uid: 0 } }, ['warning daemon.user']],
+  ['large', { process: process && { ...process, rssBytes: GIB } }, ['warning daemon.memory']],
+  ['its process cannot be seen', { process: null }, []],
+  ['hangs', { contact: { type: 'silent' } }, ['error daemon.answer']],
+  [
+    'of another user',
+    { contact: { type: 'refuses', message: 'EACCES', hint: null }, process: null },
+    ['error daemon.answer'],
+  ],
+  ['none', { contact: { type: 'absent' }, process: null }, []],
+  ['a socket that a daemon left', { contact: { type: 'left' }, process: null }, []],
+  [
+    'it cannot write',
+    { listing: { format_version: '1.0', daemon: { pid: 7, version: '1.2.0' }, apps: [], problems: ['ENOSPC'] } },
+    ['error daemon.state'],
+  ],
+])('daemon: %s', (_, change, expected) => {
+  expect(problems(judgeDaemon({ ...running, ...change }, '1.2.0', 0, 1000))).toEqual(expected)
+})
+
+test('without a daemon, apps that run are unsupervised; hanging, it is killed only when nothing else helps', () => {
+  const none = { ...running, contact: { type: 'left' }, process: null } as const
+  expect(problems(judgeDaemon(none, '1.2.0', 3, 1000))).toEqual(['warning daemon.answer'])
+  const silent = { ...running, contact: { type: 'silent' } } as const
+  const remedyAt = (state: string): string | null | undefined =>
+    judgeDaemon({ ...silent, process: process && { ...process, state } }, '1.2.0', 0, 1000)[0]?.remedy
+  expect(remedyAt('T')).toBe('kill -CONT 7')
+  expect(remedyAt('R')).toBe('kill -9 7 && eco daemon start')
+})
+
+const node = { version: '24.1.0', path: '/usr/bin/node', noDatagrams: null, interpreters: [], ptraceScope: 1 }
+
+test.each<
+  [string, Partial<Parameters<typeof judgeNode>[0]>, { notify?: string[]; listen?: string[]; me?: number }, string[]]
+>([
+  ['24', {}, { listen: ['a'] }, []],
+  ['20.18', { version: '20.18.3' }, {}, ['error node.version']],
+  ['20.19', { version: '20.19.0' }, {}, []],
+  ['21', { version: '21.7.0' }, {}, ['error node.version']],
+  ['no datagrams, nobody needs them', { noDatagrams: 'not found' }, {}, []],
+  ['no datagrams, an app needs them', { noDatagrams: 'not found' }, { notify: ['a'] }, ['error node.datagrams']],
+  ['no way to sockets', { version: '22.11.0' }, { listen: ['a'] }, ['warning node.sockets_after_crash']],
+  [
+    'perl, not allowed',
+    { version: '20.19.0', interpreters: ['perl'] },
+    { listen: ['a'] },
+    ['warning node.sockets_after_crash'],
+  ],
+  ['perl, as root', { version: '20.19.0', interpreters: ['perl'] }, { listen: ['a'], me: 0 }, []],
+  ['perl, allowed', { version: '20.19.0', interpreters: ['perl'], ptraceScope: 0 }, { listen: ['a'] }, []],
+])('node: %s', (_, change, { notify = [], listen = [], me = 1000 }, expected) => {
+  expect(problems(judgeNode({ ...node, ...change }, notify, listen, me))).toEqual(expected)
+})
+
+const unit: UnitFacts = {
+  path: '/etc/systemd/system/eco.service',
+  scope: 'system',
+  home: home.path,
+  user: 'me',
+  missing: [],
+  isEnabled: true,
+  delegates: true,
+}
+const boot: BootFacts = { isSystemd: true, units: [unit], user: 'me', lingers: false }
+
+test.each<[string, Partial<BootFacts>, string[]]>([
+  ['all is well', {}, []],
+  ['no unit', { units: [] }, ['warning boot.unit']],
+  ['no unit, no systemd', { units: [], isSystemd: false }, []],
+  ['a unit of another ECO_HOME', { units: [{ ...unit, home: '/srv/eco' }] }, ['warning boot.unit']],
+  ['a unit of another user', { units: [{ ...unit, home: null, user: 'you' }] }, ['warning boot.unit']],
+  ['a unit with the default', { units: [{ ...unit, home: null }] }, []],
+  ['Node is gone', { units: [{ ...unit, missing: ['/nvm/node'] }] }, ['error boot.unit']],
+  ['not enabled', { units: [{ ...unit, isEnabled: false }] }, ['warning boot.enabled']],
+  ['no cgroups', { units: [{ ...unit, delegates: false }] }, ['warning boot.delegate']],
+  ['a user unit without linger', { units: [{ ...unit, scope: 'user' }] }, ['warning boot.linger']],
+  ['a user unit with linger', { units: [{ ...unit, scope: 'user' }], lingers: true }, []],
+])('boot: %s', (_, change, expected) => {
+  expect(problems(judgeBoot({ ...boot, ...change }, home.path, home.path, true))).toEqual(expected)
+})
+
+const cgroups = { reason: null, base: '/sys/fs/cgroup/eco', controllers: ['cpu', 'memory'], runs: 0, empty: 0 }
+const limited = { memory: ['a'], cpu: ['b'] }
+
+test.each<[string, Partial<Parameters<typeof judgeCgroups>[0]>, boolean, string[]]>([
+  ['all is well', {}, true, []],
+  [
+    'not delegated',
+    { reason: 'EACCES' },
+    true,
+    ['warning cgroups.tree', 'warning cgroups.memory', 'warning cgroups.cpu'],
+  ],
+  [
+    'none, in a container',
+    { reason: 'read-only', base: null },
+    false,
+    ['warning cgroups.memory', 'warning cgroups.cpu'],
+  ],
+  ['no cpu controller', { controllers: ['memory'] }, true, ['warning cgroups.cpu']],
+  ['macOS', { reason: 'this system has no cgroups', base: null }, false, []],
+])('cgroups: %s', (_, change, isSystemd, expected) => {
+  expect(problems(judgeCgroups({ ...cgroups, ...change }, limited, isSystemd))).toEqual(expected)
+})
+
+const limits: LimitFacts = {
+  files: { used: 100, soft: 4096, hard: 4096 },
+  inotifyInstances: { used: 3, most: 128 },
+  inotifyWatches: { used: 100, most: 65536 },
+  threads: { used: 500, most: 32768 },
+  cgroupPids: null,
+  somaxconn: 4096,
+  memory: { total: 8 * GIB, available: 4 * GIB },
+}
+const needs = { instances: 10, watching: ['a'], backlogs: [{ app: 'a', backlog: 511 }] }
+
+test.each<[string, Partial<LimitFacts>, string[]]>([
+  ['all is well', {}, []],
+  [
+    'nothing is known',
+    { files: null, inotifyInstances: null, inotifyWatches: null, threads: null, somaxconn: null, memory: null },
+    [],
+  ],
+  ['few files', { files: { used: 60, soft: 100, hard: 100 } }, ['warning limits.open_files']],
+  ['no daemon: the hard limit counts', { files: { used: null, soft: 100, hard: 4096 } }, []],
+  ['no files left', { files: { used: 1020, soft: 1024, hard: 1024 } }, ['error limits.open_files']],
+  ['unlimited', { files: { used: 5000, soft: Infinity, hard: Infinity } }, []],
+  ['no inotify instances', { inotifyInstances: { used: 128, most: 128 } }, ['warning limits.inotify_instances']],
+  ['no inotify watches', { inotifyWatches: { used: 8000, most: 8192 } }, ['warning limits.inotify_watches']],
+  ['many threads', { threads: { used: 30000, most: 32768 } }, ['warning limits.threads']],
+  ['a full cgroup', { cgroupPids: { used: 99, most: 100, path: '/x' } }, ['warning limits.pids']],
+  ['short queues', { somaxconn: 128 }, ['warning limits.backlog']],
+  ['no memory', { memory: { total: 8 * GIB, available: GIB / 10 } }, ['warning limits.memory']],
+])('limits: %s', (_, change, expected) => {
+  expect(problems(judgeLimits({ ...limits, ...change }, needs, true))).toEqual(expected)
+})
+
+const app: AppliedOne = {
+  name: 'shop/production/api',
+  scope: { project: 'shop', environment: 'production' },
+  app: 'api',
+  spec: { ...SPEC_DEFAULTS, kind: 'service', command: ['node'], cwd: '/' },
+  hold: null,
+  wanted: 1,
+  listens: [],
+}
+const stopped = { ...app, wanted: 0 }
+const address: AddressFacts = {
+  app,
+  listen: { type: 'tcp', host: null, port: 80 },
+  isServed: true,
+  strangers: [],
+  file: null,
+  isPrivileged: false,
+}
+const unix = { type: 'unix', path: '/run/api.sock' } as const
+const nginx = { pid: 12, command: 'nginx' }
+
+test.each<[string, Partial<AddressFacts>, string[]]>([
+  ['all is well', {}, []],
+  ['served, and the daemon could not bind it again', { isPrivileged: true }, []],
+  ['taken', { isServed: false, strangers: [nginx] }, ['error ports.foreign']],
+  [
+    'taken by somebody who cannot be seen',
+    { isServed: false, strangers: [{ pid: null, command: null }] },
+    ['error ports.foreign'],
+  ],
+  ['taken while it is stopped', { app: stopped, isServed: false, strangers: [nginx] }, ['warning ports.foreign']],
+  ['shared', { strangers: [nginx] }, ['warning ports.shared']],
+  ['not served', { isServed: false }, ['warning ports.unserved']],
+  ['not served, and it is not to', { app: stopped, isServed: false }, []],
+  ['for root', { isServed: false, isPrivileged: true }, ['error ports.privileged']],
+  ['a unix socket', { listen: unix, file: 'socket' }, []],
+  ['its file is gone', { listen: unix, file: 'nothing' }, ['error ports.socket_file']],
+  ['its file is another', { listen: unix, file: 'no socket' }, ['error ports.socket_file']],
+])('ports: %s', (_, change, expected) => {
+  expect(problems(judgePorts([{ ...address, ...change }], true))).toEqual(expected)
+})
