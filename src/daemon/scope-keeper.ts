@@ -14,6 +14,7 @@ import type { EventLog } from './event-log.ts'
 import { holdEnded } from './hold-ends.ts'
 import type { ApplyResult } from './protocol.ts'
 import { Previews } from './previews.ts'
+import { cutOffText } from './pending-works.ts'
 import { lockedError, refuseGuards, staleError } from './refusals.ts'
 import { ScopeState } from './scope-state.ts'
 import { type Work, Works } from './works.ts'
@@ -155,15 +156,49 @@ export class ScopeKeeper {
     await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, { isOwn: true }).finished
   }
 
-  /** Starts what is applied and not running; requests wait until it is done. */
+  /**
+   * Starts what is applied and not running; requests wait until it is done. What an earlier daemon was in the middle of
+   * is brought to what is applied.
+   */
   async heal(): Promise<void> {
+    const works = this.#state.takeBackCutOff()
+    const { serial } = this.applied
+    for (const work of works) {
+      const message = cutOffText(work, serial)
+      console.error(`${scopeName(this.scope)}: ${message}`)
+      this.#tell('apply_cut_off', message, { plan: work.plan, by: work.by, serial })
+    }
+    const healing = this.isDown ? this.#stayDown() : this.#heal()
+    this.#healing = healing.catch(() => {})
+    await healing
+    if (works.length > 0) this.#state.settleCutOff()
+  }
+
+  /** What a stop of the whole scope had not come to. */
+  async #stayDown(): Promise<void> {
+    await this.#works.carryOut({ by: DAEMON, what: 'stop', isOwn: true }, async () => {
+      await this.#discardUnapplied()
+      await this.#engine.stopScope(this.scope)
+    })
+  }
+
+  /** Of an apply that an earlier daemon was in the middle of. */
+  async #discardUnapplied(): Promise<void> {
+    const apps = [...this.#engine.groups(this.scope).keys()].filter((app) => !Object.hasOwn(this.applied.apps, app))
+    await Promise.all(apps.map((app) => this.#engine.discard(this.scope, app)))
+  }
+
+  async #heal(): Promise<void> {
     const over = this.heldTooLong()
     const only = over.length === 0 ? null : Object.keys(this.applied.apps).filter((app) => !over.includes(app))
     // Whether a job should run again is for an operator to say: a daemon's start is no reason.
     const work = { by: DAEMON, what: 'start', isOwn: true }
-    const healing = this.#restore(work, only, ({ action }) => HEALS.has(action))
-    this.#healing = healing.catch(() => {})
-    await healing
+    await this.#restore(
+      work,
+      only,
+      ({ action }) => HEALS.has(action),
+      () => this.#discardUnapplied(),
+    )
   }
 
   /**
@@ -184,13 +219,16 @@ export class ScopeKeeper {
    * which says so, and no other.
    *
    * @param only null: all apps
+   * @param first what is done before anything else
    */
   async #restore(
     work: Pick<Work, 'by' | 'what' | 'isOwn'>,
     only: readonly string[] | null,
     isDue: (step: Step) => boolean,
+    first: () => Promise<void> = async () => {},
   ): Promise<void> {
     await this.#works.carryOut(work, async ({ cancellation }) => {
+      await first()
       await this.#engine.dropUnapplied(this.scope, this.applied.apps)
       const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
@@ -305,15 +343,17 @@ export class ScopeKeeper {
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)
     const { holds } = this.applied
+    const what = workName(change.plan)
+    if (!isOwn) this.#state.note(change, { what, by, makesRevision: this.#state.isNew(change) })
     try {
       // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
       this.#state.saveHolds(change)
       this.#state.liftDown(change.plan)
     } catch (error) {
       for (const { app } of change.plan.steps) this.#engine.releaseUnused(this.scope, app)
+      this.#state.unnote(change)
       throw error
     }
-    const what = workName(change.plan)
     const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work, holds))
     return { plan: change.plan, finished }
   }

@@ -12,7 +12,11 @@ for (const make of SCENARIOS) {
   for (const side of ['before', 'after'] as const) {
     if (process.env['CRASH_SIDE'] && process.env['CRASH_SIDE'] !== side) continue
     test(`a crash right ${side} any point of ${scenario.name}`, async () => {
-      const { failures, points } = await crashEverywhere(scenario, { side, everyNth: Number(process.env['CRASH_NTH'] ?? 1), atOnce: Number(process.env['CRASH_AT_ONCE'] ?? 3) })
+      const { failures, points } = await crashEverywhere(make, {
+        side,
+        everyNth: Number(process.env['CRASH_NTH'] ?? 1),
+        atOnce: Number(process.env['CRASH_AT_ONCE'] ?? 3),
+      })
       process.stderr.write(`${points} points: ${scenario.name}\n`)
       expect(failures).toEqual([])
     })

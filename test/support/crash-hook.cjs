@@ -51,7 +51,16 @@ fs.openSync = (path, ...rest) => {
   return fd
 }
 
-for (const name of ['writeFileSync', 'renameSync', 'linkSync', 'unlinkSync', 'mkdirSync', 'rmdirSync', 'rmSync', 'write']) {
+for (const name of [
+  'writeFileSync',
+  'renameSync',
+  'linkSync',
+  'unlinkSync',
+  'mkdirSync',
+  'rmdirSync',
+  'rmSync',
+  'write',
+]) {
   const original = fs[name]
   fs[name] = (target, ...rest) => {
     const path = subject(name === 'linkSync' ? rest[0] : target)

@@ -1,6 +1,6 @@
 /** One scenario with a crash of the daemon at one point, and what must be so afterwards. */
 
-import { readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import { dirname, join } from 'node:path'
 import { expect } from 'vitest'
@@ -43,62 +43,64 @@ const SETTLE_MS = 25_000
 
 export async function crashAt(scenario: Scenario, at: number, side: Side): Promise<Outcome> {
   await using rig = await createCrashRig()
-  let daemon = await rig.startDaemon(scenario.isBoot ? 0 : at, side)
-  if (scenario.from !== null) expect(await rig.apply(scenario.from)).toMatchObject({ code: 0 })
-  await scenario.setup?.(rig)
-  const poller = scenario.port !== undefined && scenario.from !== null ? pollPort(scenario.port) : null
-  if (scenario.isBoot) {
-    kill(daemon)
-    await eventually(() => !isRunning(daemon))
-    daemon = await rig.startDaemon(at, side, true)
-  } else rig.arm()
-  const command = await scenario.act(rig)
-  // What a daemon still writes after its answer are points as well.
-  await eventually(() => !isRunning(daemon), 400).catch(() => {})
-  const trace = rig.trace()
-  const crashedAt = isRunning(daemon) || at > trace.length || at === 0 ? null : (trace[at - 1] ?? null)
-  if (at > 0) {
-    if (crashedAt === null) kill(daemon)
-    await eventually(() => !isRunning(daemon))
-    await rig.eco(['ls'])
-  }
+  let where = 'before the crash'
   try {
+    let daemon = await rig.startDaemon(scenario.isBoot ? 0 : at, side)
+    if (scenario.from !== null) expect(await rig.apply(scenario.from)).toMatchObject({ code: 0 })
+    await scenario.setup?.(rig)
+    await using poller = scenario.port !== undefined && scenario.from !== null ? pollPort(scenario.port) : null
+    if (scenario.isBoot) {
+      kill(daemon)
+      await eventually(() => !isRunning(daemon))
+      daemon = await rig.startDaemon(at, side, true)
+    } else rig.arm()
+    const command = await scenario.act(rig)
+    // What a daemon still writes after its answer are points as well.
+    await eventually(() => !isRunning(daemon), 400).catch(() => {})
+    const crashedAt = isRunning(daemon) || at === 0 ? null : (rig.trace()[at - 1] ?? null)
+    where = `${crashedAt === null ? 'no crash' : `${side} ${crashedAt}`}; the command ended with ${command.code}: ${command.stderr}`
+    if (at > 0) {
+      kill(daemon)
+      await eventually(() => !isRunning(daemon))
+      await rig.eco(['ls'])
+    }
     await expectConsistent(scenario, rig)
-    if (at === 0) return { trace, crashedAt, command }
-    const failed = (await poller?.stop()) ?? []
-    // Where the sockets of a crashed daemon cannot be taken back (Node 20), going back is a restart.
-    const lost = (await rig.eco(['events', '--json'])).stdout.includes('new instances cannot share it')
-    if (!lost && !scenario.mayRefuse) expect(failed).toEqual([])
-    scenario.check?.(rig)
-    const applied = await rig.apply(scenario.to)
-    expect(applied, `the apply afterwards: ${applied.stdout}${applied.stderr}`).toMatchObject({ code: 0 })
-    await eventually(() => expect(worldOf(rig)).toEqual(scenario.end))
-    expect(await rig.eco(['delete', 'all', '--yes'])).toMatchObject({ code: 0 })
-    await eventually(() => expect(rig.runs()).toEqual([]))
-    expect(await rig.ls()).toEqual([])
+    const trace = rig.trace()
+    if (at > 0) await expectGoesOn(scenario, rig, await poller?.stop())
+    await rig[Symbol.asyncDispose]()
+    rmSync(dirname(rig.home), { recursive: true, force: true })
+    return { trace, crashedAt, command }
   } catch (cause) {
-    const where = crashedAt === null ? 'no crash' : `${side} ${crashedAt}`
-    throw new Error(`point ${at} (${where}; the command ended with ${command.code}): ${(cause as Error).message}`, {
-      cause,
-    })
-  } finally {
-    await poller?.stop()
+    throw new Error(`point ${at} (${where}): ${(cause as Error).message}`, { cause })
   }
-  await rig[Symbol.asyncDispose]()
-  rmSync(dirname(rig.home), { recursive: true, force: true })
-  return { trace, crashedAt, command }
+}
+
+async function expectGoesOn(scenario: Scenario, rig: CrashRig, failed: readonly string[] = []): Promise<void> {
+  // Where the sockets of a crashed daemon cannot be taken back (Node 20), going back is a restart.
+  const lost = (await rig.eco(['events', '--json'])).stdout.includes('new instances cannot share it')
+  if (!lost && !scenario.mayRefuse) expect(failed).toEqual([])
+  scenario.check?.(rig)
+  const applied = await rig.apply(scenario.to)
+  expect(applied, `the apply afterwards: ${applied.stdout}${applied.stderr}`).toMatchObject({ code: 0 })
+  await eventually(() => expect(worldOf(rig)).toEqual(scenario.end))
+  const removed = await rig.eco(['delete', 'all', '--yes'])
+  expect(removed, `eco delete all: ${removed.stdout}${removed.stderr}`).toMatchObject({ code: 0 })
+  await eventually(() => expect(rig.runs()).toEqual([]))
+  expect(await rig.ls()).toEqual([])
 }
 
 /** One of the allowed worlds, twice in a row the same, all of it known to the daemon, and nothing left over. */
-async function expectConsistent({ allowed, check: _ }: Scenario, rig: CrashRig): Promise<void> {
+async function expectConsistent({ allowed }: Scenario, rig: CrashRig): Promise<void> {
   const worlds = allowed.map(({ world }) => world)
   await eventually(async () => {
     const apps = await rig.ls()
+    const isDown = existsSync(join(rig.home, 'scopes/demo/default/down.json'))
     const world = worldOf(rig)
     expect(worlds).toContainEqual(world)
     expectKnown(rig, apps)
     for (const app of apps) {
-      if (app.kind === 'service') expect(app, app.app).toMatchObject({ ready: app.hold?.instances ?? app.wanted })
+      const wanted = isDown ? 0 : (app.hold?.instances ?? app.wanted)
+      if (app.kind === 'service') expect(app, app.app).toMatchObject({ ready: wanted })
     }
   }, SETTLE_MS)
   const world = JSON.stringify(worldOf(rig))
@@ -120,7 +122,12 @@ function expectKnown(rig: CrashRig, apps: readonly ListedApp[]): void {
   const known = apps.flatMap(({ app, instances }) =>
     instances.flatMap(({ slot, pid }) => (pid === null ? [] : [`${app}#${slot} ${pid}`])),
   )
-  const live = rig.runs().map(({ app, slot, pids }) => `${app}#${slot} ${known.includes(`${app}#${slot} ${pids[0]}`) ? pids[0] : pids.join('+')}`)
+  const live = rig
+    .runs()
+    .map(
+      ({ app, slot, pids }) =>
+        `${app}#${slot} ${known.includes(`${app}#${slot} ${pids[0]}`) ? pids[0] : pids.join('+')}`,
+    )
   expect(known.toSorted()).toEqual(live.toSorted())
 }
 
@@ -144,20 +151,18 @@ function expectTidy(rig: CrashRig): void {
 
 /** A job that has ended keeps its record. */
 function isEnded(rig: CrashRig, name: string): boolean {
-  return readdirSync(join(rig.home, 'scopes/demo/default/runs'), { encoding: 'utf8' }).includes(
-    `${name.slice(0, name.lastIndexOf('.'))}.json`,
-  )
+  return existsSync(join(rig.home, 'scopes/demo/default/runs', `${name.slice(0, name.lastIndexOf('.'))}.json`))
 }
 
 /** A light load, from now on. */
-function pollPort(port: number): { stop: () => Promise<string[]> } {
+function pollPort(port: number): AsyncDisposable & { stop: () => Promise<string[]> } {
   const failures: string[] = []
   let wanted = true
-  const ask = (agent: http.Agent): Promise<void> =>
+  const ask = (agent: http.Agent, isKept: boolean): Promise<void> =>
     new Promise((resolve) => {
       const begun = Date.now()
       const failed = (error: Error): void => {
-        failures.push(`${error.message} (${agent.options.keepAlive ? 'kept' : 'new'}, after ${Date.now() - begun} ms)`)
+        failures.push(`${error.message} (${isKept ? 'kept' : 'new'}, after ${Date.now() - begun} ms)`)
         resolve()
       }
       const request = http.get({ host: '127.0.0.1', port, agent, timeout: 8000 }, (response) => {
@@ -169,37 +174,41 @@ function pollPort(port: number): { stop: () => Promise<string[]> } {
   const client = async (keepAlive: boolean): Promise<void> => {
     const agent = new http.Agent({ keepAlive, maxSockets: 1 })
     while (wanted) {
-      await ask(agent)
+      await ask(agent, keepAlive)
       await new Promise((done) => setTimeout(done, 15))
     }
     agent.destroy()
   }
   const running = Promise.all([client(true), client(false)])
-  return {
-    stop: async () => {
-      wanted = false
-      await running
-      return failures
-    },
+  const stop = async (): Promise<string[]> => {
+    wanted = false
+    await running
+    return failures
   }
+  return { stop, [Symbol.asyncDispose]: async () => void (await stop()) }
 }
 
-/** Every point of a scenario, so many at a time. @returns what failed, a line for each */
+/**
+ * Every point of a scenario, so many at a time.
+ *
+ * @param make the scenario with a port of its own
+ * @returns what failed, a line for each
+ */
 export async function crashEverywhere(
-  scenario: Scenario,
+  make: () => Scenario | Promise<Scenario>,
   { side, everyNth = 1, atOnce = 2 }: { side: Side; everyNth?: number; atOnce?: number },
 ): Promise<{ readonly failures: string[]; readonly points: number }> {
-  const { trace } = await crashAt(scenario, 0, side)
+  const { trace } = await crashAt(await make(), 0, side)
   const points = trace.map((_, index) => index + 1).filter((point) => (point - 1) % everyNth === 0)
   const failures: string[] = []
   const left = [...points]
   const work = async (): Promise<void> => {
     for (let at = left.shift(); at !== undefined; at = left.shift()) {
       try {
-        await crashAt(scenario, at, side)
+        await crashAt(await make(), at, side)
       } catch (error) {
         failures.push((error as Error).message)
-        if (process.env['CRASH_VERBOSE']) process.stderr.write(`${scenario.name}: ${(error as Error).message}\n`)
+        if (process.env['CRASH_VERBOSE']) process.stderr.write(`${(error as Error).message}\n`)
       }
     }
   }

@@ -168,6 +168,11 @@ export class LocalEngine implements Engine {
     return running
   }
 
+  /** Stops what runs in one scope, in the same order. */
+  async stopScope(scope: ScopeId): Promise<void> {
+    await stopInOrder([...this.#groups.of(scope).values()])
+  }
+
   observe(scope: ScopeId, desired: DesiredState | null): ObservedState {
     const apps: Record<string, ObservedApp> = {}
     for (const [app, group] of this.#groups.of(scope)) apps[app] = group.observe()
