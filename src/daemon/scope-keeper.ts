@@ -78,8 +78,8 @@ export class ScopeKeeper {
   }
 
   /** Applied, and not stopped by anybody. */
-  isWanted(app: string): boolean {
-    return this.#state.isWanted(app)
+  isWanted(app: string, slot?: number): boolean {
+    return this.#state.isWanted(app, slot)
   }
 
   /** Applied apps with a hold whose time is over. */

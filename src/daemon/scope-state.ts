@@ -30,6 +30,7 @@ export class ScopeState {
     this.#pending = new PendingWorks(store.pending)
     const left = store.pending.load()
     this.#cutOff = left.length === 0 ? [] : cutOff(left, writtenPlans(store))
+    if (left.length > this.#cutOff.length && this.#cutOff.length === 0) this.settleCutOff()
   }
 
   /**
@@ -79,10 +80,12 @@ export class ScopeState {
     return this.#isDown
   }
 
-  /** Applied, and not stopped by anybody. */
-  isWanted(app: string): boolean {
+  /** Applied, and not stopped by anybody. @param slot left out: any of its slots */
+  isWanted(app: string, slot = 0): boolean {
     const { apps, holds } = this.#applied
-    return !this.#isDown && Object.hasOwn(apps, app) && !(Object.hasOwn(holds, app) && holds[app]?.instances === 0)
+    if (this.#isDown || !Object.hasOwn(apps, app)) return false
+    if (Object.hasOwn(holds, app)) return slot < (holds[app]?.instances ?? 0)
+    return slot === 0 || slot < (apps[app]?.spec.instances ?? 0)
   }
 
   setDown(isDown: boolean): void {
