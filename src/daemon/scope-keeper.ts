@@ -55,6 +55,8 @@ export class ScopeKeeper {
   /** Of the applies that took over, the newest goes on. */
   #newestTakeOver = 0
   #healing: Promise<unknown> = Promise.resolve()
+  /** The apply under way, for those who ask for the very same meanwhile. */
+  #underWay: (BegunApply & Pick<PlannedChange, 'next'> & { readonly intent: ApplyRequest['intent'] }) | null = null
 
   /** @throws EcoError STATE_DAMAGED */
   constructor(scope: ScopeId, store: RevisionStore, engine: LocalEngine, events: EventLog) {
@@ -135,13 +137,31 @@ export class ScopeKeeper {
   async begin(request: ApplyRequest): Promise<BegunApply> {
     if (!goesBeside(verbOf(request.intent))) {
       await this.#works.whenOwnOver()
+      const same = this.#sameUnderWay(request)
+      if (same !== null) return same
       const tookOver = await this.#takeOver(request)
-      return this.#begin(request, { tookOver })
+      return this.#sameUnderWay(request) ?? this.#begin(request, { tookOver })
     }
     const discarded = await this.#cancel(request)
     // What it went beside may have removed apps that it was to stop.
     const { plan: begun, finished } = this.#begin({ ...request, intent: this.#ofApplied(request.intent) })
     return { plan: begun, finished: finished.then((result) => ({ ...result, discarded })) }
+  }
+
+  /** Two people, or two runs of a pipeline, apply the same: that is one apply, and both are told how it went. */
+  #sameUnderWay({ intent, desired, expectedPlan, onPlan }: ApplyRequest): BegunApply | null {
+    if (this.#underWay === null || intent.kind !== 'apply' || desired === null) return null
+    const { plan: planned, next, intent: theirs } = this.#underWay
+    if (JSON.stringify(intent) !== JSON.stringify(theirs) || desired.source.file !== planned.source.file) return null
+    if (expectedPlan !== null && expectedPlan !== planned.id) return null
+    // One that pauses or goes back is there to be taken over.
+    const rollouts = planned.steps.map(({ app }) => this.#engine.rollout(this.scope, app))
+    if (rollouts.some((run) => run !== null && run.status.state !== 'progressing')) return null
+    const observed = this.#engine.observe(this.scope, desired)
+    const after = plan({ desired, applied: { ...this.applied, apps: next }, observed, intent, now: Date.now() })
+    if (after.plan.changes.length > 0) return null
+    onPlan?.(planned)
+    return this.#underWay
   }
 
   /** Begins, and waits for the end. */
@@ -249,6 +269,7 @@ export class ScopeKeeper {
 
   /** Cancels whatever is being brought up. @returns once no plan is being carried out */
   async cancelAll(reason: string): Promise<void> {
+    this.#underWay = null
     this.#works.cancelAll(reason)
     await this.whenIdle()
   }
@@ -266,6 +287,7 @@ export class ScopeKeeper {
   async #cancel({ cancels = [], by, intent }: ApplyRequest): Promise<readonly string[]> {
     const unknown = cancels.filter((app) => !Object.hasOwn(this.applied.apps, app))
     const reason = `cancelled by eco ${verbOf(intent)} (${by})`
+    this.#underWay = null
     await this.#works.cancel(cancels, reason, ({ what }) => {
       this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
     })
@@ -355,7 +377,15 @@ export class ScopeKeeper {
       throw error
     }
     const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work, holds))
-    return { plan: change.plan, finished }
+    const begun = { plan: change.plan, finished, next: change.next, intent }
+    if (intent.kind === 'apply') {
+      this.#underWay = begun
+      const over = (): void => {
+        if (this.#underWay === begun) this.#underWay = null
+      }
+      finished.then(over, over)
+    }
+    return begun
   }
 
   async #carryOut(
