@@ -52,12 +52,16 @@ export function holdsWithout(works: readonly PendingWork[], { apps, holds }: App
   return back.length === 0 ? holds : { ...holds, ...Object.fromEntries<Hold>(back) }
 }
 
+/** Verbs that are remembered before anything is done: they come true whoever carries them out. */
+const HOLDS: ReadonlySet<string> = new Set(['start', 'stop', 'scale'])
+
 /** A sentence for the events of the scope. */
 export function cutOffText({ what, by, makesRevision }: PendingWork, serial: number): string {
   const cut = `the ${what} by ${by} was cut off by the end of the daemon`
-  if (!makesRevision) return `${cut}; this one finishes it`
   const [verb = what] = what.split(' ')
+  if (!makesRevision && HOLDS.has(verb)) return `${cut}; this one finishes it`
   const again = verb === 'rollback' ? `eco rollback ${what.slice('rollback to '.length)}` : `eco ${verb}`
+  if (!makesRevision) return `${cut}; some instances may not have had their turn: ${again} repeats it`
   return serial === 0
     ? `${cut}; nothing of it stays: ${again} begins again`
     : `${cut}; revision ${serial} is brought back: ${again} repeats it`

@@ -57,6 +57,20 @@ export async function roll(): Promise<Scenario> {
   }
 }
 
+export async function reload(): Promise<Scenario> {
+  const port = await freePort()
+  const from = { apps: { api: web(port, '1') } }
+  return {
+    name: 'a reload of two instances that share a port',
+    from,
+    act: (rig) => rig.eco(['reload', 'api']),
+    allowed: [{ world: { api: ['1', '1'] }, file: from }],
+    to: from,
+    end: { api: ['1', '1'] },
+    port,
+  }
+}
+
 export async function scale(amount: number): Promise<Scenario> {
   const port = await freePort()
   const from = { apps: { api: web(port, '1') } }
@@ -202,6 +216,7 @@ export function hold(): Scenario {
 export const SCENARIOS: readonly (() => Scenario | Promise<Scenario>)[] = [
   firstApply,
   roll,
+  reload,
   () => scale(3),
   () => scale(1),
   stop,

@@ -142,14 +142,20 @@ export class LocalEngine implements Engine {
     this.#runs.adopted(this.group(runner.id.scope, runner.id.app), runner)
   }
 
-  /** A replacement that was cut short left two instances in a slot: the one of the applied version stays, if it serves. */
+  /**
+   * A replacement that was cut short left two instances in a slot: the one of the applied version stays, if it serves. Of
+   * two of that version (a reload) the older one stays, which has no need to prove itself.
+   */
   async dropUnapplied(scope: ScopeId, apps: Readonly<Record<string, AppliedApp>>): Promise<void> {
     const surplus = [...this.#groups.of(scope).values()].flatMap((group) => {
       const version = Object.hasOwn(apps, group.app) ? apps[group.app]?.version : undefined
-      const kept = new Set(
-        group.runners.filter((it) => it.version === version && it.observe().ready).map((it) => it.id.slot),
-      )
-      const dropped = group.runners.filter((it) => it.version !== version && kept.has(it.id.slot))
+      const up = group.runners.filter(({ instance }) => instance.wanted === 'up')
+      const dropped = up.filter((runner) => {
+        const right = up.filter((it) => it.id.slot === runner.id.slot && it.version === version)
+        const serving = right.find((it) => it.observe().ready)
+        if (runner.version === version) return runner !== (serving ?? right.at(-1))
+        return serving !== undefined
+      })
       return dropped.map((runner) => retire(group, runner))
     })
     await Promise.all(surplus)
