@@ -150,11 +150,11 @@ export class LocalEngine implements Engine {
     const surplus = [...this.#groups.of(scope).values()].flatMap((group) => {
       const version = Object.hasOwn(apps, group.app) ? apps[group.app]?.version : undefined
       const up = group.runners.filter(({ instance }) => instance.wanted === 'up')
-      const dropped = up.filter((runner) => {
+      const dropped = group.runners.filter((runner) => {
         const right = up.filter((it) => it.id.slot === runner.id.slot && it.version === version)
         const serving = right.find((it) => it.observe().ready)
-        if (runner.version === version) return runner !== (serving ?? right.at(-1))
-        return serving !== undefined
+        if (runner.version !== version) return serving !== undefined
+        return up.includes(runner) && runner !== (serving ?? right.at(-1))
       })
       return dropped.map((runner) => retire(group, runner))
     })
