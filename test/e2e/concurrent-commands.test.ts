@@ -1,6 +1,8 @@
 /** Eight commands at once, with no daemon and with one that is killed again and again: one daemon, and no command lies. */
 
 import { readFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { isRunning, kill, processesWith } from '../support/processes.ts'
@@ -102,10 +104,11 @@ test(
       const commands = mix(file, round)
       let isOver = false
       const killer = (async () => {
-        while (!isOver) {
+        for (let turn = 0; !isOver; turn++) {
           const [daemon] = daemons(rig)
-          // Each may live a while, or no command would ever get its answer.
-          await new Promise((done) => setTimeout(done, 100 + ((round * 137) % 400)))
+          // By turns: wherever it is, and once it serves; if none ever did, no command could get its answer.
+          if (turn % 2 === 1) await eventually(() => isOver || isServed(rig)).catch(() => {})
+          await new Promise((done) => setTimeout(done, 50 + ((round * 137 + turn * 61) % 400)))
           if (daemon !== undefined && !isOver) kill(daemon)
         }
       })()
@@ -139,6 +142,17 @@ test(
   },
   TIMEOUT_MS,
 )
+
+function isServed(rig: Rig): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(join(rig.home, 'eco.sock'))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
 
 function isSleep(pid: number): boolean {
   try {

@@ -5,15 +5,15 @@ import { crashEverywhere } from '../support/crash-point.ts'
 import { firstApply, hold, job, reload, remove, roll, scale, stop, stopAll } from '../support/crash-scenarios.ts'
 
 const SOME = [
-  { make: roll, everyNth: 7 },
-  { make: reload, everyNth: 23 },
-  { make: firstApply, everyNth: 17 },
-  { make: () => scale(1), everyNth: 17 },
-  { make: stop, everyNth: 17 },
-  { make: remove, everyNth: 17 },
-  { make: stopAll, everyNth: 17 },
-  { make: job, everyNth: 17 },
-  { make: hold, everyNth: 17 },
+  { make: roll, everyNth: 6 },
+  { make: reload, everyNth: 29 },
+  { make: firstApply, everyNth: 19 },
+  { make: () => scale(1), everyNth: 19 },
+  { make: stop, everyNth: 19 },
+  { make: remove, everyNth: 19 },
+  { make: stopAll, everyNth: 19 },
+  { make: job, everyNth: 19 },
+  { make: hold, everyNth: 19 },
 ]
 
 for (const { make, everyNth } of SOME) {
