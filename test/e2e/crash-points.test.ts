@@ -2,7 +2,18 @@
 
 import { expect, test } from 'vitest'
 import { crashEverywhere } from '../support/crash-point.ts'
-import { firstApply, hold, job, reload, remove, roll, scale, stop, stopAll } from '../support/crash-scenarios.ts'
+import {
+  firstApply,
+  hold,
+  job,
+  reload,
+  remove,
+  roll,
+  scale,
+  stop,
+  stopAll,
+  wayBack,
+} from '../support/crash-scenarios.ts'
 
 const SOME = [
   { make: roll, everyNth: 6 },
@@ -11,6 +22,7 @@ const SOME = [
   { make: () => scale(1), everyNth: 19 },
   { make: stop, everyNth: 19 },
   { make: remove, everyNth: 19 },
+  { make: wayBack, everyNth: 13 },
   { make: stopAll, everyNth: 19 },
   { make: job, everyNth: 19 },
   { make: hold, everyNth: 19 },

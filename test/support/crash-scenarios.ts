@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Scenario } from './crash-point.ts'
+import type { CrashRig } from './crash-rig.ts'
 import { eventually } from './eventually.ts'
 import { freePort } from './ports.ts'
 import { fixture } from './rig.ts'
@@ -156,6 +157,36 @@ export async function boot(): Promise<Scenario> {
   }
 }
 
+export function wayBack(): Scenario {
+  const file = (version: string): object => ({ apps: { api: sleeper(version, { instances: 2 }) } })
+  const versions = (rig: CrashRig): string =>
+    rig
+      .runs()
+      .map(({ version }) => version)
+      .join()
+  return {
+    name: "a daemon's start that takes back half a rollout",
+    from: file('1'),
+    setup: async (rig) => {
+      expect(await rig.apply(file('2'), '--no-wait')).toMatchObject({ code: 0 })
+      await eventually(() => expect(versions(rig)).toMatch(/2/))
+    },
+    isBoot: true,
+    act: async (rig) => {
+      const result = await rig.eco(['ls'])
+      await eventually(() => versions(rig) === '1,1', 3000).catch(() => {})
+      return result
+    },
+    allowed: [
+      { world: { api: ['1', '1'] }, file: file('1') },
+      // It was over before the first crash.
+      { world: { api: ['2', '2'] }, file: file('2') },
+    ],
+    to: file('2'),
+    end: { api: ['2', '2'] },
+  }
+}
+
 export async function stopAll(): Promise<Scenario> {
   const port = await freePort()
   const from = { apps: { api: web(port, '1'), other: sleeper('1', { depends_on: ['api'] }) } }
@@ -223,6 +254,7 @@ export const SCENARIOS: readonly (() => Scenario | Promise<Scenario>)[] = [
   remove,
   badBuild,
   boot,
+  wayBack,
   stopAll,
   job,
   hold,

@@ -143,8 +143,9 @@ export class LocalEngine implements Engine {
   }
 
   /**
-   * A replacement that was cut short left two instances in a slot: the one of the applied version stays, if it serves. Of
-   * two of that version (a reload) the older one stays, which has no need to prove itself.
+   * A replacement that was cut short left two instances in a slot. The one of the applied version stays if it serves; else
+   * the other one, if that serves: its successor is started anew, and proves itself. Of two of the applied version (a
+   * reload) the older one stays.
    */
   async dropUnapplied(scope: ScopeId, apps: Readonly<Record<string, AppliedApp>>): Promise<void> {
     const surplus = [...this.#groups.of(scope).values()].flatMap((group) => {
@@ -152,9 +153,10 @@ export class LocalEngine implements Engine {
       const up = group.runners.filter(({ instance }) => instance.wanted === 'up')
       const dropped = group.runners.filter((runner) => {
         const right = up.filter((it) => it.id.slot === runner.id.slot && it.version === version)
-        const serving = right.find((it) => it.observe().ready)
-        if (runner.version !== version) return serving !== undefined
-        return up.includes(runner) && runner !== (serving ?? right.at(-1))
+        const serving = right.find(isServing)
+        const otherServes = up.some((it) => it.id.slot === runner.id.slot && it.version !== version && isServing(it))
+        if (runner.version !== version) return serving !== undefined || (right.length > 0 && !otherServes)
+        return up.includes(runner) && runner !== (serving ?? (otherServes ? undefined : right.at(-1)))
       })
       return dropped.map((runner) => retire(group, runner))
     })
@@ -413,4 +415,8 @@ function surplus(step: Step): number[] {
 
 function failedOr(failure: { readonly reason: string; readonly log: readonly string[] } | null): StepOutcome {
   return failure === null ? DONE : { status: 'failed', ...failure }
+}
+
+function isServing(runner: InstanceRunner): boolean {
+  return runner.observe().ready
 }
