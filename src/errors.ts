@@ -27,6 +27,10 @@ const EXIT_OF = {
   STATE_UNWRITABLE: EXIT.refused,
   DAEMON_UNREACHABLE: EXIT.refused,
   DAEMON_VERSION: EXIT.refused,
+  /** What became of the request is not known. */
+  DAEMON_ENDED: EXIT.needsPerson,
+  /** The daemon ended in the middle of a change, and the next one has taken it back. */
+  CUT_OFF: EXIT.rolledBack,
   INTERNAL: EXIT.internal,
 } as const satisfies Record<string, ExitCode>
 export type ErrorCode = keyof typeof EXIT_OF

@@ -52,7 +52,9 @@ export function createPm2(scratch) {
     deleteAll: () => pm2.cli('delete', 'all'),
     async list() {
       const { stdout } = await pm2.cli('jlist')
-      return JSON.parse(stdout.slice(stdout.indexOf('[')))
+      // A daemon that had to be started says so first: "[PM2] Spawning PM2 daemon …".
+      const line = stdout.split('\n').findLast((it) => it.startsWith('[{') || it.startsWith('[]'))
+      return JSON.parse(line ?? 'null')
     },
     daemonPid: async () => Number(readFileSync(join(home, 'pm2.pid'), 'utf8')),
     async pids() {

@@ -40,6 +40,10 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
       else store.remove(record)
       continue
     }
+    if (isDoneWith(record, keeper)) {
+      store.remove(record)
+      continue
+    }
     if (nest !== null) known.add(nest.run)
     const runner = adopt(record, engine)
     runner.group?.endOutsiders(pass)
@@ -56,15 +60,20 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
   return problems
 }
 
+/** Its stop was over, and the daemon had yet to forget it. Of a scope that is down as a whole all are remembered. */
+function isDoneWith({ app, slot, spec, phase, process }: RuntimeRecord, keeper: ScopeKeeper): boolean {
+  if (process !== null || phase !== 'stopped' || spec.kind !== 'service' || keeper.isDown) return false
+  return !keeper.isWanted(app, slot)
+}
+
 /** It accepts nothing any more, and only a new process will: the stop that an earlier daemon began goes on. */
 function finishStop(runner: InstanceRunner, keeper: ScopeKeeper, engine: LocalEngine): void {
   const { scope, app, slot } = runner.id
   const group = engine.group(scope, app)
   runner.stop()
-  if (group.inSlot(slot) !== runner) {
-    // It has a successor.
-    void whenStopped(runner).then(() => group.runners.includes(runner) && group.drop(runner))
-  } else if (keeper.isWanted(app)) runner.start()
+  if (group.inSlot(slot) === runner && keeper.isWanted(app, slot)) return runner.start()
+  // It has a successor, or is to have none.
+  void whenStopped(runner).then(() => group.runners.includes(runner) && group.drop(runner))
 }
 
 function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {

@@ -7,15 +7,14 @@
  */
 
 import {
-  closeSync,
   linkSync,
   lstatSync,
-  openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
@@ -26,6 +25,8 @@ import { identify, isAlive, type ProcIdentity } from '../supervisor/proc.ts'
 
 const RETRY_MS = 15
 const GIVE_UP_MS = 10_000
+/** A lock that says nobody's name for so long is nobody's. */
+const UNNAMED_MS = 1000
 
 /** @returns the listening server, or null when another daemon answers already */
 export async function claimSocket(home: string, server: net.Server): Promise<net.Server | null> {
@@ -118,37 +119,56 @@ function takeAway(path: string): void {
 /** Runs `work` if nobody else is at it. The lock of a process that died is broken. */
 async function withTakeoverLock(home: string, work: () => Promise<void>): Promise<void> {
   const path = join(home, '.takeover')
-  let fd: number
+  const own = `${path}.${process.pid}`
+  // It comes into being with its holder's name in it.
+  writeFileSync(own, JSON.stringify(identify(process.pid)), { mode: 0o600 })
+  const isMine = tryLink(own, path)
+  removeFile(own)
+  if (!isMine) return breakStaleLock(path)
   try {
-    fd = openSync(path, 'wx', 0o600)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    breakStaleLock(path)
-    return
-  }
-  try {
-    writeSync(fd, JSON.stringify(identify(process.pid)))
     await work()
   } finally {
-    closeSync(fd)
     removeFile(path)
   }
 }
 
 function breakStaleLock(path: string): void {
-  let holder: ProcIdentity | null
+  let text: string
+  let age: number
   try {
-    if (Date.now() - statSync(path).mtimeMs < 1000) return // it is held for a moment only: let it be
-    holder = JSON.parse(readFileSync(path, 'utf8')) as ProcIdentity | null
+    age = Date.now() - statSync(path).mtimeMs
+    text = readFileSync(path, 'utf8')
   } catch {
-    holder = null
+    return // it is gone
   }
-  if (holder && isAlive(holder)) return
+  const holder = holderOf(text)
+  // An eco before this one writes its name only after it has made it.
+  if (holder === null ? age < UNNAMED_MS : isAlive(holder)) return
   const aside = `${path}.${process.pid}`
   try {
     renameSync(path, aside)
+    // Somebody else may have broken it, and a third have taken it, since it was read: it gets it back.
+    if (readFileSync(aside, 'utf8') !== text) tryLink(aside, path)
   } catch {
     return
   }
   removeFile(aside)
+}
+
+function holderOf(text: string): ProcIdentity | null {
+  try {
+    return JSON.parse(text) as ProcIdentity | null
+  } catch {
+    return null
+  }
+}
+
+/** Removes what daemons left that were killed while they claimed the socket. */
+export function removeLeftClaims(home: string): void {
+  for (const name of readdirSync(home)) {
+    const pid = /^\.(?:sock|takeover)\.(\d+)$/.exec(name)?.[1]
+    // Another daemon may be about to find out that it comes too late.
+    if (pid !== undefined && Number(pid) !== process.pid && identify(Number(pid)) === null) removeFile(join(home, name))
+  }
+  breakStaleLock(join(home, '.takeover'))
 }

@@ -64,11 +64,12 @@ export function call<M extends MethodName>(
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (done) return
-      reject(error.code === 'ENOENT' || error.code === 'ECONNREFUSED' ? new NoDaemon() : unreachable(path, error))
+      const { code = '' } = error
+      if (code === 'ENOENT' || code === 'ECONNREFUSED') reject(new NoDaemon())
+      else reject(code === 'ECONNRESET' || code === 'EPIPE' ? new DaemonEnded() : unreachable(path, error))
     })
     socket.on('close', () => {
-      if (!done)
-        reject(new EcoError('DAEMON_UNREACHABLE', 'The daemon ended before it answered.', { hint: 'eco daemon logs' }))
+      if (!done) reject(new DaemonEnded())
     })
   })
 }
@@ -90,6 +91,15 @@ export class SilentDaemon extends EcoError {
 export class NoDaemon extends EcoError {
   constructor() {
     super('DAEMON_UNREACHABLE', 'No eco daemon is running.', { hint: 'eco daemon start' })
+  }
+}
+
+/** It had the request, or was about to; how far it came with it is not known. */
+export class DaemonEnded extends EcoError {
+  constructor() {
+    super('DAEMON_ENDED', 'The daemon ended before it answered.', {
+      hint: '"eco ls" starts the next one and shows what there is, "eco events" what it makes of this; then say it again',
+    })
   }
 }
 

@@ -172,9 +172,9 @@ export class Daemon {
 
   /** After a reboot, or when something died while no daemon watched: the applied state comes back. */
   async #converge(keeper: ScopeKeeper): Promise<void> {
-    if (keeper.isDown) return
     try {
       const healed = keeper.heal()
+      if (keeper.isDown) return await healed
       const { apps, holds } = keeper.applied
       for (const [app, applied] of Object.entries(apps)) {
         if (!Object.hasOwn(holds, app)) await this.engine.resumeSchedule(keeper.scope, app, applied)

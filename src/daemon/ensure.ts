@@ -1,9 +1,23 @@
 import type { ChildProcess } from 'node:child_process'
 import type { MethodName, Methods } from './protocol.ts'
-import { call, type CallOptions, NoDaemon } from './client.ts'
+import { call, type CallOptions, DaemonEnded, NoDaemon } from './client.ts'
 
 const POLL_MS = 8
 const GIVE_UP_MS = 15_000
+
+/** They change nothing: when the daemon ends before it has answered, the next one is asked. */
+const READS: ReadonlySet<MethodName> = new Set<MethodName>([
+  'hello',
+  'plan',
+  'rollbackPlan',
+  'verbPlan',
+  'ls',
+  'lsText',
+  'describe',
+  'logs',
+])
+/** Something kills daemons, or they do not get far: then it is time to say so. */
+const MOST_TRIES = 10
 
 /** Asks the daemon, starting it first when none is there. */
 export async function callOrStart<M extends MethodName>(
@@ -11,13 +25,15 @@ export async function callOrStart<M extends MethodName>(
   params: Methods[M]['params'],
   options: CallOptions,
 ): Promise<Methods[M]['result']> {
-  try {
-    return await call(method, params, options)
-  } catch (error) {
-    if (!(error instanceof NoDaemon)) throw error
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call(method, params, options)
+    } catch (error) {
+      const isLost = error instanceof NoDaemon || (error instanceof DaemonEnded && READS.has(method))
+      if (!isLost || tries === MOST_TRIES) throw error
+      if (error instanceof NoDaemon) await startDaemon(options.home)
+    }
   }
-  await startDaemon(options.home)
-  return call(method, params, options)
 }
 
 /**
@@ -26,20 +42,23 @@ export async function callOrStart<M extends MethodName>(
  * @throws EcoError DAEMON_UNREACHABLE with the end of the daemon's log
  */
 export async function startDaemon(home: string): Promise<void> {
-  const daemon = await spawnDaemon(home)
-  let ended = false
-  daemon.once('exit', () => {
-    ended = true
-  })
+  let daemon = await spawnDaemon(home)
+  let spawned = 1
   const deadline = Date.now() + GIVE_UP_MS
   while (Date.now() < deadline) {
     try {
       await call('hello', {}, { home })
       return
     } catch (error) {
-      // Another daemon may have been quicker, and ours left; but when ours died and none answers, waiting is vain.
-      if (ended && !(await someoneAnswersSoon(home))) break
-      if (!(error instanceof NoDaemon) && ended) throw error
+      const { exitCode, signalCode } = daemon
+      const hasEnded = exitCode !== null || signalCode !== null
+      if (!(error instanceof NoDaemon) && !(error instanceof DaemonEnded) && hasEnded) throw error
+      // Another daemon may have been quicker, and ours left.
+      if (hasEnded && (signalCode !== null || !(await someoneAnswersSoon(home)))) {
+        // When ours failed and none answers, waiting is vain; when somebody killed it, or the one it left for, it is not.
+        if ((exitCode !== null && exitCode !== 0) || spawned++ === MOST_TRIES) break
+        daemon = await spawnDaemon(home)
+      }
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }

@@ -3,9 +3,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeFile } from '../state/atomic-file.ts'
+import { removeHalfWritten } from '../state/leftovers.ts'
 import { ecoHome, socketPath } from '../state/paths.ts'
 import { VERSION } from '../version.ts'
-import { claimSocket, socketInode } from './claim.ts'
+import { claimSocket, removeLeftClaims, socketInode } from './claim.ts'
 import { Daemon } from './daemon.ts'
 import { createHandlers } from './handlers.ts'
 import { createServer } from './server.ts'
@@ -34,6 +35,8 @@ async function main(): Promise<void> {
   ) as unknown as typeof handlers
   const server = await claimSocket(home, createServer(VERSION, waiting))
   if (server === null) return // another daemon answers: it is the one
+  removeLeftClaims(home)
+  removeHalfWritten(home)
   const inode = socketInode(home)
   let stopping = false
   const stop = (code: number): void => {

@@ -14,6 +14,7 @@ import type { EventLog } from './event-log.ts'
 import { holdEnded } from './hold-ends.ts'
 import type { ApplyResult } from './protocol.ts'
 import { Previews } from './previews.ts'
+import { cutOffText } from './pending-works.ts'
 import { lockedError, refuseGuards, staleError } from './refusals.ts'
 import { ScopeState } from './scope-state.ts'
 import { type Work, Works } from './works.ts'
@@ -54,6 +55,8 @@ export class ScopeKeeper {
   /** Of the applies that took over, the newest goes on. */
   #newestTakeOver = 0
   #healing: Promise<unknown> = Promise.resolve()
+  /** The apply under way, for those who ask for the very same meanwhile. */
+  #underWay: (BegunApply & Pick<PlannedChange, 'next'> & { readonly intent: ApplyRequest['intent'] }) | null = null
 
   /** @throws EcoError STATE_DAMAGED */
   constructor(scope: ScopeId, store: RevisionStore, engine: LocalEngine, events: EventLog) {
@@ -77,8 +80,8 @@ export class ScopeKeeper {
   }
 
   /** Applied, and not stopped by anybody. */
-  isWanted(app: string): boolean {
-    return this.#state.isWanted(app)
+  isWanted(app: string, slot?: number): boolean {
+    return this.#state.isWanted(app, slot)
   }
 
   /** Applied apps with a hold whose time is over. */
@@ -134,13 +137,31 @@ export class ScopeKeeper {
   async begin(request: ApplyRequest): Promise<BegunApply> {
     if (!goesBeside(verbOf(request.intent))) {
       await this.#works.whenOwnOver()
+      const same = this.#sameUnderWay(request)
+      if (same !== null) return same
       const tookOver = await this.#takeOver(request)
-      return this.#begin(request, { tookOver })
+      return this.#sameUnderWay(request) ?? this.#begin(request, { tookOver })
     }
     const discarded = await this.#cancel(request)
     // What it went beside may have removed apps that it was to stop.
     const { plan: begun, finished } = this.#begin({ ...request, intent: this.#ofApplied(request.intent) })
     return { plan: begun, finished: finished.then((result) => ({ ...result, discarded })) }
+  }
+
+  /** Two people, or two runs of a pipeline, apply the same: that is one apply, and both are told how it went. */
+  #sameUnderWay({ intent, desired, expectedPlan, onPlan }: ApplyRequest): BegunApply | null {
+    if (this.#underWay === null || intent.kind !== 'apply' || desired === null) return null
+    const { plan: planned, next, intent: theirs } = this.#underWay
+    if (JSON.stringify(intent) !== JSON.stringify(theirs) || desired.source.file !== planned.source.file) return null
+    if (expectedPlan !== null && expectedPlan !== planned.id) return null
+    // One that pauses or goes back is there to be taken over.
+    const rollouts = planned.steps.map(({ app }) => this.#engine.rollout(this.scope, app))
+    if (rollouts.some((run) => run !== null && run.status.state !== 'progressing')) return null
+    const observed = this.#engine.observe(this.scope, desired)
+    const after = plan({ desired, applied: { ...this.applied, apps: next }, observed, intent, now: Date.now() })
+    if (after.plan.changes.length > 0) return null
+    onPlan?.(planned)
+    return this.#underWay
   }
 
   /** Begins, and waits for the end. */
@@ -155,15 +176,49 @@ export class ScopeKeeper {
     await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, { isOwn: true }).finished
   }
 
-  /** Starts what is applied and not running; requests wait until it is done. */
+  /**
+   * Starts what is applied and not running; requests wait until it is done. What an earlier daemon was in the middle of
+   * is brought to what is applied.
+   */
   async heal(): Promise<void> {
+    const works = this.#state.takeBackCutOff()
+    const { serial } = this.applied
+    for (const work of works) {
+      const message = cutOffText(work, serial)
+      console.error(`${scopeName(this.scope)}: ${message}`)
+      this.#tell('apply_cut_off', message, { plan: work.plan, by: work.by, serial })
+    }
+    const healing = this.isDown ? this.#stayDown() : this.#heal()
+    this.#healing = healing.catch(() => {})
+    await healing
+    if (works.length > 0) this.#state.settleCutOff()
+  }
+
+  /** What a stop of the whole scope had not come to. */
+  async #stayDown(): Promise<void> {
+    await this.#works.carryOut({ by: DAEMON, what: 'stop', isOwn: true }, async () => {
+      await this.#discardUnapplied()
+      await this.#engine.stopScope(this.scope)
+    })
+  }
+
+  /** Of an apply that an earlier daemon was in the middle of. */
+  async #discardUnapplied(): Promise<void> {
+    const apps = [...this.#engine.groups(this.scope).keys()].filter((app) => !Object.hasOwn(this.applied.apps, app))
+    await Promise.all(apps.map((app) => this.#engine.discard(this.scope, app)))
+  }
+
+  async #heal(): Promise<void> {
     const over = this.heldTooLong()
     const only = over.length === 0 ? null : Object.keys(this.applied.apps).filter((app) => !over.includes(app))
     // Whether a job should run again is for an operator to say: a daemon's start is no reason.
     const work = { by: DAEMON, what: 'start', isOwn: true }
-    const healing = this.#restore(work, only, ({ action }) => HEALS.has(action))
-    this.#healing = healing.catch(() => {})
-    await healing
+    await this.#restore(
+      work,
+      only,
+      ({ action }) => HEALS.has(action),
+      () => this.#discardUnapplied(),
+    )
   }
 
   /**
@@ -184,13 +239,16 @@ export class ScopeKeeper {
    * which says so, and no other.
    *
    * @param only null: all apps
+   * @param first what is done before anything else
    */
   async #restore(
     work: Pick<Work, 'by' | 'what' | 'isOwn'>,
     only: readonly string[] | null,
     isDue: (step: Step) => boolean,
+    first: () => Promise<void> = async () => {},
   ): Promise<void> {
     await this.#works.carryOut(work, async ({ cancellation }) => {
+      await first()
       await this.#engine.dropUnapplied(this.scope, this.applied.apps)
       const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
@@ -211,6 +269,7 @@ export class ScopeKeeper {
 
   /** Cancels whatever is being brought up. @returns once no plan is being carried out */
   async cancelAll(reason: string): Promise<void> {
+    this.#underWay = null
     this.#works.cancelAll(reason)
     await this.whenIdle()
   }
@@ -228,6 +287,7 @@ export class ScopeKeeper {
   async #cancel({ cancels = [], by, intent }: ApplyRequest): Promise<readonly string[]> {
     const unknown = cancels.filter((app) => !Object.hasOwn(this.applied.apps, app))
     const reason = `cancelled by eco ${verbOf(intent)} (${by})`
+    this.#underWay = null
     await this.#works.cancel(cancels, reason, ({ what }) => {
       this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
     })
@@ -305,17 +365,27 @@ export class ScopeKeeper {
     refuseGuards(change)
     this.#engine.prepare(this.scope, change)
     const { holds } = this.applied
+    const what = workName(change.plan)
+    if (!isOwn) this.#state.note(change, { what, by, makesRevision: this.#state.isNew(change) })
     try {
       // Holds come first: an instance stopped by hand must not come back when the daemon dies half-way.
       this.#state.saveHolds(change)
       this.#state.liftDown(change.plan)
     } catch (error) {
       for (const { app } of change.plan.steps) this.#engine.releaseUnused(this.scope, app)
+      this.#state.unnote(change)
       throw error
     }
-    const what = workName(change.plan)
     const finished = this.#works.carryOut({ by, what, isOwn }, (work) => this.#carryOut(change, request, work, holds))
-    return { plan: change.plan, finished }
+    const begun = { plan: change.plan, finished, next: change.next, intent }
+    if (intent.kind === 'apply') {
+      this.#underWay = begun
+      const over = (): void => {
+        if (this.#underWay === begun) this.#underWay = null
+      }
+      finished.then(over, over)
+    }
+    return begun
   }
 
   async #carryOut(

@@ -3,7 +3,9 @@ import { type AppliedApp, type AppliedState, type Hold, isOver, sameApps, SPEC_F
 import type { ScopeId } from '../model/ids.ts'
 import type { Plan, PlannedChange } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
+import type { PendingWork } from '../state/pending-store.ts'
 import type { RevisionStore } from '../state/revision-store.ts'
+import { cutOff, holdsWithout, PendingWorks } from './pending-works.ts'
 import { isoTime } from './protocol.ts'
 import type { Work } from './works.ts'
 
@@ -11,6 +13,9 @@ import type { Work } from './works.ts'
 export class ScopeState {
   readonly scope: ScopeId
   readonly #store: RevisionStore
+  readonly #pending: PendingWorks
+  /** What an earlier daemon had begun and not ended. */
+  #cutOff: readonly PendingWork[]
   #applied: AppliedState
   #isDown: boolean
   /** The latest revision is in force, and not on disk: the next apply writes it. */
@@ -22,6 +27,48 @@ export class ScopeState {
     this.#store = store
     this.#applied = store.load()
     this.#isDown = store.isDown()
+    this.#pending = new PendingWorks(store.pending)
+    const left = store.pending.load()
+    this.#cutOff = left.length === 0 ? [] : cutOff(left, writtenPlans(store))
+    if (left.length > this.#cutOff.length && this.#cutOff.length === 0) this.settleCutOff()
+  }
+
+  /**
+   * Takes back what changes that were cut off had done to holds; what runs is for whoever heals.
+   *
+   * @returns these, once
+   * @throws EcoError STATE_UNWRITABLE
+   */
+  takeBackCutOff(): readonly PendingWork[] {
+    const works = this.#cutOff
+    const undone = works.filter(({ makesRevision }) => makesRevision)
+    const holds = holdsWithout(undone, this.#applied)
+    if (holds !== this.#applied.holds) {
+      this.#store.saveHolds(holds)
+      this.#applied = { ...this.#applied, holds }
+    }
+    if (undone.some(({ wasDown }) => wasDown)) this.setDown(true)
+    this.#cutOff = []
+    return works
+  }
+
+  /** What was cut off has been seen to. */
+  settleCutOff(): void {
+    this.#pending.settled()
+  }
+
+  /** Notes what is about to be carried out; `record` ends it. */
+  note({ plan }: PlannedChange, { what, by, makesRevision }: Pick<PendingWork, 'what' | 'by' | 'makesRevision'>): void {
+    if (plan.steps.length === 0) return
+    const { serial, holds } = this.#applied
+    const endedHolds = Object.fromEntries(plan.endsHolds.flatMap((app) => (holds[app] ? [[app, holds[app]]] : [])))
+    const work = { plan: plan.id, what, by, at: Date.now(), serial, makesRevision, endedHolds, wasDown: this.#isDown }
+    this.#pending.begin(work)
+  }
+
+  /** What was noted does not come to pass. */
+  unnote({ plan }: PlannedChange): void {
+    this.#pending.end(plan.id)
   }
 
   get applied(): AppliedState {
@@ -33,10 +80,12 @@ export class ScopeState {
     return this.#isDown
   }
 
-  /** Applied, and not stopped by anybody. */
-  isWanted(app: string): boolean {
+  /** Applied, and not stopped by anybody. @param slot left out: any of its slots */
+  isWanted(app: string, slot = 0): boolean {
     const { apps, holds } = this.#applied
-    return !this.#isDown && Object.hasOwn(apps, app) && !(Object.hasOwn(holds, app) && holds[app]?.instances === 0)
+    if (this.#isDown || !Object.hasOwn(apps, app)) return false
+    if (Object.hasOwn(holds, app)) return slot < (holds[app]?.instances ?? 0)
+    return slot === 0 || slot < (apps[app]?.spec.instances ?? 0)
   }
 
   setDown(isDown: boolean): void {
@@ -114,6 +163,17 @@ export class ScopeState {
     by: string,
     overruled: Work['overruled'],
   ): string | null {
+    const problem = this.#record(change, results, by, overruled)
+    this.#pending.end(change.plan.id)
+    return problem
+  }
+
+  #record(
+    change: PlannedChange,
+    results: readonly StepResult[],
+    by: string,
+    overruled: Work['overruled'],
+  ): string | null {
     const apps: Record<string, AppliedApp> = resultingApps(change, this.#applied, results)
     for (const app of overruled.keys()) {
       if (!Object.hasOwn(change.next, app)) continue // this plan removes it, which nothing cancels
@@ -153,4 +213,12 @@ export class ScopeState {
   isNew({ plan: { changes, source } }: PlannedChange): boolean {
     return changes.length > 0 || (this.#applied.source?.file ?? '') !== source.file || this.#isUnsaved
   }
+}
+
+function writtenPlans(store: RevisionStore): { readonly serial: number; readonly plan: string }[] {
+  // One that cannot be read costs no more than that its work counts as cut off.
+  return store.serials().flatMap((serial) => {
+    const result = store.read(serial)
+    return result.type === 'value' ? [{ serial, plan: result.value.plan }] : []
+  })
 }

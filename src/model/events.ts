@@ -39,6 +39,8 @@ export type ScopeEventName =
   | 'daemon_stopped'
   | 'apply_started'
   | 'apply_ended'
+  /** The daemon that carried it out has ended in the middle of it. */
+  | 'apply_cut_off'
   | 'steps_cancelled'
   /** The time of a stop or scale by hand is over. */
   | 'hold_ended'

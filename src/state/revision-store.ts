@@ -7,6 +7,7 @@ import { scopeName } from '../model/ids.ts'
 import type { Source } from '../model/spec.ts'
 import { type ReadResult, readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
 import { currentSpec } from './migrate-spec.ts'
+import { PendingStore } from './pending-store.ts'
 import { scopeDir } from './paths.ts'
 
 /** One applied state of a scope, as stored: `revisions/000041.json`. */
@@ -30,11 +31,13 @@ export const KEPT_REVISIONS = 100
 /** The durable memory of one scope: its revisions and its holds. */
 export class RevisionStore {
   readonly scope: ScopeId
+  readonly pending: PendingStore
   readonly #dir: string
 
   constructor(home: string, scope: ScopeId) {
     this.scope = scope
     this.#dir = scopeDir(home, scope)
+    this.pending = new PendingStore(home, scope)
   }
 
   /**

@@ -1,5 +1,7 @@
 /** What a daemon makes of what it finds when it starts. */
 
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { isRunning, kill, processesWith } from '../support/processes.ts'
@@ -63,8 +65,17 @@ test('an instance that was still starting when the daemon died is not ready for 
   await using rig = await createRig()
   const api = { command: ['sh', '-c', 'while [ ! -e go ]; do sleep 0.05; done; echo listening; exec sleep 1000'] }
   rig.write('ecosystem.yaml', { apps: { api: { ...api, ready: { log: 'listening' } } } })
-  await rig.eco(['apply', '--yes', '--no-wait'])
-  await eventually(async () => expect(await rig.pids('api')).toHaveLength(1))
+  rig.write('go', '')
+  expect(await rig.eco(['apply', '--yes'])).toMatchObject({ code: 0 })
+  // It is started once more, and nothing lets it go on.
+  const [first = 0] = await rig.pids('api')
+  rmSync(join(rig.dir, 'go'))
+  kill(first)
+  await eventually(async () => {
+    expect(await rig.app('api')).toMatchObject({ state: 'starting' })
+    expect(await rig.pids('api')).not.toEqual([first])
+    expect(await rig.pids('api')).toHaveLength(1)
+  })
   const before = await rig.pids('api')
   kill(await rig.daemonPid())
   expect(await rig.app('api')).toMatchObject({ state: 'starting', ready: 0 })

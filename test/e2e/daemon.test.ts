@@ -213,8 +213,12 @@ test('a daemon killed in the middle of an apply: the next one brings the scope t
   await eventually(async () => expect(await rig.ls()).toHaveLength(2))
   kill(await rig.daemonPid())
   const result = await apply
-  expect(result.code).toBe(5)
-  expect(result.stderr).toContain('The daemon ended before it answered')
+  expect(result.code).toBe(6)
+  expect(result.stderr).toContain('The daemon ended before it answered: this was cut off, and revision 1 is in force.')
+  expect(result.stderr).toContain('eco apply does it again')
+  expect((await rig.eco(['events'])).stdout).toMatch(
+    /the apply by \S+ was cut off by the end of the daemon; revision 1 is brought back: eco apply repeats it/,
+  )
   expect(await rig.pids('app')).toEqual(before)
   expect(await rig.eco(['apply', '--yes'])).toMatchObject({ code: 0 })
   expect(await rig.pids('app')).toEqual(before)

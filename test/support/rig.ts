@@ -1,6 +1,6 @@
 /** A home of its own for one test: real binary, real daemon, real processes, and nothing left behind. */
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
@@ -121,6 +121,7 @@ export async function createRig(): Promise<Rig> {
   }
   onTestFinished(async ({ task }) => {
     await end()
+    if (!existsSync(root)) return // the test has removed it, for all was well with this one
     if (task.result?.state !== 'fail') return rmSync(root, { recursive: true, force: true })
     process.stderr.write(`${task.name}: failed; its folder is kept: ${root}\n${logsOf(home)}`)
   }, COMMAND_TIMEOUT_MS)

@@ -4,6 +4,7 @@ import { EcoError, EXIT } from '../../errors.ts'
 import { hasWork, type Plan } from '../../model/plan.ts'
 import type { DesiredState } from '../../model/spec.ts'
 import { ecoHome } from '../../state/paths.ts'
+import { orWhatBecame } from '../after-the-end.ts'
 import { confirm } from '../confirm.ts'
 import { followApply } from '../follow-apply.ts'
 import { leavePaused } from '../leave-paused.ts'
@@ -66,7 +67,11 @@ async function applyAtOnce(request: PlanRequest, options: ApplyOptions): Promise
     if (options.wait) progress = lineProgress(event.plan)
   }
   const params = { ...request, plan: null, by: actor(), wait: options.wait }
-  const result = await callOrStart('apply', params, { home: ecoHome(), onEvent })
+  const result = await orWhatBecame(
+    () => callOrStart('apply', params, { home: ecoHome(), onEvent }),
+    () => callOrStart('plan', request, { home: ecoHome() }),
+    'eco apply',
+  )
   if (json) printResult(result)
   else if (hasWork(result.plan) || result.exit_code !== EXIT.ok) printOutcome(result)
   return result.exit_code
@@ -89,8 +94,13 @@ async function settle(request: PlanRequest, plan: Plan, options: ApplyOptions): 
 
 async function carryOut(request: PlanRequest, plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const params = { ...request, plan: plan.id, by: actor(), wait: options.wait }
-  return followApply(plan, { json: options.json === true, wait: options.wait }, (onEvent) =>
-    callOrStart('apply', params, { home: ecoHome(), onEvent }),
+  return orWhatBecame(
+    () =>
+      followApply(plan, { json: options.json === true, wait: options.wait }, (onEvent) =>
+        callOrStart('apply', params, { home: ecoHome(), onEvent }),
+      ),
+    () => callOrStart('plan', request, { home: ecoHome() }),
+    'eco apply',
   )
 }
 

@@ -4,6 +4,7 @@ import { hasWork } from '../../model/plan.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { VERSION } from '../../version.ts'
 import { chooseScope, type ScopeChoice } from '../choose-scope.ts'
+import { orWhatBecame } from '../after-the-end.ts'
 import { confirm } from '../confirm.ts'
 import { followApply } from '../follow-apply.ts'
 import { parseSerial } from '../parse-serial.ts'
@@ -45,8 +46,11 @@ export async function rollback(
   // Guards are for the daemon to say, with what to type.
   if (hasWork(plan) && plan.guards.length === 0 && options.yes !== true) await confirm(`Go back to revision ${serial}?`)
   const params = { ...request, serial, plan: plan.id, by: actor(), wait: options.wait }
-  const result = await followApply(plan, { json, wait: options.wait }, (onEvent) =>
-    callOrStart('rollback', params, { home, onEvent }),
+  const result = await orWhatBecame(
+    () =>
+      followApply(plan, { json, wait: options.wait }, (onEvent) => callOrStart('rollback', params, { home, onEvent })),
+    async () => (await callOrStart('rollbackPlan', { ...request, serial }, { home })).plan,
+    `eco rollback ${serial}`,
   )
   if (json) printResult(result)
   else if (hasWork(result.plan) || result.exit_code !== EXIT.ok) printOutcome(result)

@@ -142,14 +142,22 @@ export class LocalEngine implements Engine {
     this.#runs.adopted(this.group(runner.id.scope, runner.id.app), runner)
   }
 
-  /** A replacement that was cut short left two instances in a slot: the one of the applied version stays, if it serves. */
+  /**
+   * A replacement that was cut short left two instances in a slot. The one of the applied version stays if it serves; else
+   * the other one, if that serves: its successor is started anew, and proves itself. Of two of the applied version (a
+   * reload) the older one stays.
+   */
   async dropUnapplied(scope: ScopeId, apps: Readonly<Record<string, AppliedApp>>): Promise<void> {
     const surplus = [...this.#groups.of(scope).values()].flatMap((group) => {
       const version = Object.hasOwn(apps, group.app) ? apps[group.app]?.version : undefined
-      const kept = new Set(
-        group.runners.filter((it) => it.version === version && it.observe().ready).map((it) => it.id.slot),
-      )
-      const dropped = group.runners.filter((it) => it.version !== version && kept.has(it.id.slot))
+      const up = group.runners.filter(({ instance }) => instance.wanted === 'up')
+      const dropped = group.runners.filter((runner) => {
+        const right = up.filter((it) => it.id.slot === runner.id.slot && it.version === version)
+        const serving = right.find(isServing)
+        const otherServes = up.some((it) => it.id.slot === runner.id.slot && it.version !== version && isServing(it))
+        if (runner.version !== version) return serving !== undefined || (right.length > 0 && !otherServes)
+        return up.includes(runner) && runner !== (serving ?? (otherServes ? undefined : right.at(-1)))
+      })
       return dropped.map((runner) => retire(group, runner))
     })
     await Promise.all(surplus)
@@ -166,6 +174,11 @@ export class LocalEngine implements Engine {
     const running = groups.flatMap(({ runners }) => runners.filter((runner) => runner.process !== null)).length
     await stopInOrder(groups)
     return running
+  }
+
+  /** Stops what runs in one scope, in the same order. */
+  async stopScope(scope: ScopeId): Promise<void> {
+    await stopInOrder([...this.#groups.of(scope).values()])
   }
 
   observe(scope: ScopeId, desired: DesiredState | null): ObservedState {
@@ -402,4 +415,8 @@ function surplus(step: Step): number[] {
 
 function failedOr(failure: { readonly reason: string; readonly log: readonly string[] } | null): StepOutcome {
   return failure === null ? DONE : { status: 'failed', ...failure }
+}
+
+function isServing(runner: InstanceRunner): boolean {
+  return runner.observe().ready
 }
