@@ -24,6 +24,7 @@ const EXIT_OF = {
   LOCKED: EXIT.refused,
   GUARD: EXIT.refused,
   STATE_DAMAGED: EXIT.refused,
+  STATE_NEWER: EXIT.refused,
   STATE_UNWRITABLE: EXIT.refused,
   DAEMON_UNREACHABLE: EXIT.refused,
   DAEMON_VERSION: EXIT.refused,

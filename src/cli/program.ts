@@ -336,6 +336,12 @@ function addDaemonCommands(program: Command, done: Done): void {
       const { stopCommand } = await import('./commands/daemon.ts')
       await stopCommand(options.apps === true, options.json === true)
     })
+  command(daemon, 'upgrade', 'hand the apps over to the daemon of this eco; none of them notices')
+    .addOption(jsonOption())
+    .action(async (options: { json?: boolean }) => {
+      const { upgradeCommand } = await import('./commands/upgrade.ts')
+      await upgradeCommand(options.json === true)
+    })
   command(daemon, 'status', 'whether it runs')
     .addOption(jsonOption())
     .action(async (options: { json?: boolean }) => {

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import { EcoError } from '../errors.ts'
+import { Client, Clients } from './clients.ts'
 import type { MethodName, Methods, Reply, StreamEvent, WireError } from './protocol.ts'
 import { PROTOCOL } from './protocol.ts'
 
@@ -8,6 +9,7 @@ export type Handlers = {
   readonly [M in MethodName]: (
     params: Methods[M]['params'],
     emit: (event: StreamEvent) => void,
+    client: Client,
   ) => Methods[M]['result'] | Promise<Methods[M]['result']>
 }
 
@@ -15,8 +17,9 @@ export type Handlers = {
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
 /** Serves the protocol on connections; a client that goes away changes nothing about the work it asked for. */
-export function createServer(version: string, handlers: Handlers): net.Server {
+export function createServer(version: string, handlers: Handlers, clients = new Clients()): net.Server {
   return net.createServer((socket) => {
+    clients.connected(socket)
     const chunks: Buffer[] = []
     let size = 0
     let answered = false
@@ -32,10 +35,13 @@ export function createServer(version: string, handlers: Handlers): net.Server {
       }
       if (!chunk.includes(10)) return
       answered = true
+      clients.asked(socket)
       void answer(Buffer.concat(chunks).toString('utf8'), socket, version, handlers)
     })
   })
 }
+
+type Handler = (params: unknown, emit: (event: StreamEvent) => void, client: Client) => unknown
 
 async function answer(line: string, socket: net.Socket, version: string, handlers: Handlers): Promise<void> {
   const emit = (event: StreamEvent): void => {
@@ -43,8 +49,8 @@ async function answer(line: string, socket: net.Socket, version: string, handler
   }
   try {
     const { method, params } = parseRequest(line, version)
-    const handler = handlers[method] as (params: unknown, emit: (event: StreamEvent) => void) => unknown
-    finish(socket, { result: await handler(params, emit) })
+    const handler = handlers[method] as Handler
+    finish(socket, { result: await handler(params, emit, new Client(socket)) })
   } catch (error) {
     if (!(error instanceof EcoError)) console.error(error)
     finish(socket, { error: wireError(error as Error) })
@@ -79,6 +85,7 @@ function parseRequest(line: string, version: string): { method: MethodName; para
 const METHODS: ReadonlySet<string> = new Set<MethodName>([
   'hello',
   'shutdown',
+  'upgrade',
   'resume',
   'plan',
   'apply',

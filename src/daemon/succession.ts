@@ -1,0 +1,156 @@
+/**
+ * The old daemon's side of `eco daemon upgrade` (docs/adr/0020). Two daemons never act at once: until `go` the successor
+ * only reads, and from then on this process only waits, with its event loop standing still, until it may end.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EcoError } from '../errors.ts'
+import type { Client } from './clients.ts'
+import type { DaemonId, Program, Upgraded } from './protocol.ts'
+import { type Estate, Successor } from './successor.ts'
+
+/** To load and to read all state, on a machine with other things to do. */
+const PREPARE_MS = 30_000
+/** To take over what runs. */
+const SERVE_MS = 30_000
+const POLL_MS = 10
+
+/** What the succession needs of the daemon. */
+export interface Testator {
+  readonly self: Program & DaemonId
+  estate(): Estate
+  /** What is not to be interrupted, a clause; null: nothing. */
+  obstacle(client: Client): string | null
+  /** Writes out what waits to be written. */
+  flush(): Promise<void>
+  /** The successor acts from now on: a service manager is to be told its pid. */
+  handedOver(pid: number): void
+}
+
+export class Succession {
+  readonly #testator: Testator
+  #successor: Successor | null = null
+  #isUnderWay = false
+
+  constructor(testator: Testator) {
+    this.#testator = testator
+  }
+
+  /**
+   * Hands over to another program and ends this process; returns only when nothing came of it, and then this daemon goes
+   * on as before.
+   *
+   * @param tell told what it waits for
+   * @throws EcoError why nothing came of it
+   */
+  async handOver(to: Program, client: Client, tell: (message: string) => void): Promise<never> {
+    if (this.#isUnderWay) {
+      throw new EcoError('LOCKED', 'Another "eco daemon upgrade" is under way.', { hint: 'wait for it to end' })
+    }
+    this.#isUnderWay = true
+    try {
+      for (;;) {
+        const prepared = await this.#prepare(to)
+        await this.#testator.flush()
+        // From here to the end in one turn of the loop.
+        if (client.isThere && this.#testator.obstacle(client) === null && prepared.isUpToDate()) {
+          this.#commit(prepared.successor, prepared.id, client)
+        }
+        // It must not keep open what this daemon closes meanwhile.
+        this.cancel()
+        await this.#whenFree(client, tell)
+      }
+    } finally {
+      this.cancel()
+      this.#isUnderWay = false
+    }
+  }
+
+  /** This daemon ends, or goes on without it. */
+  cancel(): void {
+    this.#successor?.end()
+    this.#successor = null
+  }
+
+  async #prepare(to: Program): Promise<{ successor: Successor; id: DaemonId; isUpToDate: () => boolean }> {
+    const estate = this.#testator.estate()
+    const successor = new Successor(to, estate)
+    this.#successor = successor
+    const deadline = performance.now() + PREPARE_MS
+    for (let answer = successor.poll(); ; answer = successor.poll()) {
+      if (this.#successor !== successor) throw new EcoError('DAEMON_UNREACHABLE', 'The daemon ends.')
+      if (answer?.state === 'prepared') {
+        const isUpToDate = (): boolean => keyOf(this.#testator.estate()) === keyOf(estate)
+        return { successor, id: { pid: answer.pid, version: answer.version }, isUpToDate }
+      }
+      if (performance.now() > deadline) {
+        throw new EcoError('DAEMON_UNREACHABLE', `The new daemon was not prepared within ${PREPARE_MS / 1000}s.`, {
+          hint: 'eco daemon logs; the old one goes on',
+        })
+      }
+      await sleep(POLL_MS)
+    }
+  }
+
+  async #whenFree(client: Client, tell: (message: string) => void): Promise<void> {
+    let told = ''
+    for (;;) {
+      if (!client.isThere) throw new EcoError('NOT_CONFIRMED', 'Whoever asked for the upgrade has left.')
+      const obstacle = this.#testator.obstacle(client)
+      if (obstacle === null) return
+      if (obstacle !== told) tell(obstacle)
+      told = obstacle
+      await sleep(POLL_MS)
+    }
+  }
+
+  /** Never returns to the event loop, unless the successor was gone before it could act. */
+  #commit(successor: Successor, to: DaemonId, client: Client): void {
+    const { self } = this.#testator
+    if (!successor.go()) return
+    const failure = this.#serves(successor)
+    if (failure === null) {
+      this.#testator.handedOver(to.pid)
+      client.answerLast({ result: { from: { pid: self.pid, version: self.version }, to } satisfies Upgraded })
+      process.exit(0)
+    }
+    // It may have acted, so this process does not know any more what runs. Another one of the same version finds out.
+    successor.end()
+    console.error(`eco ${to.version} could not take over (${failure}); eco ${self.version} starts again`)
+    const pid = this.#startAgain()
+    const { code, hint } = new EcoError('DAEMON_UNREACHABLE', '')
+    const message = `eco ${to.version} could not take over: ${failure}`
+    const after = pid === null ? 'No daemon runs now; the next command starts one.' : `eco ${self.version} runs again, pid ${pid}.`
+    client.answerLast({ error: { code, message: `${message} ${after}`, hint: hint ?? 'eco daemon logs', details: [] } })
+    process.exit(pid === null ? 1 : 0)
+  }
+
+  #startAgain(): number | null {
+    const { self } = this.#testator
+    try {
+      const again = new Successor(self, this.#testator.estate())
+      if (again.wait(PREPARE_MS)?.state === 'prepared' && again.go() && this.#serves(again) === null) {
+        this.#testator.handedOver(again.pid)
+        return again.pid
+      }
+      again.end()
+    } catch (error) {
+      console.error(error)
+    }
+    return null
+  }
+
+  /** @returns why it does not; null: it serves */
+  #serves(successor: Successor): string | null {
+    try {
+      return successor.wait(SERVE_MS)?.state === 'serving' ? null : `it did not serve within ${SERVE_MS / 1000}s.`
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+}
+
+/** What the successor has inherited at its start must be what there is when it takes over. */
+function keyOf({ sockets, inode }: Estate): string {
+  return JSON.stringify([inode, sockets])
+}
