@@ -38,6 +38,12 @@ function buildProgram(done: Done): Command {
   const program = new Command('eco')
     .description('Keeps a set of applications exactly as an ecosystem file says.')
     .version(VERSION, '-v, --version')
+    .option('--upgrade', 'with any command: upgrade an older daemon first; no app notices (or set ECO_UPGRADE=1)')
+    .hook('preAction', async (_, action) => {
+      const changes = changesSomething(action)
+      const upgrade = wantsUpgrade(program) && action.parent?.name() !== 'daemon'
+      if (changes || upgrade) await (await import('./meet-daemon.ts')).meetDaemon({ upgrade, changes })
+    })
     .helpCommand('help [command]', 'help for a command')
     .configureHelp({ showGlobalOptions: false })
     .showSuggestionAfterError(true)
@@ -53,6 +59,16 @@ function buildProgram(done: Done): Command {
   addDaemonCommands(program, done)
   program.allowExcessArguments().action((_options, command: Command) => unknownCommand(command))
   return program
+}
+
+function wantsUpgrade(program: Command): boolean {
+  return program.opts<{ upgrade?: boolean }>().upgrade === true || process.env['ECO_UPGRADE'] === '1'
+}
+
+/** Commands after which something is otherwise than before: there a daemon of another version is worth a line. */
+function changesSomething(action: Command): boolean {
+  const name = pathOf(action).replace(/^eco /, '')
+  return CHANGING.has(name)
 }
 
 function unknownCommand(program: Command): void {
@@ -299,6 +315,12 @@ async function holdFor(text: string | undefined): Promise<{ forMs?: number }> {
   const { parseHoldDuration } = await import('./hold-duration.ts')
   return { forMs: parseHoldDuration(text) }
 }
+
+const CHANGING: ReadonlySet<string> = new Set([
+  ...['apply', 'rollback', 'scale', 'reset', 'daemon start'],
+  ...VERBS.map(({ verb }) => verb),
+  ...['pause', 'resume', 'abort'].map((action) => `rollout ${action}`),
+])
 
 const ROLLOUT_ACTIONS: readonly { readonly action: RolloutAction; readonly text: string }[] = [
   { action: 'status', text: 'the rollouts under way' },

@@ -1,8 +1,8 @@
 import net from 'node:net'
 import { EcoError } from '../errors.ts'
 import { Client, Clients } from './clients.ts'
+import { admit } from './door.ts'
 import type { MethodName, Methods, Reply, StreamEvent, WireError } from './protocol.ts'
-import { PROTOCOL } from './protocol.ts'
 
 /** Answers one request; `emit` sends events to the client while it works. */
 export type Handlers = {
@@ -48,7 +48,7 @@ async function answer(line: string, socket: net.Socket, version: string, handler
     if (socket.writable) socket.write(`${JSON.stringify({ event } satisfies Reply)}\n`)
   }
   try {
-    const { method, params } = parseRequest(line, version)
+    const { method, params } = admit(line, version)
     const handler = handlers[method] as Handler
     finish(socket, { result: await handler(params, emit, new Client(socket)) })
   } catch (error) {
@@ -56,50 +56,6 @@ async function answer(line: string, socket: net.Socket, version: string, handler
     finish(socket, { error: wireError(error as Error) })
   }
 }
-
-function parseRequest(line: string, version: string): { method: MethodName; params: unknown } {
-  let request: { protocol?: unknown; method?: unknown; params?: unknown }
-  try {
-    request = (JSON.parse(line) as typeof request | null) ?? {}
-  } catch (cause) {
-    throw new EcoError('USAGE', 'The request is not JSON.', { cause })
-  }
-  const method = String(request.method)
-  // These two keep their form for ever: any CLI can ask who is there, and replace it.
-  if (request.protocol !== PROTOCOL && method !== 'hello' && method !== 'shutdown') {
-    throw new EcoError(
-      'DAEMON_VERSION',
-      `The daemon (eco ${version}) speaks protocol ${PROTOCOL}, this command speaks ${String(request.protocol)}.`,
-      {
-        hint: 'replace the daemon, your apps keep running: eco daemon stop && eco daemon start',
-      },
-    )
-  }
-  if (!METHODS.has(method))
-    throw new EcoError('DAEMON_VERSION', `The daemon (eco ${version}) does not know "${method}".`, {
-      hint: 'replace the daemon, your apps keep running: eco daemon stop && eco daemon start',
-    })
-  return { method: method as MethodName, params: request.params ?? {} }
-}
-
-const METHODS: ReadonlySet<string> = new Set<MethodName>([
-  'hello',
-  'shutdown',
-  'upgrade',
-  'resume',
-  'plan',
-  'apply',
-  'rollbackPlan',
-  'rollback',
-  'verb',
-  'verbPlan',
-  'ls',
-  'lsText',
-  'describe',
-  'reset',
-  'rollout',
-  'logs',
-])
 
 function finish(socket: net.Socket, reply: Reply): void {
   if (socket.writable) socket.end(`${JSON.stringify(reply)}\n`)
