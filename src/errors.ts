@@ -28,6 +28,7 @@ const EXIT_OF = {
   STATE_UNWRITABLE: EXIT.refused,
   DAEMON_UNREACHABLE: EXIT.refused,
   DAEMON_VERSION: EXIT.refused,
+  UPGRADE_FAILED: EXIT.refused,
   INTERNAL: EXIT.internal,
 } as const satisfies Record<string, ExitCode>
 export type ErrorCode = keyof typeof EXIT_OF

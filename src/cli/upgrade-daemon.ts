@@ -2,6 +2,7 @@ import { call, NoDaemon } from '../daemon/client.ts'
 import { daemonEntry, startDaemon } from '../daemon/ensure.ts'
 import type { DaemonId, Hello, StreamEvent } from '../daemon/protocol.ts'
 import { EcoError } from '../errors.ts'
+import { VERSION } from '../version.ts'
 
 /**
  * Has the daemon that runs hand over to that of this eco; starts one when none runs.
@@ -22,13 +23,22 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
   try {
     await call('upgrade', { node: process.execPath, entry: await daemonEntry() }, { home, onEvent })
   } catch (error) {
-    if (!(error instanceof EcoError) || error.code !== 'DAEMON_VERSION') throw error
+    if (!(error instanceof EcoError)) throw error
+    if (error.code === 'DAEMON_UNREACHABLE') return { from, to: await heirOf(before, home, error) }
+    if (error.code !== 'DAEMON_VERSION') throw error
     throw new EcoError('DAEMON_VERSION', `The daemon (eco ${before.version}) is too old to hand over.`, {
       hint: 'replace it, your apps keep running: eco daemon stop && eco daemon start',
       cause: error,
     })
   }
   return { from, to: await idOf(home) }
+}
+
+/** Somebody killed the daemon while it handed over: its successor is there all the same, or none is. */
+async function heirOf(before: Hello, home: string, error: EcoError): Promise<DaemonId> {
+  const now = await hello(home)
+  if (now === null || now.pid === before.pid || now.version !== VERSION) throw error
+  return { pid: now.pid, version: now.version }
 }
 
 /** Once it answers, it has taken over. */

@@ -51,7 +51,9 @@ export class Client {
 
   /** Answers without the event loop: it does not turn any more. */
   answerLast(reply: object): void {
-    const { fd } = (this.#socket as unknown as { readonly _handle: { readonly fd: number } | null })._handle ?? { fd: -1 }
+    const { fd } = (this.#socket as unknown as { readonly _handle: { readonly fd: number } | null })._handle ?? {
+      fd: -1,
+    }
     try {
       writeSync(fd, `${JSON.stringify(reply)}\n`)
     } catch {

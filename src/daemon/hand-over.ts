@@ -4,7 +4,8 @@
  *
  *   → {"hand_over":1,"from":{…},"inode":…,"control":4,"sockets":[…]}
  *   ← {"state":"prepared",…}      it has loaded and could read all state; or {"state":"refused",…}, and it ends
- *   → {"go":true}                 from here on only the successor acts
+ *   → {"go":true}                 the old one does nothing any more but wait
+ *   ← {"state":"acting"}          said before it does anything: one that ended without this has done nothing
  *   ← {"state":"serving"}         now the old one ends
  *
  * Two versions of eco speak it, so it is only ever extended: unknown fields are left aside.
@@ -49,4 +50,5 @@ export type Answer =
       readonly hint: string | null
       readonly details: readonly string[]
     }
+  | { readonly state: 'acting' }
   | { readonly state: 'serving' }

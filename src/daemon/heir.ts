@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { EcoError } from '../errors.ts'
 import { refuseNewerStates } from '../state/known-formats.ts'
 import { VERSION } from '../version.ts'
@@ -39,5 +40,14 @@ export function comeIntoInheritance(home: string): Inheritance | null {
   if (said.type === 'line' && !(said.value as Partial<Go>).go) return null
   // Ended without a word: the old one was killed. This one has its sockets, and clients queue in one of them already.
   if (said.type === 'ended' && socketInode(home) !== inode) return null
-  return { from, sockets, control, serving: () => void say({ state: 'serving' }) }
+  say({ state: 'acting' })
+  return {
+    from,
+    sockets,
+    control,
+    serving: () => {
+      say({ state: 'serving' })
+      closeSync(HAND_OVER_FD)
+    },
+  }
 }

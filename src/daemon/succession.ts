@@ -6,11 +6,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { EcoError } from '../errors.ts'
 import type { Client } from './clients.ts'
-import type { DaemonId, Program, Upgraded } from './protocol.ts'
-import { type Estate, Successor } from './successor.ts'
+import type { DaemonId, Program, Upgraded, WireError } from './protocol.ts'
+import { type Estate, goneError, Successor } from './successor.ts'
 
 /** To load and to read all state, on a machine with other things to do. */
 const PREPARE_MS = 30_000
+/** To say that it begins. */
+const ACT_MS = 10_000
 /** To take over what runs. */
 const SERVE_MS = 30_000
 const POLL_MS = 10
@@ -48,6 +50,7 @@ export class Succession {
       throw new EcoError('LOCKED', 'Another "eco daemon upgrade" is under way.', { hint: 'wait for it to end' })
     }
     this.#isUnderWay = true
+    console.error(`${new Date().toISOString()} hands over to ${to.node} ${to.entry}`)
     try {
       for (;;) {
         const prepared = await this.#prepare(to)
@@ -55,6 +58,7 @@ export class Succession {
         // From here to the end in one turn of the loop.
         if (client.isThere && this.#testator.obstacle(client) === null && prepared.isUpToDate()) {
           this.#commit(prepared.successor, prepared.id, client)
+          throw goneError()
         }
         // It must not keep open what this daemon closes meanwhile.
         this.cancel()
@@ -84,9 +88,11 @@ export class Succession {
         return { successor, id: { pid: answer.pid, version: answer.version }, isUpToDate }
       }
       if (performance.now() > deadline) {
-        throw new EcoError('DAEMON_UNREACHABLE', `The new daemon was not prepared within ${PREPARE_MS / 1000}s.`, {
-          hint: 'eco daemon logs; the old one goes on',
-        })
+        throw new EcoError(
+          'UPGRADE_FAILED',
+          `The new daemon was not prepared within ${PREPARE_MS / 1000}s; this one goes on.`,
+          { hint: 'eco daemon logs' },
+        )
       }
       await sleep(POLL_MS)
     }
@@ -107,7 +113,7 @@ export class Succession {
   /** Never returns to the event loop, unless the successor was gone before it could act. */
   #commit(successor: Successor, to: DaemonId, client: Client): void {
     const { self } = this.#testator
-    if (!successor.go()) return
+    if (!successor.go(ACT_MS)) return
     const failure = this.#serves(successor)
     if (failure === null) {
       this.#testator.handedOver(to.pid)
@@ -118,10 +124,14 @@ export class Succession {
     successor.end()
     console.error(`eco ${to.version} could not take over (${failure}); eco ${self.version} starts again`)
     const pid = this.#startAgain()
-    const { code, hint } = new EcoError('DAEMON_UNREACHABLE', '')
-    const message = `eco ${to.version} could not take over: ${failure}`
-    const after = pid === null ? 'No daemon runs now; the next command starts one.' : `eco ${self.version} runs again, pid ${pid}.`
-    client.answerLast({ error: { code, message: `${message} ${after}`, hint: hint ?? 'eco daemon logs', details: [] } })
+    const after =
+      pid === null
+        ? 'no daemon runs now, and the next command starts one'
+        : `eco ${self.version} runs again, pid ${pid}`
+    const message = `eco ${to.version} could not take over: ${failure}; ${after}.`
+    client.answerLast({
+      error: { code: 'UPGRADE_FAILED', message, hint: 'eco daemon logs', details: [] } satisfies WireError,
+    })
     process.exit(pid === null ? 1 : 0)
   }
 
@@ -129,7 +139,7 @@ export class Succession {
     const { self } = this.#testator
     try {
       const again = new Successor(self, this.#testator.estate())
-      if (again.wait(PREPARE_MS)?.state === 'prepared' && again.go() && this.#serves(again) === null) {
+      if (again.wait(PREPARE_MS)?.state === 'prepared' && again.go(ACT_MS) && this.#serves(again) === null) {
         this.#testator.handedOver(again.pid)
         return again.pid
       }
@@ -143,9 +153,9 @@ export class Succession {
   /** @returns why it does not; null: it serves */
   #serves(successor: Successor): string | null {
     try {
-      return successor.wait(SERVE_MS)?.state === 'serving' ? null : `it did not serve within ${SERVE_MS / 1000}s.`
-    } catch (error) {
-      return (error as Error).message
+      return successor.wait(SERVE_MS)?.state === 'serving' ? null : `it did not serve within ${SERVE_MS / 1000}s`
+    } catch {
+      return 'it ended'
     }
   }
 }

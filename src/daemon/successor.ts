@@ -47,7 +47,7 @@ export class Successor {
     this.#child.unref()
     const pair = pairOf(this.#child)
     if (this.#child.pid === undefined || pair === null) {
-      throw new EcoError('DAEMON_UNREACHABLE', `The new daemon could not be started: ${node} ${entry}.`)
+      throw new EcoError('UPGRADE_FAILED', `The new daemon could not be started: ${node} ${entry}.`)
     }
     pair.readStop() // what it says is read here, and not by the loop
     this.pid = this.#child.pid
@@ -66,16 +66,26 @@ export class Successor {
     return this.#understand(this.#lines.wait(ms))
   }
 
-  /** From here on it may act. @returns false: it is gone, and has not acted */
-  go(): boolean {
-    return this.#lines.say({ go: true })
+  /** Lets it act. @returns false: it is gone, and has not */
+  go(ms: number): boolean {
+    try {
+      if (!this.#lines.say({ go: true })) return false
+      if (this.wait(ms)?.state === 'acting') return true
+      this.#kill()
+      return this.poll()?.state === 'acting'
+    } catch {
+      return false
+    }
   }
 
   /** Kills it. @returns once it cannot do anything any more */
   end(): void {
+    this.#kill()
+    this.#child.stdio[HAND_OVER_FD]?.destroy()
+  }
+
+  #kill(): void {
     this.#child.kill('SIGKILL')
-    const pair = this.#child.stdio[HAND_OVER_FD]
-    pair?.destroy()
     const deadline = performance.now() + DEATH_MS
     while (performance.now() < deadline) {
       const stat = readStat(this.pid)
@@ -86,11 +96,7 @@ export class Successor {
 
   #understand(heard: Heard): Answer | null {
     if (heard.type === 'silent') return null
-    if (heard.type !== 'line') {
-      throw new EcoError('DAEMON_UNREACHABLE', 'The new daemon ended before it could take over.', {
-        hint: 'eco daemon logs',
-      })
-    }
+    if (heard.type !== 'line') throw goneError()
     const answer = heard.value as Answer
     if (answer.state !== 'refused') return answer
     throw new EcoError(errorCode(answer.code), answer.message, {
@@ -98,6 +104,13 @@ export class Successor {
       details: answer.details,
     })
   }
+}
+
+/** @returns what an operator is told when the new daemon ended before it could do anything */
+export function goneError(): EcoError {
+  return new EcoError('UPGRADE_FAILED', 'The new daemon ended before it could take over; the one that runs goes on.', {
+    hint: 'eco daemon logs',
+  })
 }
 
 interface PairHandle {
