@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { SPEC_FORMAT } from '../model/applied.ts'
 import type { ScopeId } from '../model/ids.ts'
-import { VERSION } from '../version.ts'
 import { readJson } from './atomic-file.ts'
 import { scopeDir } from './paths.ts'
 import { newestRevision } from './revision-store.ts'
@@ -41,9 +40,9 @@ function refuseNewer(path: string, known: Readonly<Record<string, number>>): voi
     if (typeof format !== 'number' || format <= newest) continue
     throw new EcoError(
       'STATE_NEWER',
-      `${path} has the format ${format}, of a newer eco; this one (${VERSION}) knows it up to ${newest}.`,
+      `${path} has format ${format}, which a newer eco wrote; this one knows it up to ${newest}.`,
       {
-        hint: 'use the newer eco again: eco daemon upgrade, called by its path, replaces this daemon',
+        hint: 'upgrade eco (npm install --global eco-orchestrator), then: eco daemon upgrade',
         details: ['Nothing of this scope was changed; its apps go on as they are.'],
       },
     )
