@@ -168,7 +168,7 @@ test('state of format 1 is brought up to date: nothing to do, and nobody is rest
   change(revision, { format: 1, apps: { api: { ...apps.api, spec: asFormat1(apps.api.spec) } } })
   for (const name of readdirSync(join(dir, 'runtime'))) {
     const path = join(dir, 'runtime', name)
-    const { nest: _, spec_format: __, ...record } = JSON.parse(readFileSync(path, 'utf8'))
+    const { spec_format: _, ...record } = JSON.parse(readFileSync(path, 'utf8'))
     writeFileSync(path, JSON.stringify({ ...record, spec: asFormat1(record.spec) }))
   }
   expect(await rig.eco(['diff', '--exit-code'])).toMatchObject({ code: 0 })
