@@ -317,9 +317,15 @@ async function holdFor(text: string | undefined): Promise<{ forMs?: number }> {
 }
 
 const CHANGING: ReadonlySet<string> = new Set([
-  ...['apply', 'rollback', 'scale', 'reset', 'daemon start'],
+  'apply',
+  'rollback',
+  'scale',
+  'reset',
+  'daemon start',
+  'rollout pause',
+  'rollout resume',
+  'rollout abort',
   ...VERBS.map(({ verb }) => verb),
-  ...['pause', 'resume', 'abort'].map((action) => `rollout ${action}`),
 ])
 
 const ROLLOUT_ACTIONS: readonly { readonly action: RolloutAction; readonly text: string }[] = [

@@ -84,6 +84,7 @@ async function main(): Promise<void> {
   const from = inheritance ? `, took over from eco ${inheritance.from.version}, pid ${inheritance.from.pid}` : ''
   daemon.tellScopes('daemon_started', `eco ${VERSION} daemon started, pid ${process.pid}${from}`)
   booted.resolve()
+  // The old daemon ends once it hears this: a service manager would have to be told before that who the main process is now.
   inheritance?.serving()
   await converged
 }

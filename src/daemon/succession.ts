@@ -11,10 +11,12 @@ import { type Estate, goneError, Successor } from './successor.ts'
 
 /** To load and to read all state, on a machine with other things to do. */
 const PREPARE_MS = 30_000
-/** To say that it begins. */
-const ACT_MS = 10_000
-/** To take over what runs. */
-const SERVE_MS = 30_000
+/**
+ * To say that it begins, and to take over what runs. This process stands still meanwhile, so both together must leave room
+ * in the watchdog of a service manager.
+ */
+const ACT_MS = 3000
+const SERVE_MS = 12_000
 const POLL_MS = 10
 
 /** What the succession needs of the daemon. */
@@ -25,8 +27,6 @@ export interface Testator {
   obstacle(client: Client): string | null
   /** Writes out what waits to be written. */
   flush(): Promise<void>
-  /** The successor acts from now on: a service manager is to be told its pid. */
-  handedOver(pid: number): void
 }
 
 export class Succession {
@@ -116,7 +116,6 @@ export class Succession {
     if (!successor.go(ACT_MS)) return
     const failure = this.#serves(successor)
     if (failure === null) {
-      this.#testator.handedOver(to.pid)
       client.answerLast({ result: { from: { pid: self.pid, version: self.version }, to } satisfies Upgraded })
       process.exit(0)
     }
@@ -140,7 +139,6 @@ export class Succession {
     try {
       const again = new Successor(self, this.#testator.estate())
       if (again.wait(PREPARE_MS)?.state === 'prepared' && again.go(ACT_MS) && this.#serves(again) === null) {
-        this.#testator.handedOver(again.pid)
         return again.pid
       }
       again.end()

@@ -16,6 +16,7 @@ export interface Estate {
   /** Descriptor of eco.sock. */
   readonly control: number
   readonly sockets: readonly InheritedSocket[]
+  readonly environment: NodeJS.ProcessEnv
 }
 
 /** A daemon that waits to take over from this one, as a process. */
@@ -25,7 +26,7 @@ export class Successor {
   readonly #child: ChildProcess
 
   /** @throws EcoError USAGE when there is no such program */
-  constructor({ node, entry }: Program, { sockets, control, from, inode }: Estate) {
+  constructor({ node, entry }: Program, { sockets, control, from, inode, environment }: Estate) {
     for (const [path, mode] of [
       [node, constants.X_OK],
       [entry, constants.R_OK],
@@ -40,6 +41,7 @@ export class Successor {
     const descriptors = [control, ...sockets.map(({ fd }) => fd)]
     this.#child = spawn(node, ['--max-semi-space-size=1', entry, TAKE_OVER], {
       cwd: '/',
+      env: environment,
       detached: true,
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...descriptors],
     })

@@ -15,6 +15,8 @@ export function testatorOf(daemon: Daemon, server: net.Server, clients: Clients)
       inode: socketInode(daemon.home) ?? -1,
       control: (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd,
       sockets: daemon.sockets(),
+      // What a service manager gave to this daemon has to be among it.
+      environment: process.env,
     }),
     obstacle: (client) => {
       const works = daemon.underWay()
@@ -24,7 +26,5 @@ export function testatorOf(daemon: Daemon, server: net.Server, clients: Clients)
       return daemon.isFlushed ? null : 'the disk'
     },
     flush: () => daemon.flush(),
-    // The one place where a service manager would be told (sd_notify: MAINPID=pid): this process is still the one it knows.
-    handedOver: () => {},
   }
 }

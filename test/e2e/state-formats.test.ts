@@ -182,7 +182,15 @@ function asFormat1(spec: any): object {
   const { kind, command, cwd, instances, listen, env, ambient, ready, stop, restart, dependsOn, schedule } = spec
   const { endpoint, path, status } = ready.check
   return {
-    ...{ kind, command, cwd, instances, listen, env, ambient, dependsOn, schedule },
+    kind,
+    command,
+    cwd,
+    instances,
+    listen,
+    env,
+    ambient,
+    dependsOn,
+    schedule,
     ready: {
       check: { type: 'http', host: endpoint.host, port: endpoint.port, path, status },
       timeoutMs: ready.timeoutMs,
