@@ -148,11 +148,14 @@ export class Daemon {
     for (const { listen, owner, fd } of sockets) this.#sockets.takeIn(listen, owner, openSocket(fd))
   }
 
-  /** Plans that are being carried out, each a clause; empty: none. */
+  /** Plans that are being carried out, and runs of jobs and cron apps, each a clause; empty: none. */
   underWay(): string[] {
-    return this.keepers().flatMap(({ scope, occupation }) =>
+    const plans = this.keepers().flatMap(({ scope, occupation }) =>
       occupation === null ? [] : [`${scopeName(scope)}: ${occupation}`],
     )
+    const runners = [...this.engine.allGroups()].flatMap((group) => group.runners)
+    const runs = runners.filter(({ spec, process }) => spec.kind !== 'service' && process !== null)
+    return [...plans, ...runs.map(({ id, spec }) => `${scopeName(id.scope)}: a run of the ${spec.kind} app ${id.app}`)]
   }
 
   /** What is wrong with the state of scopes, for those who list them. */

@@ -104,7 +104,10 @@ export class Succession {
       if (!client.isThere) throw new EcoError('NOT_CONFIRMED', 'Whoever asked for the upgrade has left.')
       const obstacle = this.#testator.obstacle(client)
       if (obstacle === null) return
-      if (obstacle !== told) tell(obstacle)
+      if (obstacle !== told) {
+        console.error(`waits with that for ${obstacle}`)
+        tell(obstacle)
+      }
       told = obstacle
       await sleep(POLL_MS)
     }

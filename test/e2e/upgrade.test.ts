@@ -307,6 +307,83 @@ test('it waits for an apply that is under way, says so, and happens then', async
   expect((await rig.app('api')).rollout).toBeNull()
 })
 
+test('it waits for a run, whose end only the daemon that started it is told', async () => {
+  await using rig = await createRig()
+  const until = join(rig.dir, 'go')
+  const report = {
+    kind: 'cron',
+    schedule: '0 0 1 1 *',
+    command: ['sh', '-c', `while [ ! -e ${until} ]; do sleep 0.05; done`],
+  }
+  expect(await rig.apply({ apps: { report } })).toMatchObject({ code: 0 })
+  const run = rig.eco(['restart', 'report'])
+  await eventually(async () => (await rig.pids('report')).length === 1)
+  const upgraded = rig.eco(['daemon', 'upgrade'], { bin: newer })
+  await eventually(() => daemonLog(rig).includes('waits with that for'))
+  rig.write('go', '')
+  const { code, stderr } = await upgraded
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/waiting for .*a run of the cron app report/)
+  await run
+  expect((await rig.app('report')).last_run).toMatchObject({ outcome: 'completed', exit: { kind: 'code', code: 0 } })
+})
+
+test('instances on a port that they do not declare share it with those that come after it', async () => {
+  await using rig = await createRig()
+  const port = await freePort()
+  const script = rig.write(
+    'serve.cjs',
+    `require('http').createServer((_, r) => r.end(process.env.VERSION)).listen(${port})`,
+  )
+  const api = (VERSION: string): object => {
+    return {
+      apps: { api: { script, instances: 2, env: { VERSION }, rollout: { soak: '200ms' }, stop: { timeout: '3s' } } },
+    }
+  }
+  expect(await rig.apply(api('1'))).toMatchObject({ code: 0 })
+  const before = await rig.pids('api')
+  const load = await startLoad(port, CLIENTS)
+  expect(await rig.eco(['daemon', 'upgrade'])).toMatchObject({ code: 0 })
+  expect(await rig.pids('api')).toEqual(before)
+  const scaled = await rig.eco(['scale', 'api', '+1'])
+  expect(scaled).toMatchObject({ code: 0 })
+  const applied = await rig.apply(api('2'))
+  expect(applied).toMatchObject({ code: 0 })
+  for (const { stdout } of [scaled, applied]) expect(stdout).not.toMatch(/restarts|cannot share/)
+  expect(await load.finish(() => load.count() >= 1000 && load.answers.has('2'))).toEqual([])
+})
+
+test('a second upgrade at the same time is refused, and the first one happens', async () => {
+  await using rig = await createRig()
+  const job = { kind: 'job', command: ['sh', '-c', 'while [ ! -e go ]; do sleep 0.05; done'] }
+  rig.write('ecosystem.yaml', { apps: { job } })
+  const applied = rig.eco(['apply', '--yes'])
+  await eventually(async () => (await rig.ls()).length === 1)
+  const first = rig.eco(['daemon', 'upgrade'], { bin: newer })
+  await eventually(() => daemonLog(rig).includes('hands over'))
+  const second = await rig.eco(['daemon', 'upgrade'])
+  expect(second).toMatchObject({ code: 5 })
+  expect(second.stderr).toContain('is under way')
+  rig.write('go', '')
+  expect(await first).toMatchObject({ code: 0 })
+  expect(await applied).toMatchObject({ code: 0 })
+  expect((await rig.eco(['daemon', 'status', '--json'])).json()).toMatchObject({ version: '9.1.0' })
+})
+
+test('a daemon that is stopped while it waits takes its successor with it', async () => {
+  await using rig = await createRig()
+  const job = { kind: 'job', command: ['sh', '-c', 'while [ ! -e go ]; do sleep 0.05; done'] }
+  rig.write('ecosystem.yaml', { apps: { job } })
+  const applied = rig.eco(['apply', '--yes'])
+  await eventually(async () => (await rig.ls()).length === 1)
+  const upgraded = rig.eco(['daemon', 'upgrade'], { bin: newer })
+  await eventually(() => daemonLog(rig).includes('hands over'))
+  expect(await rig.eco(['daemon', 'stop'])).toMatchObject({ code: 0 })
+  expect(await upgraded).toMatchObject({ code: 5 })
+  await applied
+  await eventually(() => expect(daemons(rig)).toEqual([]))
+})
+
 test('whoever gives up waiting for it calls it off', async () => {
   await using rig = await createRig()
   const port = await freePort()
@@ -317,7 +394,7 @@ test('whoever gives up waiting for it calls it off', async () => {
   await eventually(async () => (await rig.app('api')).rollout !== null)
   const abort = new AbortController()
   const upgraded = rig.eco(['daemon', 'upgrade'], { bin: newer, signal: abort.signal })
-  await eventually(() => daemonLog(rig).includes('hands over'))
+  await eventually(() => daemonLog(rig).includes('waits with that for'))
   abort.abort()
   await upgraded
   expect(await applied).toMatchObject({ code: 0 })
