@@ -24,6 +24,7 @@ const EXIT_OF = {
   LOCKED: EXIT.refused,
   GUARD: EXIT.refused,
   STATE_DAMAGED: EXIT.refused,
+  STATE_NEWER: EXIT.refused,
   STATE_UNWRITABLE: EXIT.refused,
   DAEMON_UNREACHABLE: EXIT.refused,
   DAEMON_VERSION: EXIT.refused,
@@ -31,6 +32,7 @@ const EXIT_OF = {
   DAEMON_ENDED: EXIT.needsPerson,
   /** The daemon ended in the middle of a change, and the next one has taken it back. */
   CUT_OFF: EXIT.rolledBack,
+  UPGRADE_FAILED: EXIT.refused,
   INTERNAL: EXIT.internal,
 } as const satisfies Record<string, ExitCode>
 export type ErrorCode = keyof typeof EXIT_OF

@@ -26,6 +26,7 @@ async function main(): Promise<number> {
 
 /** `eco ls [selector…] [--json]` and nothing more; anything else is for the full parser. */
 function quickList([command, ...rest]: readonly string[]): { selectors: string[]; json: boolean } | null {
+  if (process.env['ECO_UPGRADE'] === '1') return null
   if (command !== 'ls' && command !== 'list' && command !== 'status') return null
   const json = rest.includes('--json')
   const selectors = rest.filter((arg) => arg !== '--json')

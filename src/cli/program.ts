@@ -39,6 +39,12 @@ function buildProgram(done: Done): Command {
   const program = new Command('eco')
     .description('Keeps a set of applications exactly as an ecosystem file says.')
     .version(VERSION, '-v, --version')
+    .option('--upgrade', 'with any command: upgrade an older daemon first; no app notices (or set ECO_UPGRADE=1)')
+    .hook('preAction', async (_, action) => {
+      const changes = changesSomething(action)
+      const upgrade = wantsUpgrade(program) && action.parent?.name() !== 'daemon'
+      if (changes || upgrade) await (await import('./meet-daemon.ts')).meetDaemon({ upgrade, changes })
+    })
     .helpCommand('help [command]', 'help for a command')
     .configureHelp({ showGlobalOptions: false })
     .showSuggestionAfterError(true)
@@ -55,6 +61,16 @@ function buildProgram(done: Done): Command {
   addDoctor(program, done)
   program.allowExcessArguments().action((_options, command: Command) => unknownCommand(command))
   return program
+}
+
+function wantsUpgrade(program: Command): boolean {
+  return program.opts<{ upgrade?: boolean }>().upgrade === true || process.env['ECO_UPGRADE'] === '1'
+}
+
+/** Commands after which something is otherwise than before: there a daemon of another version is worth a line. */
+function changesSomething(action: Command): boolean {
+  const name = pathOf(action).replace(/^eco /, '')
+  return CHANGING.has(name)
 }
 
 function unknownCommand(program: Command): void {
@@ -302,6 +318,18 @@ async function holdFor(text: string | undefined): Promise<{ forMs?: number }> {
   return { forMs: parseHoldDuration(text) }
 }
 
+const CHANGING: ReadonlySet<string> = new Set([
+  'apply',
+  'rollback',
+  'scale',
+  'reset',
+  'daemon start',
+  'rollout pause',
+  'rollout resume',
+  'rollout abort',
+  ...VERBS.map(({ verb }) => verb),
+])
+
 const ROLLOUT_ACTIONS: readonly { readonly action: RolloutAction; readonly text: string }[] = [
   { action: 'status', text: 'the rollouts under way' },
   { action: 'pause', text: 'start and stop no further instance until it is resumed' },
@@ -337,6 +365,12 @@ function addDaemonCommands(program: Command, done: Done): void {
     .action(async (options: { apps?: boolean; json?: boolean }) => {
       const { stopCommand } = await import('./commands/daemon.ts')
       await stopCommand(options.apps === true, options.json === true)
+    })
+  command(daemon, 'upgrade', 'hand the apps over to the daemon of this eco; none of them notices')
+    .addOption(jsonOption())
+    .action(async (options: { json?: boolean }) => {
+      const { upgradeCommand } = await import('./commands/upgrade.ts')
+      await upgradeCommand(options.json === true)
     })
   command(daemon, 'status', 'whether it runs')
     .addOption(jsonOption())

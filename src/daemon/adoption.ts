@@ -139,6 +139,7 @@ function takeSocketsBack(
   const group = engine.group(record.scope, record.app)
   const problems: string[] = []
   for (const listen of [...record.spec.listen, ...(record.learnt ?? [])]) {
+    if (sockets.isHeld(listen, group.owner)) continue // inherited
     try {
       // Binding a path again would take it away from the instances that serve it.
       if (listen.type === 'unix') throw new Error('cannot be shared')

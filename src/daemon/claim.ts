@@ -55,6 +55,17 @@ export async function claimSocket(home: string, server: net.Server): Promise<net
   }
 }
 
+/** Goes on listening on the eco.sock of the daemon before this one: whoever has connected meanwhile is in its queue. */
+export function inheritSocket(server: net.Server, fd: number): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ fd }, () => {
+      server.off('error', reject)
+      resolve(server)
+    })
+  })
+}
+
 /** Whether eco.sock is still this daemon's: somebody may have removed the folder, or the file. */
 export function socketInode(home: string): number | null {
   try {

@@ -4,7 +4,8 @@ import net from 'node:net'
 import { EcoError, errorCode } from '../errors.ts'
 import { socketPath } from '../state/paths.ts'
 import type { MethodName, Methods, Reply, StreamEvent, WireError } from './protocol.ts'
-import { PROTOCOL } from './protocol.ts'
+import { VERSION } from '../version.ts'
+import { MIN_PROTOCOL, PROTOCOL } from './protocol.ts'
 
 /** The longest path of a unix socket. */
 const MAX_SOCKET_PATH = 107
@@ -41,7 +42,8 @@ export function call<M extends MethodName>(
         reject(new SilentDaemon(path))
       })
     }
-    socket.on('connect', () => socket.write(`${JSON.stringify({ protocol, method, params })}\n`))
+    const request = { protocol, min_protocol: MIN_PROTOCOL, version: VERSION, method, params }
+    socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`))
     socket.on('data', (chunk: string) => {
       text += chunk
       for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {

@@ -5,6 +5,7 @@ import { LocalEngine } from '../engine/local/local-engine.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
+import { refuseNewerState } from '../state/known-formats.ts'
 import { scopeDir } from '../state/paths.ts'
 import { RevisionStore } from '../state/revision-store.ts'
 import { RunHistoryStore } from '../state/run-history.ts'
@@ -18,10 +19,12 @@ import { MemoryWatch } from '../supervisor/memory-watch.ts'
 import { OomWatch } from '../supervisor/oom-watch.ts'
 import { NotifySockets } from '../supervisor/notify-socket.ts'
 import { ProbeSockets } from '../supervisor/probe-sockets.ts'
+import { openSocket } from '../supervisor/bind-socket.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { TurnQueue } from '../supervisor/turn-queue.ts'
 import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
+import type { InheritedSocket } from './hand-over.ts'
 import { HoldEnds } from './hold-ends.ts'
 import { Monitor } from './monitor.ts'
 import { Renewals } from './renewals.ts'
@@ -99,7 +102,7 @@ export class Daemon {
   /**
    * The keeper of a scope, made when it is first applied to.
    *
-   * @throws EcoError STATE_DAMAGED, every time until the files are mended and the daemon restarted
+   * @throws EcoError STATE_DAMAGED or STATE_NEWER, every time until the files are mended and the daemon restarted
    */
   keeper(scope: ScopeId): ScopeKeeper {
     const name = scopeName(scope)
@@ -108,6 +111,7 @@ export class Daemon {
     const known = this.#keepers.get(name)
     if (known) return known
     try {
+      refuseNewerState(this.home, scope)
       const keeper = new ScopeKeeper(scope, new RevisionStore(this.home, scope), this.engine, this.events)
       this.#keepers.set(name, keeper)
       const holdEnds = new HoldEnds(keeper, (message) => this.#tell(scope, message))
@@ -132,6 +136,26 @@ export class Daemon {
   /** Scopes in the order of their names. */
   keepers(): ScopeKeeper[] {
     return [...this.#keepers.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, keeper]) => keeper)
+  }
+
+  /** The bound sockets of all apps, as whoever is the daemon next inherits them. */
+  sockets(): InheritedSocket[] {
+    return [...this.#sockets.all()].map(({ listen, owner, handle }) => ({ listen, owner, fd: handle.fd }))
+  }
+
+  /** Takes over the sockets that the daemon before this one left; to be called before `boot`. */
+  inherit(sockets: readonly InheritedSocket[]): void {
+    for (const { listen, owner, fd } of sockets) this.#sockets.takeIn(listen, owner, openSocket(fd))
+  }
+
+  /** Plans that are being carried out, and runs of jobs and cron apps, each a clause; empty: none. */
+  underWay(): string[] {
+    const plans = this.keepers().flatMap(({ scope, occupation }) =>
+      occupation === null ? [] : [`${scopeName(scope)}: ${occupation}`],
+    )
+    const runners = [...this.engine.allGroups()].flatMap((group) => group.runners)
+    const runs = runners.filter(({ spec, process }) => spec.kind !== 'service' && process !== null)
+    return [...plans, ...runs.map(({ id, spec }) => `${scopeName(id.scope)}: a run of the ${spec.kind} app ${id.app}`)]
   }
 
   /** What is wrong with the state of scopes, for those who list them. */
@@ -231,6 +255,11 @@ export class Daemon {
   unwritable(): string[] {
     const state = this.#recorder.problem
     return [...this.events.problems(), ...(state === null ? [] : [state])]
+  }
+
+  /** All that happened is written, as far as it can be. */
+  get isFlushed(): boolean {
+    return this.events.isFlushed && this.#recorder.isFlushed
   }
 
   /** Writes what waits to be written. */

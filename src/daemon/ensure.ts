@@ -85,18 +85,22 @@ async function someoneAnswersSoon(home: string): Promise<boolean> {
   return false
 }
 
+/** dist/eco.cjs, whichever way it was called; the daemon lies beside it. */
+export async function daemonEntry(): Promise<string> {
+  const [fs, path] = await Promise.all([import('node:fs'), import('node:path')])
+  return path.join(path.dirname(fs.realpathSync(process.argv[1] ?? '')), 'daemon.cjs')
+}
+
 async function spawnDaemon(home: string): Promise<ChildProcess> {
-  const [{ spawn }, fs, path, { daemonLogPath }] = await Promise.all([
+  const [{ spawn }, fs, { daemonLogPath }] = await Promise.all([
     import('node:child_process'),
     import('node:fs'),
-    import('node:path'),
     import('../state/paths.ts'),
   ])
   fs.mkdirSync(home, { recursive: true, mode: 0o700 })
   const log = fs.openSync(daemonLogPath(home), 'a', 0o600)
   try {
-    // dist/eco.cjs, whichever way it was called; the daemon lies beside it.
-    const entry = path.join(path.dirname(fs.realpathSync(process.argv[1] ?? '')), 'daemon.cjs')
+    const entry = await daemonEntry()
     // A small young generation keeps the daemon at half the memory after hours of work.
     const child = spawn(process.execPath, ['--max-semi-space-size=1', entry], {
       cwd: '/',

@@ -32,6 +32,11 @@ export class EventLog {
     return [...this.#writers.values()].flatMap(({ problem }) => problem ?? [])
   }
 
+  /** Nothing waits but what cannot be written now. */
+  get isFlushed(): boolean {
+    return [...this.#writers.values()].every(({ pending, problem }) => pending.length === 0 || problem !== null)
+  }
+
   /** Resolves once all events so far are in the files, or cannot be written now. */
   async flushed(): Promise<void> {
     await Promise.all([...this.#writers.values()].map((writer) => writer.drained()))

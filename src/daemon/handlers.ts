@@ -17,6 +17,7 @@ import {
   isoTime,
   type Listing,
   type LogFile,
+  MIN_PROTOCOL,
   PROTOCOL,
   type Selection,
   type VerbParams,
@@ -25,12 +26,18 @@ import type { ScopeKeeper } from './scope-keeper.ts'
 import { refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
 import type { Handlers } from './server.ts'
 
-export function createHandlers(daemon: Daemon, version: string, shutdown: () => void): Handlers {
+export function createHandlers(
+  daemon: Daemon,
+  version: string,
+  shutdown: () => void,
+  upgrade: Handlers['upgrade'],
+): Handlers {
   return {
     hello: () => ({
       pid: process.pid,
       version,
       protocol: PROTOCOL,
+      min_protocol: MIN_PROTOCOL,
       started_at: isoTime(daemon.startedAt),
       home: daemon.home,
     }),
@@ -39,6 +46,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       setImmediate(shutdown)
       return { instances }
     },
+    upgrade,
     resume: async () => ({ scopes: await daemon.resume() }),
     plan: async ({ desired, intent }, emit) => {
       const keeper = daemon.keeper(desired.scope)

@@ -5,7 +5,7 @@
  *   ← {"event":{…}}            any number, while the request runs
  *   ← {"result":{…}}           or {"error":{"code","message","hint","details"}}; then the daemon closes
  *
- * `hello` and `shutdown` keep their form in every version, so that any CLI can ask who is there and replace it.
+ * `hello`, `shutdown` and `upgrade` keep their form in every version, so that any CLI can ask who is there and replace it.
  */
 
 import type { EcoEvent, StoredEvent } from '../model/events.ts'
@@ -19,9 +19,15 @@ import type { NotReady, StepOutcome } from '../engine/engine.ts'
 import type { StepResult } from '../executor/execute.ts'
 
 export const PROTOCOL = 1
+/** The oldest one that is still understood. */
+export const MIN_PROTOCOL = 1
 
 /** What a running request streams: the scope's events, and first of all the plan of an apply. */
-export type StreamEvent = EcoEvent | { readonly type: 'plan'; readonly plan: Plan }
+export type StreamEvent =
+  | EcoEvent
+  | { readonly type: 'plan'; readonly plan: Plan }
+  /** What an upgrade waits for. */
+  | { readonly type: 'waiting'; readonly message: string }
 
 export type Reply = { readonly event: StreamEvent } | { readonly result: unknown } | { readonly error: WireError }
 
@@ -90,6 +96,8 @@ export interface ListedRollout extends RolloutText {
 export interface Methods {
   readonly hello: { readonly params: Record<string, never>; readonly result: Hello }
   readonly shutdown: { readonly params: { readonly apps: boolean }; readonly result: { readonly instances: number } }
+  /** Hands the apps over to the daemon of another eco, and ends. */
+  readonly upgrade: { readonly params: Program; readonly result: Upgraded }
   /** Starts what `shutdown` with `apps` had stopped. */
   readonly resume: { readonly params: Record<string, never>; readonly result: { readonly scopes: readonly string[] } }
   readonly plan: {
@@ -147,10 +155,28 @@ export interface Methods {
   readonly logs: { readonly params: Selection; readonly result: { readonly files: readonly LogFile[] } }
 }
 
+/** A Node, and the daemon.cjs of an eco. */
+export interface Program {
+  readonly node: string
+  readonly entry: string
+}
+
+export interface Upgraded {
+  readonly from: DaemonId
+  readonly to: DaemonId
+}
+
+export interface DaemonId {
+  readonly pid: number
+  readonly version: string
+}
+
 export interface Hello {
   readonly pid: number
   readonly version: string
   readonly protocol: number
+  /** The oldest protocol that it understands; absent: only its own. */
+  readonly min_protocol?: number
   readonly started_at: string
   readonly home: string
 }

@@ -1,3 +1,4 @@
+import { SPEC_FORMAT } from '../model/applied.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import { toWall } from '../supervisor/clock.ts'
 import type { Phase } from '../supervisor/instance-state.ts'
@@ -45,6 +46,10 @@ export class RuntimeRecorder {
   flush(): void {
     for (const runner of this.#changed) this.#save(runner)
     this.#changed.clear()
+  }
+
+  get isFlushed(): boolean {
+    return this.#changed.size === 0
   }
 
   /** What a next daemon would not know; null: nothing. */
@@ -121,6 +126,7 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
   const cutShort = phase.name === 'backoff' && runner.spec.kind !== 'service'
   return {
     format: 1,
+    spec_format: SPEC_FORMAT,
     ...runner.id,
     version: runner.version,
     spec: runner.spec,

@@ -100,6 +100,11 @@ export class ScopeKeeper {
     return this.#works.isIdle
   }
 
+  /** What is being carried out, and for whom; null: nothing. */
+  get occupation(): string | null {
+    return this.#works.description
+  }
+
   /** The serial that instances started now belong to: that of an apply under way, when it makes one. */
   get revision(): number {
     return this.applied.serial + this.#revisionsToCome

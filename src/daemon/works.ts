@@ -27,6 +27,12 @@ export class Works {
     return this.#find((work) => !work.isOwn)
   }
 
+  /** `apply by ann`; null: nothing is being carried out. */
+  get description(): string | null {
+    const what = [...this.#works].map((work) => `${work.what} by ${work.by}`)
+    return what.length === 0 ? null : what.join(', ')
+  }
+
   async carryOut<T>(
     who: Pick<Work, 'by' | 'what' | 'isOwn'>,
     act: (work: Omit<Work, 'over'>) => Promise<T>,

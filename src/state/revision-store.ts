@@ -156,6 +156,17 @@ export class RevisionStore {
   }
 }
 
+/** The file of the revision in force; null: there is none, or nobody can tell. */
+export function newestRevision(home: string, scope: ScopeId): string | null {
+  const store = new RevisionStore(home, scope)
+  try {
+    const serial = store.serials().at(-1)
+    return serial === undefined ? null : store.path(serial)
+  } catch {
+    return null
+  }
+}
+
 function checkRevision(value: unknown, serial: number): Revision {
   const revision = value as Partial<Revision> | null
   if (typeof revision !== 'object' || revision === null) throw new Error('it is not an object')

@@ -12,6 +12,8 @@ import { scopeDir, scopesDir } from './paths.ts'
 /** What the next daemon must know to take an instance over: `runtime/<app>.<slot>.<uid>.json`. */
 export interface RuntimeRecord {
   readonly format: 1
+  /** Of `spec`; absent: an eco wrote it that did not know more than format 2. */
+  readonly spec_format?: number
   readonly scope: ScopeId
   readonly app: string
   readonly slot: number
@@ -71,13 +73,17 @@ export class RuntimeStore {
 
   /** The scopes that have state here. */
   scopes(): ScopeId[] {
-    const root = scopesDir(this.#home)
-    return list(root).flatMap((project) => list(join(root, project)).map((environment) => ({ project, environment })))
+    return allScopes(this.#home)
   }
 
   #path({ scope, app, slot, uid }: Pick<RuntimeRecord, 'scope' | 'app' | 'slot' | 'uid'>): string {
     return join(scopeDir(this.#home, scope), 'runtime', `${app}.${slot}.${uid}.json`)
   }
+}
+
+export function allScopes(home: string): ScopeId[] {
+  const root = scopesDir(home)
+  return list(root).flatMap((project) => list(join(root, project)).map((environment) => ({ project, environment })))
 }
 
 function checkRecord(value: unknown): RuntimeRecord {

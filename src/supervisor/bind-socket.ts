@@ -43,7 +43,8 @@ export function bindSocket(listen: Listen): BoundHandle {
  * the handle from now on.
  */
 export function openSocket(fd: number): BoundHandle {
-  const handle = createServerHandle('', -1, -1, fd)
+  // With a descriptor Node insists on no address and no port.
+  const handle = createServerHandle('', 0, -1, fd)
   if (typeof handle === 'number')
     throw new EcoError('GUARD', `Cannot use descriptor ${fd}: ${getSystemErrorName(handle)}.`)
   return handle

@@ -28,6 +28,8 @@ export interface EcoOptions {
   readonly umask?: string
   /** default: 25 s */
   readonly timeoutMs?: number
+  /** eco.cjs of another version */
+  readonly bin?: string
 }
 
 export interface Rig extends AsyncDisposable {
@@ -64,7 +66,7 @@ export async function createRig(): Promise<Rig> {
   const bare = { PATH: pathWithThisNode(), HOME: root, ECO_HOME: home }
 
   const eco = async (args: readonly string[], options: EcoOptions = {}): Promise<EcoResult> => {
-    const command = [process.execPath, ECO, ...args]
+    const command = [process.execPath, options.bin ?? ECO, ...args]
     const [file = '', ...rest] =
       options.umask === undefined ? command : ['sh', '-c', `umask ${options.umask}; exec "$@"`, 'sh', ...command]
     const result = await execa(file, rest, {
