@@ -5,14 +5,15 @@ import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
-import { listenKey, type SocketRegister } from '../supervisor/sockets.ts'
+import type { SocketRegain } from '../supervisor/regain/regain.ts'
+import { listenKey } from '../supervisor/sockets.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 import { adoptStray, findStrays } from './strays.ts'
 
 /** What all scopes are adopted with. */
 export interface Adoption {
   readonly engine: LocalEngine
-  readonly sockets: SocketRegister
+  readonly regain: SocketRegain
   readonly store: RuntimeStore
   readonly trees: ProcessTrees
   /** One look at all processes of the machine. */
@@ -27,7 +28,7 @@ export interface Adoption {
  *
  * @returns problems, each a sentence
  */
-export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees, pass }: Adoption): string[] {
+export function adoptScope(keeper: ScopeKeeper, { engine, regain, store, trees, pass }: Adoption): string[] {
   const problems: string[] = []
   const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason})`))
   const known = new Set<string>()
@@ -45,14 +46,16 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
     runner.group?.endOutsiders(pass)
     if (process === null) continue
     if (record.isLeaving) leaving.push(runner)
-    for (const problem of takeSocketsBack(record, engine, sockets)) problems.push(problem)
   }
   for (const stray of findStrays(keeper, trees, pass, known)) {
     problems.push(adoptStray(stray, keeper, engine, trees))
-    const applied = Object.hasOwn(keeper.applied.apps, stray.app) ? keeper.applied.apps[stray.app] : undefined
-    if (applied) problems.push(...takeSocketsBack({ ...stray, spec: applied.spec }, engine, sockets))
   }
-  for (const runner of leaving) finishStop(runner, keeper, engine)
+  for (const group of engine.groups(keeper.scope).values()) regain.begin(group)
+  for (const runner of leaving) {
+    // What drains closes its sockets.
+    const { regaining } = engine.group(keeper.scope, runner.id.app)
+    void (regaining ?? Promise.resolve()).then(() => finishStop(runner, keeper, engine))
+  }
   return problems
 }
 
@@ -116,30 +119,4 @@ function restoreUnseen(
     .group(scope, app)
     .add(slot, { version, spec }, uid)
     .restore({ restarts, lastExit, incarnation }, 'failed', reason)
-}
-
-/**
- * The instances hold the sockets open, so the port is still served; but a socket bound without SO_REUSEPORT cannot be
- * bound a second time, and then this app cannot get further instances until it has been restarted.
- */
-function takeSocketsBack(
-  record: Pick<RuntimeRecord, 'scope' | 'app' | 'spec' | 'learnt'>,
-  engine: LocalEngine,
-  sockets: SocketRegister,
-): string[] {
-  const group = engine.group(record.scope, record.app)
-  const problems: string[] = []
-  for (const listen of [...record.spec.listen, ...(record.learnt ?? [])]) {
-    try {
-      // Binding a path again would take it away from the instances that serve it.
-      if (listen.type === 'unix') throw new Error('cannot be shared')
-      sockets.acquire(listen, group.owner)
-    } catch {
-      if (group.socketsLost) continue // told already
-      group.socketsLost = true
-      const what = listen.type === 'tcp' ? `port ${listen.port}` : listen.path
-      problems.push(`${record.app} serves ${what}, but new instances cannot share it until "eco restart ${record.app}"`)
-    }
-  }
-  return problems
 }

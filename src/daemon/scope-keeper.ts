@@ -134,6 +134,7 @@ export class ScopeKeeper {
   async begin(request: ApplyRequest): Promise<BegunApply> {
     if (!goesBeside(verbOf(request.intent))) {
       await this.#works.whenOwnOver()
+      await this.#engine.whenRegained(this.scope)
       const tookOver = await this.#takeOver(request)
       return this.#begin(request, { tookOver })
     }
@@ -191,6 +192,7 @@ export class ScopeKeeper {
     isDue: (step: Step) => boolean,
   ): Promise<void> {
     await this.#works.carryOut(work, async ({ cancellation }) => {
+      await this.#engine.whenRegained(this.scope)
       await this.#engine.dropUnapplied(this.scope, this.applied.apps)
       const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
