@@ -73,7 +73,6 @@ export async function askForSockets(
   const paths = controlPaths(folder)
   if (paths.length === 0) return
   let sent = 0
-  const over = AbortSignal.timeout(longestMs)
   const conversations = paths.map((control) => {
     let end = (): void => {}
     const answered = new Promise<void>((resolve) => {
@@ -90,7 +89,9 @@ export async function askForSockets(
     return { answered, end: () => end() }
   })
   const all = Promise.all(conversations.map(({ answered }) => answered)).then(() => arrived(() => sent))
-  await Promise.race([all, new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }))])
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([all, new Promise((resolve) => (timer = setTimeout(resolve, longestMs)))])
+  clearTimeout(timer)
   for (const { end } of conversations) end()
 }
 

@@ -139,7 +139,7 @@ export class LocalEngine implements Engine {
 
   /** Resolves once it is known which sockets of adopted instances there are: plans depend on it. */
   async whenRegained(scope: ScopeId): Promise<void> {
-    await Promise.all([...this.#groups.of(scope).values()].map(({ regaining }) => regaining))
+    await Promise.all([...this.#groups.of(scope).values()].map((group) => group.regaining ?? Promise.resolve()))
   }
 
   /** A run that an earlier daemon started goes on under this one. */

@@ -119,11 +119,17 @@ export class SocketRegain {
     try {
       this.#sockets.acquire(listen, group.owner)
       if (reason === null) return
-      this.#tell(group, `${group.app} shares ${what} between two sockets from now on${why}; what waits in the old one when its last instance ends is lost`)
+      this.#tell(
+        group,
+        `${group.app} shares ${what} between two sockets from now on${why}; what waits in the old one when its last instance ends is lost`,
+      )
     } catch {
       if (group.socketsLost) return // told already
       group.socketsLost = true
-      this.#tell(group, `${group.app} serves ${what}, but new instances cannot share it until "eco restart ${group.app}"${why}`)
+      this.#tell(
+        group,
+        `${group.app} serves ${what}, but new instances cannot share it until "eco restart ${group.app}"${why}`,
+      )
     }
   }
 }

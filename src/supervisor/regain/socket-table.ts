@@ -85,9 +85,10 @@ function bytesOfV6(address: string): number[] {
     ? `${v4[1]}${((Number(v4[2]) << 8) | Number(v4[3])).toString(16)}:${((Number(v4[4]) << 8) | Number(v4[5])).toString(16)}`
     : address
   const [head = '', tail] = text.split('::')
-  const words = (part: string): number[] => (part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16)))
+  const words = (part: string): number[] =>
+    part === '' ? [] : part.split(':').map((word) => Number.parseInt(word, 16))
   const [before, after] = [words(head), words(tail ?? '')]
-  const zeros = tail === undefined ? [] : new Array<number>(8 - before.length - after.length).fill(0)
+  const zeros = tail === undefined ? [] : Array.from({ length: 8 - before.length - after.length }, () => 0)
   return [...before, ...zeros, ...after].flatMap((word) => [word >> 8, word & 0xff])
 }
 

@@ -48,10 +48,14 @@ export class SocketTaker {
 }
 
 async function takeAll(asked: readonly Asked[]): Promise<void> {
-  if (process.platform !== 'linux') return refuse(asked, 'this system has no way to copy a descriptor of another process')
+  if (process.platform !== 'linux')
+    return refuse(asked, 'this system has no way to copy a descriptor of another process')
   const programs = takePrograms()
   for (const program of programs) if (await runs(program, asked)) return
-  refuse(asked, `copying it out of the process needs ${programs.map(({ file }) => file).join(' or ')}, and there is none`)
+  refuse(
+    asked,
+    `copying it out of the process needs ${programs.map(({ file }) => file).join(' or ')}, and there is none`,
+  )
 }
 
 function refuse(asked: readonly Asked[], why: string): void {
@@ -62,7 +66,11 @@ function refuse(asked: readonly Asked[], why: string): void {
 function runs({ file, args }: Program, asked: readonly Asked[]): Promise<boolean> {
   const open = new Map(asked.map((one) => [nameOf(one.place), one]))
   return new Promise((resolve) => {
-    const child = spawn(file, [...args, ...open.keys()], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], timeout: LONGEST_MS, killSignal: 'SIGKILL' })
+    const child = spawn(file, [...args, ...open.keys()], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      timeout: LONGEST_MS,
+      killSignal: 'SIGKILL',
+    })
     const answer = (name: unknown, taken: Taken): void => {
       const one = typeof name === 'string' ? open.get(name) : undefined
       if (one === undefined) return typeof taken === 'string' ? undefined : taken.close()
@@ -71,13 +79,17 @@ function runs({ file, args }: Program, asked: readonly Asked[]): Promise<boolean
     }
     child.on('message', (message: { of?: unknown; errno?: unknown; done?: unknown }, handle) => {
       if (handle) answer(message.of, handle as unknown as BoundHandle)
-      else if (typeof message.errno === 'number') answer(message.of, `the system refuses to copy it out of the process (${getSystemErrorName(-message.errno)})`)
+      else if (typeof message.errno === 'number')
+        answer(message.of, `the system refuses to copy it out of the process (${getSystemErrorName(-message.errno)})`)
       else if (message.done === true) disconnect(child)
     })
-    child.on('error', () => {}) // told by close, too
-    child.once('close', () => {
-      if (child.pid === undefined) return resolve(false)
-      refuse([...open.values()], `${file} did not copy it out of the process`)
+    child.once('error', () => {
+      if (child.pid === undefined) resolve(false)
+    })
+    // Not `close`: that does not come when it is us who close the channel.
+    child.once('exit', () => {
+      for (const { answer: refused } of open.values()) refused(`${file} did not copy it out of the process`)
+      open.clear()
       resolve(true)
     })
   })
