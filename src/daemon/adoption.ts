@@ -4,6 +4,8 @@ import { describeExit, type Exit } from '../model/observed.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
+import { isOfThisBoot, lifeName } from '../supervisor/proc.ts'
+import { NO_RESTARTS } from '../supervisor/restart-policy.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
 import type { SocketRegain } from '../supervisor/regain/regain.ts'
 import { listenKey } from '../supervisor/sockets.ts'
@@ -33,30 +35,69 @@ export function adoptScope(keeper: ScopeKeeper, { engine, regain, store, trees, 
   const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason})`))
   const known = new Set<string>()
   const leaving: InstanceRunner[] = []
+  const ended: RuntimeRecord[] = []
   for (const record of records) {
     const { process, nest } = record
     if (process !== null && !trees.ofAdopted(process, nest).isLeft(pass)) {
-      // A service is started again, a cron app runs again when it is due; a job waits for an operator.
+      // A job waits for an operator, a cron app runs again when it is due, and what was to end has done so.
       if (record.spec.kind === 'job') restoreUnseen(record, engine)
-      else store.remove(record)
+      else {
+        store.remove(record)
+        if (wasToGoOn(record, keeper)) ended.push(record)
+      }
+      continue
+    }
+    if (isOfEarlierLife(record)) {
+      store.remove(record)
       continue
     }
     if (nest !== null) known.add(nest.run)
     const runner = adopt(record, engine)
     runner.group?.endOutsiders(pass)
     if (process === null) continue
-    if (record.isLeaving) leaving.push(runner)
+    if (wasToEnd(record)) leaving.push(runner)
   }
   for (const stray of findStrays(keeper, trees, pass, known)) {
     problems.push(adoptStray(stray, keeper, engine, trees))
   }
   for (const group of engine.groups(keeper.scope).values()) regain.begin(group)
+  for (const record of ended) adoptEnded(record, engine)
   for (const runner of leaving) {
     // What drains closes its sockets.
     const { regaining } = engine.group(keeper.scope, runner.id.app)
     void (regaining ?? Promise.resolve()).then(() => finishStop(runner, keeper, engine))
   }
   return problems
+}
+
+/** What was given up, or paused, is tried again when the machine has been started again. */
+function isOfEarlierLife({ spec, phase, life }: RuntimeRecord): boolean {
+  return (
+    spec.kind === 'service' && (phase === 'failed' || phase === 'backoff') && life !== undefined && life !== lifeName()
+  )
+}
+
+function wasToEnd({ isLeaving, ending }: RuntimeRecord): boolean {
+  return isLeaving === true || (ending !== undefined && ending.fault === null)
+}
+
+/** Whether its end is one that counts: not that of a whole machine, and not of a copy that has no place any more. */
+function wasToGoOn(record: RuntimeRecord, keeper: ScopeKeeper): boolean {
+  const { app, slot, version, spec, process } = record
+  if (process === null || spec.kind !== 'service' || wasToEnd(record) || !keeper.isWanted(app)) return false
+  const applied = keeper.applied.apps[app]
+  return isOfThisBoot(process) && applied?.version === version && slot < applied.spec.instances
+}
+
+/** What ended while no daemon watched is treated as if one had. */
+function adoptEnded(record: RuntimeRecord, engine: LocalEngine): void {
+  const { slot, version, spec, process, startedAt, isReady } = record
+  const { restarts, history = NO_RESTARTS, lastExit, incarnation } = record
+  const group = engine.group(record.scope, record.app)
+  if (process === null || group.inSlot(slot) !== null) return
+  group
+    .add(slot, { version, spec })
+    .adoptEnded(process.pid, { restarts, history, lastExit, incarnation }, startedAt ?? Date.now(), isReady)
 }
 
 /** It accepts nothing any more, and only a new process will: the stop that an earlier daemon began goes on. */
@@ -79,6 +120,8 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
     incarnation,
     isReady,
     isLeaving = false,
+    ending = null,
+    history = NO_RESTARTS,
     unready = null,
     logOffsets,
     nest,
@@ -91,11 +134,13 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
     const counts = isReady || isLeaving || type === 'signal' || type === 'notify'
     runner.adopt(record.process, {
       restarts,
+      history,
       lastExit,
       incarnation,
       startedAt,
       isReady: counts,
       unready,
+      ending,
       logOffsets,
       nest,
       learnt,
@@ -104,7 +149,11 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
       if (!group.learnt.some((it) => listenKey(it) === listenKey(listen))) group.learnt = [...group.learnt, listen]
     }
     if (record.spec.kind !== 'service') engine.adoptRun(runner)
-  } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
+  } else if (record.phase === 'backoff') {
+    runner.restoreBackoff({ restarts, history, lastExit, incarnation }, record.until ?? Date.now(), record.reason)
+  } else if (record.phase !== 'alive') {
+    runner.restore({ restarts, history, lastExit, incarnation }, record.phase, record.reason)
+  }
   return runner
 }
 
@@ -118,5 +167,5 @@ function restoreUnseen(
   engine
     .group(scope, app)
     .add(slot, { version, spec }, uid)
-    .restore({ restarts, lastExit, incarnation }, 'failed', reason)
+    .restore({ restarts, history: NO_RESTARTS, lastExit, incarnation }, 'failed', reason)
 }

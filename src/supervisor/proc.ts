@@ -112,6 +112,16 @@ export function identify(pid: number): ProcIdentity | null {
   return stat && { pid, startTime: stat.startTime, bootId: bootId() }
 }
 
+/** Names this life of the machine, or of the container: what runs in it begins with its first process. */
+export function lifeName(): string {
+  return `${bootId()}/${readStat(1)?.startTime ?? 0}`
+}
+
+/** Whether it was started since the machine, or the container, was: what ended with all others did not fail. */
+export function isOfThisBoot(identity: ProcIdentity): boolean {
+  return identity.bootId === bootId() && identity.startTime >= (readStat(1)?.startTime ?? 0)
+}
+
 /** The very process, alive. A zombie keeps its start time, so the state counts too. */
 export function isAlive(identity: ProcIdentity): boolean {
   const stat = readStat(identity.pid)

@@ -137,6 +137,11 @@ export class LocalEngine implements Engine {
     await this.#runs.schedule(this.group(scope, app), applied, 'stored')
   }
 
+  /** Whether the instance in a slot was given up. */
+  isFailed(scope: ScopeId, app: string, slot: number): boolean {
+    return this.#groups.of(scope).get(app)?.inSlot(slot)?.instance.phase.name === 'failed'
+  }
+
   /** Resolves once it is known which sockets of adopted instances there are: plans depend on it. */
   async whenRegained(scope: ScopeId): Promise<void> {
     await Promise.all([...this.#groups.of(scope).values()].map((group) => group.regaining ?? Promise.resolve()))
