@@ -136,39 +136,37 @@ test(
   LONG_MS,
 )
 
-test(
-  'a stop that was under way ends as it was to end: SIGKILL at its time, and nothing comes back',
-  async () => {
-    await using rig = await createRig()
-    const stubborn = {
-      script: fixture('ignore-sigterm.mjs'),
-      ready: { log: '/up/' },
-      stop: { timeout: '6s', drain: '0s' },
-    }
-    expect(await rig.apply({ apps: { stops: stubborn, restarts: stubborn } })).toMatchObject({ code: 0 })
-    const [[stops = 0], [restarts = 0]] = [await rig.pids('stops'), await rig.pids('restarts')]
-    const away = new AbortController()
-    const commands = [
-      rig.eco(['stop', 'stops'], { signal: away.signal }),
-      rig.eco(['restart', 'restarts'], { signal: away.signal }),
-    ]
-    await eventually(() => {
-      for (const app of ['stops', 'restarts']) expect(rig.output(app)).toContain('SIGTERM ignored')
-    })
-    await killDaemon(rig)
-    away.abort()
-    await Promise.allSettled(commands)
-    await rig.ls()
-    await eventually(() => expect([stops, restarts].some(isRunning)).toBe(false), 30_000)
-    await eventually(async () => {
-      expect((await rig.app('stops')).state).toBe('stopped')
-      expect((await rig.app('restarts')).state).toBe('running')
-    })
-    // Asked once: the signal of the daemon before counts.
-    expect(rig.output('stops').match(/SIGTERM ignored/g)).toHaveLength(1)
-  },
-  LONG_MS,
-)
+for (const { verb, after } of [
+  { verb: 'stop', after: 'stopped' },
+  { verb: 'restart', after: 'running' },
+]) {
+  test(
+    `a ${verb} that was under way goes on: SIGKILL at its time, and then it is ${after}`,
+    async () => {
+      await using rig = await createRig()
+      const app = {
+        script: fixture('ignore-sigterm.mjs'),
+        ready: { log: '/up/' },
+        stop: { timeout: '6s', drain: '0s' },
+      }
+      expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 0 })
+      const [pid = 0] = await rig.pids('app')
+      const away = new AbortController()
+      const command = rig.eco([verb, 'app'], { signal: away.signal })
+      await eventually(() => expect(rig.output('app')).toContain('SIGTERM ignored'))
+      await killDaemon(rig)
+      away.abort()
+      await command
+      expect((await rig.app('app')).instances).toContainEqual(expect.objectContaining({ pid, state: 'stopping' }))
+      await eventually(() => expect(isRunning(pid)).toBe(false), 30_000)
+      await eventually(async () => expect((await rig.app('app')).state).toBe(after))
+      // Asked once: the signal that the daemon before sent counts.
+      expect(rig.output('app').match(/SIGTERM ignored/g)).toHaveLength(1)
+      expect((await rig.eco(['events'])).stdout).toContain('did not end within 6s of SIGTERM; sent SIGKILL')
+    },
+    LONG_MS,
+  )
+}
 
 test(
   'no line of a log is lost or written twice',
