@@ -147,7 +147,7 @@ for (const { verb, after } of [
       const app = {
         script: fixture('ignore-sigterm.mjs'),
         ready: { log: '/up/' },
-        stop: { timeout: '6s', drain: '0s' },
+        stop: { timeout: '10s', drain: '0s' },
       }
       expect(await rig.apply({ apps: { app } })).toMatchObject({ code: 0 })
       const [pid = 0] = await rig.pids('app')
@@ -162,7 +162,7 @@ for (const { verb, after } of [
       await eventually(async () => expect((await rig.app('app')).state).toBe(after))
       // Asked once: the signal that the daemon before sent counts.
       expect(rig.output('app').match(/SIGTERM ignored/g)).toHaveLength(1)
-      expect((await rig.eco(['events'])).stdout).toContain('did not end within 6s of SIGTERM; sent SIGKILL')
+      expect((await rig.eco(['events'])).stdout).toContain('did not end within 10s of SIGTERM; sent SIGKILL')
     },
     LONG_MS,
   )
