@@ -9,7 +9,7 @@ interface WriteRequest {
 }
 
 interface PipeHandle {
-  writeUtf8String: (this: PipeHandle, request: WriteRequest, text: string, socket?: ListenHandle) => number
+  writeUtf8String: (this: PipeHandle, request: WriteRequest | null, text: string, socket?: ListenHandle) => unknown
 }
 
 export type PipeClass = (new (type: number) => PipeHandle) & { readonly prototype: object }
@@ -39,11 +39,11 @@ export function giveSockets(
   const { writeUtf8String } = pipe
   let given: ListenHandle | undefined
   pipe.writeUtf8String = (request, text) => {
-    const { handle } = request
-    const error = writeUtf8String.call(pipe, request, text, given)
-    // Node has put the sent one in its place, and would look for the socket of the write in it.
-    request.handle = handle
-    return error
+    const handle = request?.handle
+    const result = writeUtf8String.call(pipe, request, text, given)
+    // Node has put the sent one in its place, and would look for the socket of the write in it. Node 26 has no request.
+    if (request) request.handle = handle
+    return result
   }
   const socket = new net.Socket({ handle: pipe, manualStart: true } as net.SocketConstructorOpts)
   socket.unref()
@@ -55,7 +55,11 @@ export function giveSockets(
       return void socket.end()
     }
     given = one.handle
-    socket.write(`${one.path}\n`, next)
+    try {
+      socket.write(`${one.path}\n`, next)
+    } catch {
+      socket.destroy() // another Node than those we know: nothing an app should die of
+    }
   }
   socket.connect({ path }, next)
 }
