@@ -5,7 +5,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { withSleepers } from '../lib/populate.mjs'
-import { pids, read } from '../lib/proc.mjs'
+import { respawnMs } from '../lib/respawn-time.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
 import { ratios, row, skipped } from '../lib/stats.mjs'
 
@@ -33,18 +33,4 @@ export async function run({ scratch, eco, pm2, missing, rounds: count }) {
     samples.pm2 ? row('pm2: kill -9 to respawn', 'ms', samples.pm2) : skipped('pm2', missing.pm2),
     ...(samples.eco && samples.pm2 ? [row('eco / pm2', 'x', ratios(samples.eco, samples.pm2), { below: 1 })] : []),
   ]
-}
-
-async function respawnMs(victim, program) {
-  const known = new Set(pids())
-  const started = performance.now()
-  process.kill(victim, 'SIGKILL')
-  for (;;) {
-    const fresh = pids().some((pid) => !known.has(pid) && read(pid, 'cmdline').startsWith(program))
-    const ms = performance.now() - started
-    if (fresh) return ms
-    if (ms > 10_000) throw new Error(`no replacement of ${victim} within 10 s`)
-    // Not a timer: those have steps of a millisecond.
-    await new Promise((resolve) => setImmediate(resolve))
-  }
 }

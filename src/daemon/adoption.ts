@@ -4,15 +4,18 @@ import { describeExit, type Exit } from '../model/observed.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
+import { isOfThisBoot, lifeName } from '../supervisor/proc.ts'
+import { NO_RESTARTS } from '../supervisor/restart-policy.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
-import { listenKey, type SocketRegister } from '../supervisor/sockets.ts'
+import type { SocketRegain } from '../supervisor/regain/regain.ts'
+import { listenKey } from '../supervisor/sockets.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 import { adoptStray, findStrays } from './strays.ts'
 
 /** What all scopes are adopted with. */
 export interface Adoption {
   readonly engine: LocalEngine
-  readonly sockets: SocketRegister
+  readonly regain: SocketRegain
   readonly store: RuntimeStore
   readonly trees: ProcessTrees
   /** One look at all processes of the machine. */
@@ -27,20 +30,24 @@ export interface Adoption {
  *
  * @returns problems, each a sentence
  */
-export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees, pass }: Adoption): string[] {
+export function adoptScope(keeper: ScopeKeeper, { engine, regain, store, trees, pass }: Adoption): string[] {
   const problems: string[] = []
   const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason})`))
   const known = new Set<string>()
   const leaving: InstanceRunner[] = []
+  const ended: RuntimeRecord[] = []
   for (const record of records) {
     const { process, nest } = record
     if (process !== null && !trees.ofAdopted(process, nest).isLeft(pass)) {
-      // A service is started again, a cron app runs again when it is due; a job waits for an operator.
+      // A job waits for an operator, a cron app runs again when it is due, and what was to end has done so.
       if (record.spec.kind === 'job') restoreUnseen(record, engine)
-      else store.remove(record)
+      else {
+        store.remove(record)
+        if (wasToGoOn(record, keeper)) ended.push(record)
+      }
       continue
     }
-    if (isDoneWith(record, keeper)) {
+    if (isOfEarlierLife(record) || isDoneWith(record, keeper)) {
       store.remove(record)
       continue
     }
@@ -48,15 +55,18 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
     const runner = adopt(record, engine)
     runner.group?.endOutsiders(pass)
     if (process === null) continue
-    if (record.isLeaving) leaving.push(runner)
-    for (const problem of takeSocketsBack(record, engine, sockets)) problems.push(problem)
+    if (wasToEnd(record)) leaving.push(runner)
   }
   for (const stray of findStrays(keeper, trees, pass, known)) {
     problems.push(adoptStray(stray, keeper, engine, trees))
-    const applied = Object.hasOwn(keeper.applied.apps, stray.app) ? keeper.applied.apps[stray.app] : undefined
-    if (applied) problems.push(...takeSocketsBack({ ...stray, spec: applied.spec }, engine, sockets))
   }
-  for (const runner of leaving) finishStop(runner, keeper, engine)
+  for (const group of engine.groups(keeper.scope).values()) regain.begin(group)
+  for (const record of ended) adoptEnded(record, engine)
+  for (const runner of leaving) {
+    // What drains closes its sockets.
+    const { regaining } = engine.group(keeper.scope, runner.id.app)
+    void (regaining ?? Promise.resolve()).then(() => finishStop(runner, keeper, engine))
+  }
   return problems
 }
 
@@ -64,6 +74,36 @@ export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees,
 function isDoneWith({ app, slot, spec, phase, process }: RuntimeRecord, keeper: ScopeKeeper): boolean {
   if (process !== null || phase !== 'stopped' || spec.kind !== 'service' || keeper.isDown) return false
   return !keeper.isWanted(app, slot)
+}
+
+/** What was given up, or paused, is tried again when the machine has been started again. */
+function isOfEarlierLife({ spec, phase, life }: RuntimeRecord): boolean {
+  return (
+    spec.kind === 'service' && (phase === 'failed' || phase === 'backoff') && life !== undefined && life !== lifeName()
+  )
+}
+
+function wasToEnd({ isLeaving, ending }: RuntimeRecord): boolean {
+  return isLeaving === true || (ending !== undefined && ending.fault === null)
+}
+
+/** Whether its end is one that counts: not that of a whole machine, and not of a copy that has no place any more. */
+function wasToGoOn(record: RuntimeRecord, keeper: ScopeKeeper): boolean {
+  const { app, slot, version, spec, process } = record
+  if (process === null || spec.kind !== 'service' || wasToEnd(record) || !keeper.isWanted(app)) return false
+  const applied = keeper.applied.apps[app]
+  return isOfThisBoot(process) && applied?.version === version && slot < applied.spec.instances
+}
+
+/** What ended while no daemon watched is treated as if one had. */
+function adoptEnded(record: RuntimeRecord, engine: LocalEngine): void {
+  const { slot, version, spec, process, startedAt, isReady } = record
+  const { restarts, history = NO_RESTARTS, lastExit, incarnation } = record
+  const group = engine.group(record.scope, record.app)
+  if (process === null || group.inSlot(slot) !== null) return
+  group
+    .add(slot, { version, spec })
+    .adoptEnded(process.pid, { restarts, history, lastExit, incarnation }, startedAt ?? Date.now(), isReady)
 }
 
 /** It accepts nothing any more, and only a new process will: the stop that an earlier daemon began goes on. */
@@ -85,6 +125,8 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
     incarnation,
     isReady,
     isLeaving = false,
+    ending = null,
+    history = NO_RESTARTS,
     unready = null,
     logOffsets,
     nest,
@@ -97,11 +139,13 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
     const counts = isReady || isLeaving || type === 'signal' || type === 'notify'
     runner.adopt(record.process, {
       restarts,
+      history,
       lastExit,
       incarnation,
       startedAt,
       isReady: counts,
       unready,
+      ending,
       logOffsets,
       nest,
       learnt,
@@ -110,7 +154,11 @@ function adopt(record: RuntimeRecord, engine: LocalEngine): InstanceRunner {
       if (!group.learnt.some((it) => listenKey(it) === listenKey(listen))) group.learnt = [...group.learnt, listen]
     }
     if (record.spec.kind !== 'service') engine.adoptRun(runner)
-  } else if (record.phase !== 'alive') runner.restore({ restarts, lastExit, incarnation }, record.phase, record.reason)
+  } else if (record.phase === 'backoff') {
+    runner.restoreBackoff({ restarts, history, lastExit, incarnation }, record.until ?? Date.now(), record.reason)
+  } else if (record.phase !== 'alive') {
+    runner.restore({ restarts, history, lastExit, incarnation }, record.phase, record.reason)
+  }
   return runner
 }
 
@@ -124,32 +172,5 @@ function restoreUnseen(
   engine
     .group(scope, app)
     .add(slot, { version, spec }, uid)
-    .restore({ restarts, lastExit, incarnation }, 'failed', reason)
-}
-
-/**
- * The instances hold the sockets open, so the port is still served; but a socket bound without SO_REUSEPORT cannot be
- * bound a second time, and then this app cannot get further instances until it has been restarted.
- */
-function takeSocketsBack(
-  record: Pick<RuntimeRecord, 'scope' | 'app' | 'spec' | 'learnt'>,
-  engine: LocalEngine,
-  sockets: SocketRegister,
-): string[] {
-  const group = engine.group(record.scope, record.app)
-  const problems: string[] = []
-  for (const listen of [...record.spec.listen, ...(record.learnt ?? [])]) {
-    if (sockets.isHeld(listen, group.owner)) continue // inherited
-    try {
-      // Binding a path again would take it away from the instances that serve it.
-      if (listen.type === 'unix') throw new Error('cannot be shared')
-      sockets.acquire(listen, group.owner)
-    } catch {
-      if (group.socketsLost) continue // told already
-      group.socketsLost = true
-      const what = listen.type === 'tcp' ? `port ${listen.port}` : listen.path
-      problems.push(`${record.app} serves ${what}, but new instances cannot share it until "eco restart ${record.app}"`)
-    }
-  }
-  return problems
+    .restore({ restarts, history: NO_RESTARTS, lastExit, incarnation }, 'failed', reason)
 }

@@ -20,6 +20,7 @@ import { OomWatch } from '../supervisor/oom-watch.ts'
 import { NotifySockets } from '../supervisor/notify-socket.ts'
 import { ProbeSockets } from '../supervisor/probe-sockets.ts'
 import { openSocket } from '../supervisor/bind-socket.ts'
+import { SocketRegain } from '../supervisor/regain/regain.ts'
 import { SocketRegister } from '../supervisor/sockets.ts'
 import { TurnQueue } from '../supervisor/turn-queue.ts'
 import { adoptScope } from './adoption.ts'
@@ -81,7 +82,8 @@ export class Daemon {
     const healing: Promise<unknown>[] = []
     let isComplete = true
     const { engine, trees } = this
-    const adoption = { engine, trees, sockets: this.#sockets, store: this.#runtime, pass: trees.sweep.pass() }
+    const regain = new SocketRegain(this.#sockets, ({ scope }, problem) => this.#tell(scope, problem))
+    const adoption = { engine, trees, regain, store: this.#runtime, pass: trees.sweep.pass() }
     for (const scope of this.#runtime.scopes()) {
       try {
         const keeper = this.keeper(scope)
@@ -316,7 +318,11 @@ export class Daemon {
       probeSockets: this.#probeSockets,
       openSecret: (sealed) => this.openSecret(sealed),
       logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
-      prepareSockets: (scope, app, spec) => prepareSockets(this.engine.group(scope, app), spec, this.#sockets),
+      prepareSockets: (scope, app, spec) => {
+        const group = this.engine.group(scope, app)
+        const prepare = (): Promise<unknown> | null => prepareSockets(group, spec, this.#sockets)
+        return group.regaining === null ? prepare() : group.regaining.then(prepare)
+      },
       listenFds: (scope, app, listens) => listens.map((one) => this.#sockets.give(one, ownerName(scope, app))),
       learnPort: (scope, app, listen) => learnPort(this.engine.group(scope, app), listen, this.#sockets),
       revision: (scope) => this.#keepers.get(scopeName(scope))?.revision ?? 0,

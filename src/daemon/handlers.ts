@@ -81,8 +81,9 @@ export function createHandlers(
         off()
       }
     },
-    verbPlan: (params) => {
+    verbPlan: async (params) => {
       const work = verbWork(daemon, params)
+      await Promise.all(work.map(({ keeper }) => daemon.engine.whenRegained(keeper.scope)))
       return {
         plans: work.map(({ keeper, intent }): Plan => keeper.plan(intent, null).plan),
         unapplied: work.flatMap(({ keeper, named }) => named.filter((app) => !Object.hasOwn(keeper.applied.apps, app))),

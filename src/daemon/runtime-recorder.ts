@@ -1,8 +1,9 @@
 import { SPEC_FORMAT } from '../model/applied.ts'
 import type { RuntimeRecord, RuntimeStore } from '../state/runtime-store.ts'
 import { toWall } from '../supervisor/clock.ts'
-import type { Phase } from '../supervisor/instance-state.ts'
+import type { Instance, Phase } from '../supervisor/instance-state.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
+import { lifeName } from '../supervisor/proc.ts'
 import { listenKey } from '../supervisor/sockets.ts'
 import { TurnQueue } from '../supervisor/turn-queue.ts'
 
@@ -114,8 +115,17 @@ export class RuntimeRecorder {
 
 /** Changes with whatever the next daemon needs. */
 function keyOf(runner: InstanceRunner): string {
-  const { isReady, version, restarts, phase, process, unready, isLeaving, learnt = [] } = recordOf(runner)
-  const flags = [isReady, unready !== undefined, isLeaving]
+  const { isReady, version, restarts, phase, process, unready, isLeaving, learnt = [], ...more } = recordOf(runner)
+  const { until, ending, history } = more
+  const flags = [
+    isReady,
+    unready !== undefined,
+    isLeaving,
+    until,
+    ending?.killed,
+    history?.inARow,
+    history?.marks.length,
+  ]
   return [phase, process?.pid, version, restarts, ...flags, ...learnt.map(listenKey)].join(':')
 }
 
@@ -123,6 +133,7 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
   const { instance, process } = runner
   const { phase } = instance
   // Between two attempts of a run there is no process, and the next daemon does not go on with it.
+  const waits = phase.name === 'backoff' && runner.spec.kind === 'service'
   const cutShort = phase.name === 'backoff' && runner.spec.kind !== 'service'
   return {
     format: 1,
@@ -132,16 +143,20 @@ function recordOf(runner: InstanceRunner): RuntimeRecord {
     spec: runner.spec,
     process,
     nest: process === null ? null : (runner.group?.nest ?? null),
-    phase: cutShort ? 'failed' : ENDED.has(phase.name) ? (phase.name as RuntimeRecord['phase']) : 'alive',
+    phase: cutShort ? 'failed' : waits || ENDED.has(phase.name) ? (phase.name as RuntimeRecord['phase']) : 'alive',
+    ...(waits ? { until: toWall(phase.until) } : {}),
     reason: cutShort ? `${phase.reason}; the daemon ended before its next attempt` : reasonOf(phase),
+    life: lifeName(),
     startedAt: 'since' in phase ? toWall(phase.since) : null,
     isReady: phase.name === 'running',
     ...(isLeaving(phase) ? { isLeaving: true } : {}),
+    ...endOf(phase),
     ...(phase.name === 'running' && phase.unready !== null ? { unready: phase.unready } : {}),
     ...(process !== null && runner.learnt.length > 0 ? { learnt: runner.learnt } : {}),
     logOffsets: runner.logOffsets,
     incarnation: instance.incarnation,
     restarts: instance.restarts,
+    ...historyOf(instance),
     lastExit: instance.lastExit,
   }
 }
@@ -153,6 +168,18 @@ function isLeaving(phase: Phase): boolean {
   return phase.name === 'stopping' && (phase.step === 'pre_stop' || phase.step === 'drain')
 }
 
+function endOf(phase: Phase): Pick<RuntimeRecord, 'ending'> {
+  if (phase.name !== 'stopping' || phase.step !== 'ending') return {}
+  const { killed, fault } = phase
+  const [deadline, readyAt] = [phase.deadline, phase.readyAt].map((at) => (at === null ? null : toWall(at)))
+  return { ending: { deadline: deadline ?? null, readyAt: readyAt ?? null, killed, fault } }
+}
+
+/** Its clock is its own: it counts the time that the instance was up. */
+function historyOf({ history }: Instance): Pick<RuntimeRecord, 'history'> {
+  return history.marks.length > 0 || history.inARow > 0 ? { history } : {}
+}
+
 function reasonOf(phase: Phase): string {
-  return phase.name === 'failed' ? phase.reason : ''
+  return phase.name === 'failed' || phase.name === 'backoff' ? phase.reason : ''
 }

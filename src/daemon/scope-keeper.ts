@@ -144,6 +144,7 @@ export class ScopeKeeper {
       await this.#works.whenOwnOver()
       const same = this.#sameUnderWay(request)
       if (same !== null) return same
+      await this.#engine.whenRegained(this.scope)
       const tookOver = await this.#takeOver(request)
       return this.#sameUnderWay(request) ?? this.#begin(request, { tookOver })
     }
@@ -218,12 +219,14 @@ export class ScopeKeeper {
     const only = over.length === 0 ? null : Object.keys(this.applied.apps).filter((app) => !over.includes(app))
     // Whether a job should run again is for an operator to say: a daemon's start is no reason.
     const work = { by: DAEMON, what: 'start', isOwn: true }
-    await this.#restore(
-      work,
-      only,
-      ({ action }) => HEALS.has(action),
-      () => this.#discardUnapplied(),
-    )
+    const due = (step: Step): Step | null => {
+      if (!HEALS.has(step.action)) return null
+      if (step.action !== 'start' && step.action !== 'scale') return step
+      // What was given up stays so: the death of a daemon has mended nothing.
+      const slots = step.slots.filter((slot) => !this.#engine.isFailed(this.scope, step.app, slot))
+      return slots.length > 0 || step.slots.length === 0 ? { ...step, slots } : null
+    }
+    await this.#restore(work, only, due, () => this.#discardUnapplied())
   }
 
   /**
@@ -236,7 +239,7 @@ export class ScopeKeeper {
     const isOwn = apps.every((app) => this.applied.apps[app]?.spec.kind !== 'job')
     const work = { by: DAEMON, what: `end of the hold of ${apps.join(', ')}`, isOwn }
     // A job that has completed is what was applied, even one that runs at every apply.
-    await this.#restore(work, apps, ({ trigger }) => trigger !== 'always')
+    await this.#restore(work, apps, (step) => (step.trigger === 'always' ? null : step))
   }
 
   /**
@@ -244,23 +247,25 @@ export class ScopeKeeper {
    * which says so, and no other.
    *
    * @param only null: all apps
+   * @param due what is done of a step; null: nothing
    * @param first what is done before anything else
    */
   async #restore(
     work: Pick<Work, 'by' | 'what' | 'isOwn'>,
     only: readonly string[] | null,
-    isDue: (step: Step) => boolean,
+    due: (step: Step) => Step | null,
     first: () => Promise<void> = async () => {},
   ): Promise<void> {
     await this.#works.carryOut(work, async ({ cancellation }) => {
       await first()
+      await this.#engine.whenRegained(this.scope)
       await this.#engine.dropUnapplied(this.scope, this.applied.apps)
       const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
       const change = this.plan(intent, null)
       const { holds } = this.applied
       this.#state.saveHolds(change)
       for (const app of change.plan.endsHolds) this.#events.emit(this.scope, holdEnded(this.scope, app, holds[app]))
-      const steps = change.plan.steps.filter(isDue)
+      const steps = change.plan.steps.flatMap((step) => due(step) ?? [])
       const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
       const healed = { ...change, plan: { ...change.plan, steps } }
       this.#leaveWaiting(await execute(healed, this.applied, this.#engine, emit, cancellation))

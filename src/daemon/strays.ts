@@ -6,6 +6,7 @@ import { instanceName, scopeName } from '../model/ids.ts'
 import type { AppSpec } from '../model/spec.ts'
 import { bootId, identify, type ProcIdentity, readStat } from '../supervisor/proc.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
+import { NO_RESTARTS } from '../supervisor/restart-policy.ts'
 import { parseRunName, type Run } from '../supervisor/run-name.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
@@ -55,6 +56,8 @@ export function adoptStray(stray: Stray, keeper: ScopeKeeper, engine: LocalEngin
   const runner = group.add(slot, { version, spec })
   runner.adopt(leader, {
     restarts: 0,
+    history: NO_RESTARTS,
+    ending: null,
     lastExit: null,
     incarnation: 1,
     startedAt: startOf(leader),

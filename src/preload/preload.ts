@@ -10,6 +10,7 @@ import { type Adopt, adoptAtOnce, adoption, openDoor } from './adopt.ts'
 import { type Channel, takeChannel } from './channel.ts'
 import { type Commands, openControl } from './control.ts'
 import { Drain } from './drain.ts'
+import { giveSockets, type PipeClass } from './give.ts'
 import { Hold } from './hold.ts'
 import { type Listen, type ListenCall, routeListen } from './listen.ts'
 import { forwardReady } from './ready-signal.ts'
@@ -56,6 +57,10 @@ function serve({ declared, folder, holds, channel }: Serving): void {
       drain.begin(tell, signals)
     },
     release: () => drain.release(),
+    give: ({ tell }, [path]) => {
+      const Pipe = (control as AnyServer | null)?._handle?.constructor
+      if (path !== undefined && Pipe) giveSockets(path, Pipe as PipeClass, servers.sockets, (n) => tell(`gave ${n}`))
+    },
   }
   const noticed = (listen: Listen) => {
     // With the first server: most processes of an instance have none.

@@ -46,6 +46,12 @@ export class Servers {
     return new Set([...this.#taken, ...own])
   }
 
+  /** The same, with the paths of those that have one. */
+  get sockets(): readonly { readonly handle: ListenHandle; readonly path: string }[] {
+    const paths = new Map([...this.all()].map(({ _handle, _pipeName = '' }) => [_handle, _pipeName]))
+    return [...this.handles].map((handle) => ({ handle, path: paths.get(handle) ?? '' }))
+  }
+
   get sessions(): ReadonlySet<Http2Session> {
     return this.#sessions
   }

@@ -8,7 +8,7 @@ import { scopeDir } from './paths.ts'
 import { newestRevision } from './revision-store.ts'
 import { allScopes } from './runtime-store.ts'
 
-/** Of holds.json, down.json, runtime records and histories of runs. */
+/** Of holds.json, down.json, pending.json, runtime records and histories of runs. */
 const OTHER_FORMAT = 1
 
 /**
@@ -21,7 +21,7 @@ export function refuseNewerState(home: string, scope: ScopeId): void {
   const dir = scopeDir(home, scope)
   const newest = newestRevision(home, scope)
   if (newest !== null) refuseNewer(newest, { format: SPEC_FORMAT })
-  for (const name of ['holds.json', 'down.json']) refuseNewer(join(dir, name), { format: OTHER_FORMAT })
+  for (const name of ['holds.json', 'down.json', 'pending.json']) refuseNewer(join(dir, name), { format: OTHER_FORMAT })
   for (const path of jsonIn(join(dir, 'runtime'))) refuseNewer(path, { format: OTHER_FORMAT, spec_format: SPEC_FORMAT })
   for (const path of jsonIn(join(dir, 'runs'))) refuseNewer(path, { format: OTHER_FORMAT })
 }

@@ -4,10 +4,23 @@ import type { EpochMs, ScopeId } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec, Listen } from '../model/spec.ts'
 import type { Nest } from '../supervisor/group.ts'
+import type { Fault } from '../supervisor/instance-state.ts'
 import type { ProcIdentity } from '../supervisor/proc.ts'
+import type { RestartHistory } from '../supervisor/restart-policy.ts'
 import { readJson, removeFile, writeFileAtomic } from './atomic-file.ts'
 import { currentSpec } from './migrate-spec.ts'
 import { scopeDir, scopesDir } from './paths.ts'
+
+/** A stop under way: its processes have been asked to end. */
+export interface RecordedEnd {
+  /** When SIGKILL follows, or follows again. */
+  readonly deadline: EpochMs | null
+  readonly killed: boolean
+  /** null: it was never ready. */
+  readonly readyAt: EpochMs | null
+  /** Why it stops when nobody asked it to. */
+  readonly fault: Fault | null
+}
 
 /** What the next daemon must know to take an instance over: `runtime/<app>.<slot>.<uid>.json`. */
 export interface RuntimeRecord {
@@ -24,13 +37,18 @@ export interface RuntimeRecord {
   readonly process: ProcIdentity | null
   /** By what its processes are told from others; null: no process. */
   readonly nest: Nest | null
-  readonly phase: 'alive' | 'stopped' | 'exited' | 'failed'
+  readonly phase: 'alive' | 'backoff' | 'stopped' | 'exited' | 'failed'
   readonly reason: string
+  /** Life of the machine in which this was written; absent: not known. */
+  readonly life?: string
+  /** When the next attempt is due, in a back-off. */
+  readonly until?: EpochMs
   readonly startedAt: EpochMs | null
   /** Its start has succeeded. */
   readonly isReady: boolean
   /** It drains, or the hook before that runs: it serves nobody new, and is to be ended all the same. */
   readonly isLeaving?: true
+  readonly ending?: RecordedEnd
   /** Why it is not ready although it has started; absent: it is. */
   readonly unready?: string
   /** Ports that it was given on request, in the order of its private sockets; absent: none. */
@@ -39,6 +57,8 @@ export interface RuntimeRecord {
   readonly logOffsets: readonly { readonly path: string; readonly offset: number }[]
   readonly incarnation: number
   readonly restarts: number
+  /** The crashes that count for its back-off and its limit; absent: none. */
+  readonly history?: RestartHistory
   readonly lastExit: Exit | null
 }
 

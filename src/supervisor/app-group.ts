@@ -12,6 +12,8 @@ export class AppGroup {
   readonly #host: RunnerHost
   /** The sockets of its adopted instances could not be taken back; until these are gone no other can serve the port. */
   socketsLost = false
+  /** Resolves once it is known which sockets of its adopted instances there are; null: it is known. Never fails. */
+  regaining: Promise<void> | null = null
   /** Ports that its instances were given on request, in the order of their coming. */
   learnt: readonly Listen[] = []
   #runners: InstanceRunner[] = []

@@ -57,6 +57,44 @@ function askToOpen(path: string): Promise<string | null> {
   })
 }
 
+/**
+ * Has the processes of an instance send the listening sockets they have.
+ *
+ * @param path of a unix socket where they are awaited
+ * @param arrived resolves once as many are there as have been told
+ * @returns when all are, or nobody answers any more
+ */
+export async function askForSockets(
+  folder: string,
+  path: string,
+  longestMs: number,
+  arrived: (told: () => number) => Promise<void>,
+): Promise<void> {
+  const paths = controlPaths(folder)
+  if (paths.length === 0) return
+  let sent = 0
+  const conversations = paths.map((control) => {
+    let end = (): void => {}
+    const answered = new Promise<void>((resolve) => {
+      const conversation = converse(control, {
+        line: (line) => {
+          sent += Number(line.slice('gave '.length))
+          resolve()
+        },
+        gone: resolve,
+      })
+      end = () => conversation.end()
+      conversation.say(`give ${path}`)
+    })
+    return { answered, end: () => end() }
+  })
+  const all = Promise.all(conversations.map(({ answered }) => answered)).then(() => arrived(() => sent))
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([all, new Promise((resolve) => (timer = setTimeout(resolve, longestMs)))])
+  clearTimeout(timer)
+  for (const { end } of conversations) end()
+}
+
 export interface DrainEvents {
   /** Connections that are still open. */
   left(connections: number): void

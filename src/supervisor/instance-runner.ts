@@ -16,8 +16,10 @@ import {
   type InstanceEvent,
   type LifePolicy,
   NEW_INSTANCE,
-  type Phase,
+  type Running,
+  type Starting,
   pidOf,
+  type Stopping,
 } from './instance-state.ts'
 import type { ProcIdentity } from './proc.ts'
 import { retryPolicy } from './restart-policy.ts'
@@ -25,18 +27,25 @@ import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
 import { isSocketAt } from './socket-folders.ts'
 import { transition } from './transition.ts'
 
+/** What is remembered of an instance, whatever becomes of its run. */
+export type Remembered = Pick<Instance, 'restarts' | 'history' | 'lastExit' | 'incarnation'>
+
 /** What is remembered of the run of an adopted process. */
-export interface AdoptedRun extends Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'> {
+export interface AdoptedRun extends Remembered {
   readonly startedAt: number
   readonly isReady: boolean
   /** Why its readiness probe fails; null: it passes. */
   readonly unready: string | null
+  /** It has been asked to end; times are those of a clock on the wall. null: it has not. */
+  readonly ending: Pick<Stopping, 'deadline' | 'killed' | 'readyAt' | 'fault'> | null
   readonly logOffsets: LogOffsets
   readonly nest: Nest | null
   /** Ports that it was given on request. */
   readonly learnt: readonly Listen[]
 }
 
+/** For one that was over its time to start when an earlier daemon died. */
+const ASKED_AGAIN_MS = 2000
 /** A longer one would fire at once; a run may take a month. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -68,39 +77,71 @@ export class InstanceRunner {
    * and only the rest of its group lives, that is dealt with like an end that was watched.
    */
   adopt(process: ProcIdentity, run: AdoptedRun): void {
-    const { startedAt, isReady, unready, logOffsets, nest, learnt, ...instance } = run
+    const { startedAt, isReady, unready, ending, logOffsets, nest, learnt, ...instance } = run
     const { pid } = process
     const since = fromWall(startedAt)
     const { incarnation } = instance
-    const { readyTimeoutMs, runTimeoutMs } = this.#policy()
-    // A run that is over its time already gets as much again as a start: nobody watched it.
-    const runDeadline = runTimeoutMs === null ? null : Math.max(since + runTimeoutMs, steadyNow() + readyTimeoutMs)
-    const phase: Phase = isReady
-      ? { name: 'running', pid, since, readyAt: since, unready, deadline: runDeadline }
-      : { name: 'starting', step: 'ready', pid, since, deadline: steadyNow() + readyTimeoutMs }
-    this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
+    const phase = ending ? this.#endingPhase(pid, since, ending) : this.#livePhase(pid, since, isReady, unready)
+    this.#instance = { ...NEW_INSTANCE, ...instance, wanted: ending && !ending.fault ? 'down' : 'up', phase }
     this.#run = new InstanceRun(this, incarnation, logOffsets, learnt)
     this.#run.adopt(process, nest)
     this.#record(`taken over from the daemon before, pid ${pid}`, 'adopted', { pid })
     this.#carryOut({ type: 'set-deadline', at: phase.deadline })
-    this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
+    if (ending) this.#carryOut({ type: 'await-group', incarnation, pid })
+    else this.#carryOut({ type: isReady ? 'watch-life' : 'watch-ready', incarnation, pid })
     // The daemon before may have ended between the two, and knew better whether to keep it closed.
-    if (isReady) void this.#run.open()
+    if (phase.name === 'running') void this.#run.open()
     this.#run.follow(this.#instance)
   }
 
+  #livePhase(pid: number, since: number, isReady: boolean, unready: string | null): Starting | Running {
+    const { readyTimeoutMs, runTimeoutMs } = this.#policy()
+    const now = steadyNow()
+    // Its time goes on; but nobody has asked it for a while, and it is not ended for that.
+    const deadline = Math.max(since + readyTimeoutMs, now + Math.min(readyTimeoutMs, ASKED_AGAIN_MS))
+    if (!isReady) return { name: 'starting', step: 'ready', pid, since, deadline }
+    // A run that is over its time already gets as much again as a start: nobody watched it.
+    const runDeadline = runTimeoutMs === null ? null : Math.max(since + runTimeoutMs, now + readyTimeoutMs)
+    return { name: 'running', pid, since, readyAt: since, unready, deadline: runDeadline }
+  }
+
+  #endingPhase(pid: number, since: number, ending: NonNullable<AdoptedRun['ending']>): Stopping {
+    const { killed, fault } = ending
+    // Whatever has become of the clock meanwhile: no later than a stop that begins now.
+    const latest = steadyNow() + this.spec.stop.timeoutMs
+    const deadline = ending.deadline === null ? latest : Math.min(fromWall(ending.deadline), latest)
+    const readyAt = ending.readyAt === null ? null : fromWall(ending.readyAt)
+    const over = { exit: null, endedAt: null }
+    return { name: 'stopping', step: 'ending', pid, since, readyAt, deadline, killed, fault, ...over }
+  }
+
+  /** Deals with a process of which nothing is left since the daemon before like with an end that was watched. */
+  adoptEnded(pid: number, instance: Remembered, startedAt: number, isReady: boolean): void {
+    const { incarnation } = instance
+    const phase = this.#livePhase(pid, fromWall(startedAt), isReady, null)
+    this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
+    this.feed({ type: 'exited', incarnation, exit: { kind: 'unknown', at: Date.now() } })
+    this.feed({ type: 'group-empty', incarnation })
+  }
+
   /** Restores how an instance without a process ended, so that a completed job stays completed. */
-  restore(
-    instance: Pick<Instance, 'restarts' | 'lastExit' | 'incarnation'>,
-    phase: 'stopped' | 'exited' | 'failed',
-    reason: string,
-  ): void {
+  restore(instance: Remembered, phase: 'stopped' | 'exited' | 'failed', reason: string): void {
     this.#instance = {
       ...NEW_INSTANCE,
       ...instance,
       wanted: phase === 'stopped' ? 'down' : 'up',
       phase: phase === 'failed' ? { name: 'failed', reason } : { name: phase },
     }
+  }
+
+  /** Goes on with the pause before its next attempt. */
+  restoreBackoff(instance: Remembered, until: number, reason: string): void {
+    const { maxMs, jitter } = this.spec.restart.backoff
+    // Whatever has become of the clock meanwhile.
+    const latest = steadyNow() + maxMs * (1 + jitter)
+    const phase = { name: 'backoff', until: Math.min(fromWall(until), latest), reason } as const
+    this.#instance = { ...NEW_INSTANCE, ...instance, wanted: 'up', phase }
+    this.#carryOut({ type: 'set-deadline', at: phase.until })
   }
 
   get name(): string {

@@ -7,7 +7,7 @@
 
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { removeFolder, removeSocket, shortName, socketFolder, socketFolderPath } from './socket-folders.ts'
+import { isSocketAt, removeFolder, removeSocket, shortName, socketFolder, socketFolderPath } from './socket-folders.ts'
 
 /** The file that tells processes which have no socket yet that the instance accepts already. */
 export const OPENED = 'open'
@@ -57,7 +57,12 @@ export class ProbeSockets {
   /** Removes what instances left that ended while no daemon ran. */
   keepOnly(paths: ReadonlySet<string>): void {
     const folder = join(this.#home, KIND)
-    for (const name of entriesOf(folder)) if (!paths.has(join(folder, name))) this.remove(join(folder, name))
+    for (const path of entriesOf(folder).map((name) => join(folder, name))) {
+      if (paths.has(path)) continue
+      // Where a daemon before us awaited sockets.
+      if (isSocketAt(path)) removeSocket(path)
+      else this.remove(path)
+    }
   }
 }
 

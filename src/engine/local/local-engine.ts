@@ -137,6 +137,16 @@ export class LocalEngine implements Engine {
     await this.#runs.schedule(this.group(scope, app), applied, 'stored')
   }
 
+  /** Whether the instance in a slot was given up. */
+  isFailed(scope: ScopeId, app: string, slot: number): boolean {
+    return this.#groups.of(scope).get(app)?.inSlot(slot)?.instance.phase.name === 'failed'
+  }
+
+  /** Resolves once it is known which sockets of adopted instances there are: plans depend on it. */
+  async whenRegained(scope: ScopeId): Promise<void> {
+    await Promise.all([...this.#groups.of(scope).values()].map((group) => group.regaining ?? Promise.resolve()))
+  }
+
   /** A run that an earlier daemon started goes on under this one. */
   adoptRun(runner: InstanceRunner): void {
     this.#runs.adopted(this.group(runner.id.scope, runner.id.app), runner)
@@ -233,6 +243,8 @@ export class LocalEngine implements Engine {
   async perform(order: StepOrder, progress: Progress, signal: AbortSignal): Promise<StepOutcome> {
     const { scope, step, before, after } = order
     const group = this.group(scope, step.app)
+    // What it is about to close must not come back afterwards.
+    await group.regaining
     if (after && bringsUp(step)) {
       const blocked = await this.#dependencies.met(scope, step.app, after.spec, signal, progress)
       // Nothing was touched yet: where there is an old version, it serves.
