@@ -153,6 +153,14 @@ export class Daemon {
     return this.engine.stopAll()
   }
 
+  /** The machine goes down: every instance is stopped, in order, and what was applied comes back with the next boot. */
+  async stopForShutdown(): Promise<void> {
+    const keepers = [...this.#keepers.values()]
+    for (const keeper of keepers) keeper.downUntilBoot()
+    await Promise.all(keepers.map((keeper) => keeper.cancelAll('cancelled: the machine goes down')))
+    await this.engine.stopAll()
+  }
+
   /** @throws EcoError STATE_DAMAGED when it was sealed under another key */
   openSecret(sealed: string): string {
     return (this.#secrets ??= openSecretBox(this.home)).open(sealed)

@@ -4,6 +4,7 @@ import { call, type CallOptions, NoDaemon } from './client.ts'
 
 const POLL_MS = 8
 const GIVE_UP_MS = 15_000
+const NOT_A_SERVICE = { ECO_UNIT: undefined, NOTIFY_SOCKET: undefined, WATCHDOG_PID: undefined, WATCHDOG_USEC: undefined }
 
 /** Asks the daemon, starting it first when none is there. */
 export async function callOrStart<M extends MethodName>(
@@ -81,8 +82,8 @@ async function spawnDaemon(home: string): Promise<ChildProcess> {
     // A small young generation keeps the daemon at half the memory after hours of work.
     const child = spawn(process.execPath, ['--max-semi-space-size=1', entry], {
       cwd: '/',
-      // Started by an app of ours (a deploy script, say) it does not belong to that app.
-      env: { ...process.env, ECO_HOME: home, NODE_OPTIONS: '', ECO_RUN: undefined },
+      // Started by an app of ours (a deploy script, say) it does not belong to that app; nor to a service of systemd.
+      env: { ...process.env, ECO_HOME: home, NODE_OPTIONS: '', ECO_RUN: undefined, ...NOT_A_SERVICE },
       detached: true,
       stdio: ['ignore', log, log],
     })

@@ -25,7 +25,12 @@ import type { ScopeKeeper } from './scope-keeper.ts'
 import { refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
 import type { Handlers } from './server.ts'
 
-export function createHandlers(daemon: Daemon, version: string, shutdown: () => void): Handlers {
+export function createHandlers(
+  daemon: Daemon,
+  version: string,
+  unit: string | null,
+  shutdown: () => void,
+): Handlers {
   return {
     hello: () => ({
       pid: process.pid,
@@ -33,6 +38,7 @@ export function createHandlers(daemon: Daemon, version: string, shutdown: () => 
       protocol: PROTOCOL,
       started_at: isoTime(daemon.startedAt),
       home: daemon.home,
+      unit,
     }),
     shutdown: async ({ apps }) => {
       const instances = apps ? await daemon.stopApps() : daemon.liveInstances()

@@ -1,14 +1,20 @@
 /** The daemon's entry point: `node --max-semi-space-size=1 dist/daemon.cjs`, started by the CLI, detached. */
 
 import { mkdirSync } from 'node:fs'
+import type { Server } from 'node:net'
 import { join } from 'node:path'
+import { EcoError } from '../errors.ts'
 import { removeFile } from '../state/atomic-file.ts'
+import { ASKED_TO_END, NEEDS_MENDING } from '../startup/service.ts'
 import { ecoHome, socketPath } from '../state/paths.ts'
 import { VERSION } from '../version.ts'
 import { claimSocket, socketInode } from './claim.ts'
 import { Daemon } from './daemon.ts'
 import { createHandlers } from './handlers.ts'
+import { OwnService } from './own-service.ts'
 import { createServer } from './server.ts'
+import { statusLine } from './status-line.ts'
+import { claimOrTakeOver } from './take-over.ts'
 
 const SOCKET_CHECK_MS = 5000
 /** The latest events are written before it ends, unless the disk takes longer than this. */
@@ -19,10 +25,13 @@ async function main(): Promise<void> {
   process.umask(0o022)
   const home = ecoHome()
   mkdirSync(home, { recursive: true, mode: 0o700 })
-  const daemon = new Daemon(home, join(__dirname, 'preload.cjs'))
+  const preload = join(__dirname, 'preload.cjs')
+  const service = OwnService.ofEnvironment(process.env, preload)
+  const daemon = new Daemon(home, preload)
   // Requests that come in while it boots wait for the adoption: before it, the answers would be wrong.
   const booted = deferred()
-  const handlers = createHandlers(daemon, VERSION, () => stop(0))
+  const unit = service?.name ?? null
+  const handlers = createHandlers(daemon, VERSION, unit, () => stop(service ? ASKED_TO_END : 0))
   const waiting = Object.fromEntries(
     Object.entries(handlers).map(([method, handler]) => [
       method,
@@ -32,7 +41,8 @@ async function main(): Promise<void> {
       },
     ]),
   ) as unknown as typeof handlers
-  const server = await claimSocket(home, createServer(VERSION, waiting))
+  const open = (): Server => createServer(VERSION, waiting)
+  const server = unit === null ? await claimSocket(home, open()) : await claimOrTakeOver(home, unit, open)
   if (server === null) return // another daemon answers: it is the one
   const inode = socketInode(home)
   let stopping = false
@@ -50,7 +60,13 @@ async function main(): Promise<void> {
     setTimeout(end, FLUSH_MS)
     void daemon.flush().then(end)
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(0))
+  const endService = async (isGoingDown?: boolean): Promise<void> => {
+    await service?.stopping(() => daemon.stopForShutdown(), isGoingDown)
+    stop(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void endService())
+  // For a service manager that cannot be asked: the machine goes down.
+  if (service) process.on('SIGUSR2', () => void endService(true))
   process.on('SIGHUP', () => {}) // the terminal it was started from is closed
   process.on('uncaughtException', (error) => console.error('uncaught:', error))
   process.on('unhandledRejection', (error) => console.error('unhandled:', error))
@@ -63,6 +79,7 @@ async function main(): Promise<void> {
   const converged = daemon.boot()
   daemon.tellScopes('daemon_started', `eco ${VERSION} daemon started, pid ${process.pid}`)
   booted.resolve()
+  service?.ready(() => statusLine(daemon))
   await converged
 }
 
@@ -76,5 +93,5 @@ function deferred(): { promise: Promise<void>; resolve: () => void } {
 
 main().catch((error: unknown) => {
   console.error(error)
-  process.exit(1)
+  process.exit(error instanceof EcoError && error.code === 'GUARD' ? NEEDS_MENDING : 1)
 })

@@ -153,6 +153,8 @@ export interface Hello {
   readonly protocol: number
   readonly started_at: string
   readonly home: string
+  /** The service of the machine that keeps it (`eco.service`); null or left out: it was started by a command. */
+  readonly unit?: string | null
 }
 
 export interface ResetInstance {

@@ -1,0 +1,90 @@
+/** The service by which the machine starts this daemon at boot, as `eco startup` wrote it. */
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { SdNotify } from './sd-notify.ts'
+
+const STATUS_MS = 5000
+const ASK_MS = 5000
+/** How much longer systemd is to wait for the apps to stop, each time it is asked. */
+const EXTENSION_MS = 30_000
+
+export class OwnService {
+  /** `eco.service`. */
+  readonly name: string
+  readonly #scope: string
+  readonly #notify: SdNotify | null
+  #last = ''
+
+  /** @returns null: somebody's shell started this daemon, or a command of eco did */
+  static ofEnvironment(env: NodeJS.ProcessEnv, install: string): OwnService | null {
+    const notify = SdNotify.open(env, install)
+    const { ECO_UNIT: unit } = env
+    const [scope, name] = unit?.split('/') ?? []
+    return scope && name ? new OwnService(scope, name, notify) : null
+  }
+
+  private constructor(scope: string, name: string, notify: SdNotify | null) {
+    this.#scope = scope
+    this.name = name
+    this.#notify = notify
+  }
+
+  /** What a successor of this daemon needs in its environment to take its place in the unit. */
+  get successorEnvironment(): Readonly<Record<string, string>> {
+    return { ECO_UNIT: `${this.#scope}/${this.name}`, ...this.#notify?.successorEnvironment }
+  }
+
+  /** That process takes our place in the unit. */
+  async handOver(pid: number): Promise<void> {
+    await this.#notify?.handOver(pid)
+  }
+
+  /** All is adopted and the control socket answers. From now on the loop must show that it turns. */
+  ready(status: () => string): void {
+    const notify = this.#notify
+    if (!notify) return
+    this.#last = status()
+    void notify.tell({ READY: 1, STATUS: this.#last })
+    if (notify.watchdogMs !== null) {
+      setInterval(() => void notify.tell({ WATCHDOG: 1 }), notify.watchdogMs / 2)
+    }
+    setInterval(() => {
+      const text = status()
+      if (text === this.#last) return
+      this.#last = text
+      void notify.tell({ STATUS: text })
+    }, STATUS_MS).unref()
+  }
+
+  /**
+   * Runs `stopApps` when the machine (or the user's own systemd) goes down, as long as it takes.
+   *
+   * @param isGoingDown it is known already; undefined: systemd is asked
+   */
+  async stopping(stopApps: () => Promise<unknown>, isGoingDown?: boolean): Promise<void> {
+    const notify = this.#notify
+    await notify?.tell({ STOPPING: 1 })
+    if (!(isGoingDown ?? (await this.#isGoingDown()))) return
+    const extend = (): void => {
+      void notify?.tell({ EXTEND_TIMEOUT_USEC: EXTENSION_MS * 1000, STATUS: 'the machine goes down: stopping the apps' })
+    }
+    extend()
+    const timer = setInterval(extend, EXTENSION_MS / 4)
+    await stopApps()
+    clearInterval(timer)
+  }
+
+  /** `stop` and `restart` of the unit leave the apps alone; only when its shutdown.target is queued is this another matter. */
+  #isGoingDown(): Promise<boolean> {
+    if (!existsSync('/run/systemd/system')) return Promise.resolve(false)
+    const args = [...(this.#scope === 'user' ? ['--user'] : []), 'is-system-running']
+    return new Promise((resolve) => {
+      // Every state but "running" is an exit code of its own: what it prints is the answer.
+      execFile('systemctl', args, { timeout: ASK_MS }, (_error, stdout, stderr) => {
+        if (stdout.trim() === '') console.error(`systemd does not say whether the machine goes down: ${stderr.trim()}`)
+        resolve(stdout.trim() === 'stopping')
+      })
+    })
+  }
+}
