@@ -22,14 +22,20 @@ export async function callOrStart<M extends MethodName>(
 }
 
 /**
- * Starts a daemon and waits until one answers: ours, or that of another command that started at the same time.
+ * Starts a daemon and waits until one answers: by its service, where `eco startup` made one, else ours, or that of another
+ * command that started at the same time.
  *
  * @throws EcoError DAEMON_UNREACHABLE with the end of the daemon's log
  */
 export async function startDaemon(home: string): Promise<void> {
-  const daemon = await spawnDaemon(home)
+  const { startByService } = await import('../startup/start-service.ts')
+  const service = startByService(home)
+  if (service.type === 'refused') {
+    process.stderr.write(`${service.title} did not start (${service.reason}); the daemon runs without it: see "${service.status}"\n`)
+  }
+  const daemon = service.type === 'started' ? null : await spawnDaemon(home)
   let ended = false
-  daemon.once('exit', () => {
+  daemon?.once('exit', () => {
     ended = true
   })
   const deadline = Date.now() + GIVE_UP_MS

@@ -17,9 +17,9 @@ export interface Written {
 
 const WORD = 'eco-startup:'
 
-export function writeMark(written: Written): string {
+export function writeMark({ version, home, node, daemon, ownsLinger }: Written): string {
   // A dash is escaped: two of them end an XML comment.
-  return `${WORD} ${JSON.stringify(written).replaceAll('-', '\\u002d')}`
+  return `${WORD} ${JSON.stringify({ version, home, node, daemon, ownsLinger }).replaceAll('-', '\\u002d')}`
 }
 
 /** @returns null: eco did not write this */

@@ -11,6 +11,8 @@ export interface Service extends Written {
   readonly name: string
   readonly scope: ServiceScope
   readonly user: string
+  /** systemd's, where that is the init system. */
+  readonly systemdVersion: number | null
 }
 
 /** What a daemon has ended with that was told to by `eco daemon stop`: the service manager must not start it again. */

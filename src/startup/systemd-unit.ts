@@ -5,6 +5,8 @@ import { ASKED_TO_END, describeService, NEEDS_MENDING, type Service, START_SCRIP
 
 export function renderUnit(service: Service): string {
   const { name, scope, user, home, node, daemon } = service
+  // Without it the daemon has to stay in the unit's own cgroup, where systemd puts it, so that there are no limits by cgroup.
+  const hasSubgroups = service.systemdVersion !== null && service.systemdVersion >= 254
   const isSystem = scope === 'system'
   const command = ['/bin/sh', '-c', START_SCRIPT, 'eco', node, daemon].map(quoteArgument).join(' ')
   return `# ${writeMark(service)}
@@ -40,8 +42,7 @@ KillMode=process
 TimeoutStopSec=60s
 # A cgroup for each app, beside that of the daemon.
 Delegate=yes
-DelegateSubgroup=supervisor
-OOMPolicy=continue
+${hasSubgroups ? 'DelegateSubgroup=supervisor\n' : ''}OOMPolicy=continue
 TasksMax=infinity
 LimitNOFILE=524288
 

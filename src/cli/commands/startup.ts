@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { call } from '../../daemon/client.ts'
 import { EcoError, EXIT, type ExitCode } from '../../errors.ts'
 import { type Account, findAccount } from '../../startup/accounts.ts'
-import { findInit } from '../../startup/find-init.ts'
+import { findInit, systemdVersion } from '../../startup/find-init.ts'
 import { findServices, type FoundService } from '../../startup/find-services.ts'
 import { install, planInstall } from '../../startup/install.ts'
 import { isLingering } from '../../startup/linger.ts'
@@ -136,7 +136,7 @@ function describe(name: string, scope: ServiceScope, account: Account, home: str
   for (const path of [home, node, daemon]) {
     if (/\p{Cc}/u.test(path)) throw new EcoError('USAGE', `A service file cannot hold this path: ${JSON.stringify(path)}.`)
   }
-  return { name, scope, user: account.name, version: VERSION, home, node, daemon }
+  return { name, scope, user: account.name, version: VERSION, home, node, daemon, systemdVersion: systemdVersion() }
 }
 
 /** dist/eco.cjs, whichever way it was called. */

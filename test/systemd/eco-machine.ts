@@ -1,0 +1,79 @@
+/** eco on a machine: what its operator types, and what he looks at. */
+
+import type { ListedApp, Listing } from '../../src/daemon/protocol.ts'
+import { boot, type Machine, type Ran } from './machine.ts'
+
+export const ECO = '/opt/eco/dist/eco.cjs'
+const PROJECT = '/srv/shop'
+
+export interface EcoMachine {
+  readonly machine: Machine
+  /** Who operates eco. */
+  readonly user: string
+  eco(...args: string[]): Promise<Ran>
+  /** The same, which must end with 0. @returns stdout */
+  ok(...args: string[]): Promise<string>
+  ls(): Promise<readonly ListedApp[]>
+  /** The pids of all instances, by `app#slot`. */
+  pids(): Promise<Readonly<Record<string, number>>>
+  /** Writes the ecosystem file of the project and applies it. */
+  apply(config: object): Promise<void>
+  systemctl(...args: string[]): Promise<Ran>
+  /** A property of the unit, such as MainPID. */
+  show(property: string): Promise<string>
+  /** What the apps wrote into $STORY since this was last asked. */
+  story(): string[]
+  /** Sends a signal to a process of the machine. */
+  kill(pid: number | string, signal: string): Promise<void>
+}
+
+export const STORY = `${PROJECT}/story`
+export const SCRIPT = '/opt/eco/fixtures/processes/tells-story.mjs'
+
+/** @param user operates eco by his own unit; default: root, by one of the system */
+export async function ecoMachine({ user = 'root', unit = 'eco.service' } = {}): Promise<EcoMachine> {
+  const machine = await boot()
+  if (user !== 'root') await machine.must('useradd', ['--create-home', '--shell', '/bin/sh', user])
+  machine.write(STORY, '')
+  await machine.must('chown', ['-R', user, PROJECT])
+  const uid = (await machine.must('id', ['-u', user])).trim()
+  const env = user === 'root' ? {} : { XDG_RUNTIME_DIR: `/run/user/${uid}` }
+  const as = { user, env, cwd: PROJECT }
+  const eco = (...args: string[]): Promise<Ran> => machine.run('node', [ECO, ...args], as)
+  const ok = (...args: string[]): Promise<string> => machine.must('node', [ECO, ...args], as)
+  const ls = async (): Promise<readonly ListedApp[]> => (JSON.parse(await ok('ls', '--json')) as Listing).apps
+  const manager = user === 'root' ? [] : ['--user']
+  const systemctl = (...args: string[]): Promise<Ran> => machine.run('systemctl', [...manager, ...args], as)
+  let told = 0
+  return {
+    machine,
+    user,
+    eco,
+    ok,
+    ls,
+    pids: async () => {
+      const instances = (await ls()).flatMap((app) => app.instances)
+      return Object.fromEntries(instances.flatMap(({ id, pid }) => (pid === null ? [] : [[id, pid]])))
+    },
+    apply: async (config) => {
+      machine.write(`${PROJECT}/ecosystem.yaml`, config)
+      await ok('apply', '--yes')
+    },
+    systemctl,
+    show: async (property) => (await systemctl('show', '--value', '-p', property, unit)).stdout.trim(),
+    story: () => {
+      const lines = machine.read(STORY).trim().split('\n')
+      const news = lines.slice(told)
+      told = lines.length
+      return news.filter(Boolean)
+    },
+    kill: async (pid, signal) => {
+      await machine.must('kill', [`-${signal}`, String(pid)])
+    },
+  }
+}
+
+/** An app of the project that writes into the story. */
+export function storyApp(env: object = {}, more: object = {}): object {
+  return { script: SCRIPT, env: { STORY, ...env }, ready: { log: 'up' }, ...more }
+}
