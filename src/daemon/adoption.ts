@@ -6,6 +6,7 @@ import type { InstanceRunner } from '../supervisor/instance-runner.ts'
 import type { ProcessTrees } from '../supervisor/process-trees.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
 import { listenKey, type SocketRegister } from '../supervisor/sockets.ts'
+import { type Elsewhere, rehome } from './move-in.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 import { adoptStray, findStrays } from './strays.ts'
 
@@ -17,6 +18,8 @@ export interface Adoption {
   readonly trees: ProcessTrees
   /** One look at all processes of the machine. */
   readonly pass: Pass
+  /** What has just been moved into the unit of this daemon. */
+  readonly moved: Elsewhere
 }
 
 /**
@@ -27,12 +30,14 @@ export interface Adoption {
  *
  * @returns problems, each a sentence
  */
-export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees, pass }: Adoption): string[] {
+export function adoptScope(keeper: ScopeKeeper, { engine, sockets, store, trees, pass, moved }: Adoption): string[] {
   const problems: string[] = []
   const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason})`))
   const known = new Set<string>()
   const leaving: InstanceRunner[] = []
-  for (const record of records) {
+  for (const found of records) {
+    const record = rehome(found, trees, moved)
+    if (record !== found) store.save(record) // the cgroup it names is empty now
     const { process, nest } = record
     if (process !== null && !trees.ofAdopted(process, nest).isLeft(pass)) {
       // A service is started again, a cron app runs again when it is due; a job waits for an operator.

@@ -24,6 +24,7 @@ import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
 import { HoldEnds } from './hold-ends.ts'
 import { Monitor } from './monitor.ts'
+import { type Elsewhere, moveIn, type OwnUnit } from './move-in.ts'
 import { Renewals } from './renewals.ts'
 import { RuntimeRecorder } from './runtime-recorder.ts'
 import { ScopeKeeper } from './scope-keeper.ts'
@@ -73,12 +74,18 @@ export class Daemon {
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
-  /** Takes over what runs, and starts what should run and does not. */
-  async boot(): Promise<void> {
+  /**
+   * Takes over what runs, and starts what should run and does not.
+   *
+   * @param unit of systemd that this daemon is; null: it is none
+   */
+  async boot(unit: OwnUnit | null): Promise<void> {
     const healing: Promise<unknown>[] = []
     let isComplete = true
     const { engine, trees } = this
-    const adoption = { engine, trees, sockets: this.#sockets, store: this.#runtime, pass: trees.sweep.pass() }
+    const pass = trees.sweep.pass()
+    const moved: Elsewhere = unit === null ? new Map() : moveIn(unit, pass)
+    const adoption = { engine, trees, sockets: this.#sockets, store: this.#runtime, pass, moved }
     for (const scope of this.#runtime.scopes()) {
       try {
         const keeper = this.keeper(scope)

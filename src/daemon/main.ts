@@ -5,7 +5,7 @@ import type { Server } from 'node:net'
 import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { removeFile } from '../state/atomic-file.ts'
-import { ASKED_TO_END, NEEDS_MENDING } from '../startup/service.ts'
+import { NEEDS_MENDING } from '../startup/service.ts'
 import { ecoHome, socketPath } from '../state/paths.ts'
 import { VERSION } from '../version.ts'
 import { claimSocket, socketInode } from './claim.ts'
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   // Requests that come in while it boots wait for the adoption: before it, the answers would be wrong.
   const booted = deferred()
   const unit = service?.name ?? null
-  const handlers = createHandlers(daemon, VERSION, unit, () => stop(service ? ASKED_TO_END : 0))
+  const handlers = createHandlers(daemon, VERSION, unit, () => stop(service?.askedCode ?? 0))
   const waiting = Object.fromEntries(
     Object.entries(handlers).map(([method, handler]) => [
       method,
@@ -76,7 +76,7 @@ async function main(): Promise<void> {
     process.exit(0)
   }, SOCKET_CHECK_MS).unref()
   console.error(`${new Date().toISOString()} eco ${VERSION} daemon started, pid ${process.pid}`)
-  const converged = daemon.boot()
+  const converged = daemon.boot(service?.ownUnit ?? null)
   daemon.tellScopes('daemon_started', `eco ${VERSION} daemon started, pid ${process.pid}`)
   booted.resolve()
   service?.ready(() => statusLine(daemon))

@@ -1,7 +1,8 @@
 /** The service by which the machine starts this daemon at boot, as `eco startup` wrote it. */
 
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { ASKED_TO_END } from '../startup/service.ts'
+import type { OwnUnit } from './move-in.ts'
 import { SdNotify } from './sd-notify.ts'
 
 const STATUS_MS = 5000
@@ -28,6 +29,20 @@ export class OwnService {
     this.#scope = scope
     this.name = name
     this.#notify = notify
+  }
+
+  /** As systemd knows it; null: another init system keeps this daemon. */
+  get ownUnit(): OwnUnit | null {
+    return this.#isSystemd ? { name: this.name, isOfUser: this.#scope === 'user' } : null
+  }
+
+  get #isSystemd(): boolean {
+    return this.name.endsWith('.service')
+  }
+
+  /** What the daemon ends with when `eco daemon stop` asks: other init systems know no code that means it. */
+  get askedCode(): number {
+    return this.#isSystemd ? ASKED_TO_END : 0
   }
 
   /** What a successor of this daemon needs in its environment to take its place in the unit. */
@@ -77,7 +92,7 @@ export class OwnService {
 
   /** `stop` and `restart` of the unit leave the apps alone; only when its shutdown.target is queued is this another matter. */
   #isGoingDown(): Promise<boolean> {
-    if (!existsSync('/run/systemd/system')) return Promise.resolve(false)
+    if (!this.#isSystemd) return Promise.resolve(false)
     const args = [...(this.#scope === 'user' ? ['--user'] : []), 'is-system-running']
     return new Promise((resolve) => {
       // Every state but "running" is an exit code of its own: what it prints is the answer.

@@ -16,8 +16,8 @@ export interface EcoMachine {
   ls(): Promise<readonly ListedApp[]>
   /** The pids of all instances, by `app#slot`. */
   pids(): Promise<Readonly<Record<string, number>>>
-  /** Writes the ecosystem file of the project and applies it. */
-  apply(config: object): Promise<void>
+  /** Writes the ecosystem file of the project and applies it, by a command before that of eco where one is given. */
+  apply(config: object, before?: readonly string[]): Promise<void>
   systemctl(...args: string[]): Promise<Ran>
   /** A property of the unit, such as MainPID. */
   show(property: string): Promise<string>
@@ -37,6 +37,7 @@ export async function ecoMachine({ user = 'root', unit = 'eco.service' } = {}): 
   machine.write(STORY, '')
   await machine.must('chown', ['-R', user, PROJECT])
   const uid = (await machine.must('id', ['-u', user])).trim()
+  const home = user === 'root' ? '/root' : `/home/${user}`
   const env = user === 'root' ? {} : { XDG_RUNTIME_DIR: `/run/user/${uid}` }
   const as = { user, env, cwd: PROJECT }
   const eco = (...args: string[]): Promise<Ran> => machine.run('node', [ECO, ...args], as)
@@ -55,9 +56,11 @@ export async function ecoMachine({ user = 'root', unit = 'eco.service' } = {}): 
       const instances = (await ls()).flatMap((app) => app.instances)
       return Object.fromEntries(instances.flatMap(({ id, pid }) => (pid === null ? [] : [[id, pid]])))
     },
-    apply: async (config) => {
+    apply: async (config, before = []) => {
       machine.write(`${PROJECT}/ecosystem.yaml`, config)
-      await ok('apply', '--yes')
+      const [program = '', ...args] = [...before, 'node', ECO, 'apply', '--yes']
+      // Whoever may become the user does it himself.
+      await machine.must(program, args, before.length > 0 ? { env: { HOME: home }, cwd: PROJECT } : as)
     },
     systemctl,
     show: async (property) => (await systemctl('show', '--value', '-p', property, unit)).stdout.trim(),
