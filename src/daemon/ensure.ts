@@ -4,7 +4,12 @@ import { call, type CallOptions, NoDaemon } from './client.ts'
 
 const POLL_MS = 8
 const GIVE_UP_MS = 15_000
-const NOT_A_SERVICE = { ECO_UNIT: undefined, NOTIFY_SOCKET: undefined, WATCHDOG_PID: undefined, WATCHDOG_USEC: undefined }
+const NOT_A_SERVICE = {
+  ECO_UNIT: undefined,
+  NOTIFY_SOCKET: undefined,
+  WATCHDOG_PID: undefined,
+  WATCHDOG_USEC: undefined,
+}
 
 /** Asks the daemon, starting it first when none is there. */
 export async function callOrStart<M extends MethodName>(
@@ -31,7 +36,9 @@ export async function startDaemon(home: string): Promise<void> {
   const { startByService } = await import('../startup/start-service.ts')
   const service = startByService(home)
   if (service.type === 'refused') {
-    process.stderr.write(`${service.title} did not start (${service.reason}); the daemon runs without it: see "${service.status}"\n`)
+    process.stderr.write(
+      `${service.title} did not start (${service.reason}); the daemon runs without it: see "${service.status}"\n`,
+    )
   }
   const daemon = service.type === 'started' ? null : await spawnDaemon(home)
   let ended = false

@@ -25,12 +25,7 @@ import type { ScopeKeeper } from './scope-keeper.ts'
 import { refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
 import type { Handlers } from './server.ts'
 
-export function createHandlers(
-  daemon: Daemon,
-  version: string,
-  unit: string | null,
-  shutdown: () => void,
-): Handlers {
+export function createHandlers(daemon: Daemon, version: string, unit: string | null, shutdown: () => void): Handlers {
   return {
     hello: () => ({
       pid: process.pid,

@@ -60,13 +60,21 @@ async function main(): Promise<void> {
     setTimeout(end, FLUSH_MS)
     void daemon.flush().then(end)
   }
-  const endService = async (isGoingDown?: boolean): Promise<void> => {
-    await service?.stopping(() => daemon.stopForShutdown(), isGoingDown)
+  let isGoingDown = false
+  const endService = async (): Promise<void> => {
+    if (isGoingDown) return service?.extend()
+    await service?.stopping()
     stop(0)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void endService())
-  // For a service manager that cannot be asked: the machine goes down.
-  if (service) process.on('SIGUSR2', () => void endService(true))
+  // The machine goes down, as only the service that keeps us knows: it says so first, and then ends us like at any stop.
+  if (service) {
+    process.on('SIGUSR2', () => {
+      if (isGoingDown) return
+      isGoingDown = true
+      void service.stopAll(() => daemon.stopForShutdown()).then(() => stop(0))
+    })
+  }
   process.on('SIGHUP', () => {}) // the terminal it was started from is closed
   process.on('uncaughtException', (error) => console.error('uncaught:', error))
   process.on('unhandledRejection', (error) => console.error('unhandled:', error))

@@ -42,7 +42,9 @@ export function moveIn(unit: OwnUnit, pass: Pass): Elsewhere {
     console.error(`moved ${pids.length} processes of ${elsewhere.size} instances into ${unit.name}`)
   } catch (error) {
     const reason = String((error as { stderr?: Buffer }).stderr ?? (error as Error).message).trim()
-    console.error(`${elsewhere.size} instances stay in the session they were started in, until they are restarted: ${reason}`)
+    console.error(
+      `${elsewhere.size} instances stay in the session they were started in, until they are restarted: ${reason}`,
+    )
     return new Map()
   }
   return elsewhere

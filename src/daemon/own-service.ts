@@ -1,12 +1,10 @@
 /** The service by which the machine starts this daemon at boot, as `eco startup` wrote it. */
 
-import { execFile } from 'node:child_process'
 import { ASKED_TO_END } from '../startup/service.ts'
 import type { OwnUnit } from './move-in.ts'
 import { SdNotify } from './sd-notify.ts'
 
 const STATUS_MS = 5000
-const ASK_MS = 5000
 /** How much longer systemd is to wait for the apps to stop, each time it is asked. */
 const EXTENSION_MS = 30_000
 
@@ -72,34 +70,25 @@ export class OwnService {
     }, STATUS_MS).unref()
   }
 
-  /**
-   * Runs `stopApps` when the machine (or the user's own systemd) goes down, as long as it takes.
-   *
-   * @param isGoingDown it is known already; undefined: systemd is asked
-   */
-  async stopping(stopApps: () => Promise<unknown>, isGoingDown?: boolean): Promise<void> {
-    const notify = this.#notify
-    await notify?.tell({ STOPPING: 1 })
-    if (!(isGoingDown ?? (await this.#isGoingDown()))) return
-    const extend = (): void => {
-      void notify?.tell({ EXTEND_TIMEOUT_USEC: EXTENSION_MS * 1000, STATUS: 'the machine goes down: stopping the apps' })
-    }
-    extend()
-    const timer = setInterval(extend, EXTENSION_MS / 4)
+  /** Whoever asks next is told that we are on our way. */
+  async stopping(): Promise<void> {
+    await this.#notify?.tell({ STOPPING: 1 })
+  }
+
+  /** The machine (or the user's own systemd) goes down: systemd waits for the apps as long as they take to stop. */
+  async stopAll(stopApps: () => Promise<unknown>): Promise<void> {
+    await this.stopping()
+    this.extend()
+    const timer = setInterval(() => this.extend(), EXTENSION_MS / 4)
     await stopApps()
     clearInterval(timer)
   }
 
-  /** `stop` and `restart` of the unit leave the apps alone; only when its shutdown.target is queued is this another matter. */
-  #isGoingDown(): Promise<boolean> {
-    if (!this.#isSystemd) return Promise.resolve(false)
-    const args = [...(this.#scope === 'user' ? ['--user'] : []), 'is-system-running']
-    return new Promise((resolve) => {
-      // Every state but "running" is an exit code of its own: what it prints is the answer.
-      execFile('systemctl', args, { timeout: ASK_MS }, (_error, stdout, stderr) => {
-        if (stdout.trim() === '') console.error(`systemd does not say whether the machine goes down: ${stderr.trim()}`)
-        resolve(stdout.trim() === 'stopping')
-      })
+  /** More time for the phase of the stop that systemd is in. */
+  extend(): void {
+    void this.#notify?.tell({
+      EXTEND_TIMEOUT_USEC: EXTENSION_MS * 1000,
+      STATUS: 'the machine goes down: stopping the apps',
     })
   }
 }

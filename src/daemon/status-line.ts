@@ -11,9 +11,11 @@ export function statusLine(daemon: Daemon): string {
   const wanted = services.reduce((sum, it) => sum + it.wanted, 0)
   const ready = services.reduce((sum, it) => sum + it.ready, 0)
   const held = services.filter(({ hold }) => hold !== null).length
-  const failed = apps.filter(({ state }) => state === 'failed').map(({ project, environment, app }) => {
-    return `${scopeName({ project, environment })}/${app}`
-  })
+  const failed = apps
+    .filter(({ state }) => state === 'failed')
+    .map(({ project, environment, app }) => {
+      return `${scopeName({ project, environment })}/${app}`
+    })
   return [
     `${apps.length} app${apps.length === 1 ? '' : 's'}, ${ready} of ${wanted} instance${wanted === 1 ? '' : 's'} ready`,
     ...(held > 0 ? [`${held} held`] : []),

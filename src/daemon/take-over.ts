@@ -27,9 +27,13 @@ async function endOther(home: string, unit: string, deadline: number): Promise<v
   try {
     const other = await call('hello', {}, { home })
     if (other.unit) {
-      throw new EcoError('GUARD', `The daemon of ${home} belongs to ${other.unit} already; ${unit} does not replace it.`, {
-        hint: 'eco unstartup removes the one that is too many',
-      })
+      throw new EcoError(
+        'GUARD',
+        `The daemon of ${home} belongs to ${other.unit} already; ${unit} does not replace it.`,
+        {
+          hint: 'eco unstartup removes the one that is too many',
+        },
+      )
     }
     console.error(`${new Date().toISOString()} ${unit} takes over from the daemon with pid ${other.pid}`)
     await call('shutdown', { apps: false }, { home })

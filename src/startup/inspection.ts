@@ -42,7 +42,10 @@ export function judgeUnits(inspection: Inspection): readonly Finding[] {
     return [warning('nothing starts the daemon at boot', isRoot ? 'eco startup' : 'eco startup --user')]
   }
   const findings = services.flatMap((service) => judgeService(service, inspection))
-  const twice = services.length > 1 ? [warning(`${services.map(({ path }) => path).join(' and ')} start the same daemon`, 'eco unstartup')] : []
+  const twice =
+    services.length > 1
+      ? [warning(`${services.map(({ path }) => path).join(' and ')} start the same daemon`, 'eco unstartup')]
+      : []
   const all = [...findings, ...twice]
   return all.length > 0 ? all : services.map(({ title, path }) => ok(`${title} starts the daemon at boot (${path})`))
 }
@@ -51,14 +54,22 @@ function judgeService(service: InspectedService, { version, user, isLingering }:
   const { scope, title, written, hasNode, hasDaemon, isEnabled, isActive, status } = service
   const again = scope === 'user' ? 'eco startup --user' : 'eco startup'
   const missing = [...(hasNode ? [] : [written.node]), ...(hasDaemon ? [] : [written.daemon])]
-  if (missing.length > 0) return [problem(`${title} starts ${missing.join(' and ')}, which is gone (was Node or eco upgraded?)`, again)]
+  if (missing.length > 0)
+    return [problem(`${title} starts ${missing.join(' and ')}, which is gone (was Node or eco upgraded?)`, again)]
   return [
     ...(isEnabled ? [] : [problem(`${title} is not started at boot`, again)]),
     ...(scope === 'user' && isLingering === false
-      ? [problem(`${title} starts only when ${user} logs in, and its apps end with the last logout`, `sudo loginctl enable-linger ${user}`)]
+      ? [
+          problem(
+            `${title} starts only when ${user} logs in, and its apps end with the last logout`,
+            `sudo loginctl enable-linger ${user}`,
+          ),
+        ]
       : []),
     ...(isActive ? [] : [warning(`${title} does not run; "${status}" says why`, again)]),
-    ...(written.version === version ? [] : [warning(`${title} was written by eco ${written.version}, this is ${version}`, again)]),
+    ...(written.version === version
+      ? []
+      : [warning(`${title} was written by eco ${written.version}, this is ${version}`, again)]),
   ]
 }
 

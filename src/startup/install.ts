@@ -26,7 +26,13 @@ export function planInstall(init: InitName, service: Omit<Service, 'ownsLinger'>
     init === 'systemd' &&
     service.scope === 'user' &&
     (before === null || before === 'foreign' ? isLingered === false : before.ownsLinger)
-  return { file, before, text: renderService(init, { ...service, ownsLinger }), service, needsLinger: ownsLinger && !isLingered }
+  return {
+    file,
+    before,
+    text: renderService(init, { ...service, ownsLinger }),
+    service,
+    needsLinger: ownsLinger && !isLingered,
+  }
 }
 
 export interface Planned {
@@ -96,7 +102,8 @@ function refuseForeign(file: ServiceFile, before: Planned['before'], { home, nam
 
 /** @returns what root must do, when we may not */
 function linger(user: string, done: string[]): readonly string[] | null {
-  if (runCommand(['loginctl', '--no-ask-password', 'enable-linger']).code !== 0) return ['loginctl', 'enable-linger', user]
+  if (runCommand(['loginctl', '--no-ask-password', 'enable-linger']).code !== 0)
+    return ['loginctl', 'enable-linger', user]
   done.push(`${user}'s systemd runs from boot on (lingering)`)
   return null
 }

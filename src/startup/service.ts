@@ -32,5 +32,7 @@ export const START_SCRIPT = [
 ].join('; ')
 
 export function describeService({ user, scope }: Service): string {
-  return scope === 'user' ? 'eco, keeps apps as ecosystem files say' : `eco, keeps the apps of ${user} as ecosystem files say`
+  return scope === 'user'
+    ? 'eco, keeps apps as ecosystem files say'
+    : `eco, keeps the apps of ${user} as ecosystem files say`
 }

@@ -8,17 +8,19 @@ export function renderUnit(service: Service): string {
   // Without it the daemon has to stay in the unit's own cgroup, where systemd puts it, so that there are no limits by cgroup.
   const hasSubgroups = service.systemdVersion !== null && service.systemdVersion >= 254
   const isSystem = scope === 'system'
+  const systemctl = isSystem ? 'systemctl' : 'systemctl --user'
+  const goingDown = `[ "$(${systemctl} is-system-running)" = stopping ] && kill -USR2 "$MAINPID"`
   const command = ['/bin/sh', '-c', START_SCRIPT, 'eco', node, daemon].map(quoteArgument).join(' ')
   return `# ${writeMark(service)}
-# "eco startup" writes this file anew, "eco unstartup" removes it. Settings of your own: systemctl ${isSystem ? '' : '--user '}edit ${name}
+# "eco startup" writes this file anew, "eco unstartup" removes it. Settings of your own: ${systemctl} edit ${name}
 
 [Unit]
 Description=${describeService(service).replaceAll('%', '%%')}
 ${
   isSystem
-    ? `# Apps may bind addresses of the network. What starts later stops earlier: eco asks systemd by D-Bus whether it goes down.
+    ? `# Apps may bind addresses of the network.
 Wants=network-online.target
-After=network-online.target remote-fs.target dbus.socket
+After=network-online.target remote-fs.target
 RequiresMountsFor=${quote(home)}
 `
     : ''
@@ -37,8 +39,10 @@ RestartPreventExitStatus=${ASKED_TO_END} ${NEEDS_MENDING}
 SuccessExitStatus=${ASKED_TO_END}
 WatchdogSec=30s
 WatchdogSignal=SIGKILL
-# The daemon only: the apps go on, and the next daemon takes them over. When the machine goes down it stops them itself.
+# The daemon only: the apps go on, and the next daemon takes them over. But when the machine goes down, it is told to stop
+# them first: in order, with the time that each of them has.
 KillMode=process
+ExecStop=${isSystem ? '+' : ''}-/bin/sh -c ${quoteArgument(goingDown)}
 TimeoutStopSec=60s
 # A cgroup for each app, beside that of the daemon.
 Delegate=yes

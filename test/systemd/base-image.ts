@@ -35,7 +35,10 @@ export default function setup(project: TestProject): (() => void) | undefined {
   const args = ['--variant=minbase', `--include=${PACKAGES.join(',')}`, suite() ?? '', tar, ...aptSources()]
   const made = spawnSync('mmdebstrap', args, { encoding: 'utf8', timeout: 240_000 })
   const unpacked = made.status === 0 && spawnSync('tar', ['-C', dir, '-xf', tar]).status === 0
-  project.provide('image', unpacked ? { dir } : { missing: `mmdebstrap failed: ${made.stderr?.trim().split('\n').at(-1)}` })
+  project.provide(
+    'image',
+    unpacked ? { dir } : { missing: `mmdebstrap failed: ${made.stderr?.trim().split('\n').at(-1)}` },
+  )
   rmSync(tar, { force: true })
   return remove
 }

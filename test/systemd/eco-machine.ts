@@ -30,8 +30,14 @@ export interface EcoMachine {
 export const STORY = `${PROJECT}/story`
 export const SCRIPT = '/opt/eco/fixtures/processes/tells-story.mjs'
 
-/** @param user operates eco by his own unit; default: root, by one of the system */
-export async function ecoMachine({ user = 'root', unit = 'eco.service' } = {}): Promise<EcoMachine> {
+/**
+ * @param user operates eco
+ * @param isOfSystem whether its unit is one of the system; default: for root
+ */
+export async function ecoMachine(options: { user?: string; isOfSystem?: boolean } = {}): Promise<EcoMachine> {
+  const { user = 'root' } = options
+  const { isOfSystem = user === 'root' } = options
+  const unit = isOfSystem && user !== 'root' ? `eco-${user}.service` : 'eco.service'
   const machine = await boot()
   if (user !== 'root') await machine.must('useradd', ['--create-home', '--shell', '/bin/sh', user])
   machine.write(STORY, '')
@@ -43,7 +49,7 @@ export async function ecoMachine({ user = 'root', unit = 'eco.service' } = {}): 
   const eco = (...args: string[]): Promise<Ran> => machine.run('node', [ECO, ...args], as)
   const ok = (...args: string[]): Promise<string> => machine.must('node', [ECO, ...args], as)
   const ls = async (): Promise<readonly ListedApp[]> => (JSON.parse(await ok('ls', '--json')) as Listing).apps
-  const manager = user === 'root' ? [] : ['--user']
+  const manager = isOfSystem ? [] : ['--user']
   const systemctl = (...args: string[]): Promise<Ran> => machine.run('systemctl', [...manager, ...args], as)
   let told = 0
   return {
@@ -79,4 +85,19 @@ export async function ecoMachine({ user = 'root', unit = 'eco.service' } = {}): 
 /** An app of the project that writes into the story. */
 export function storyApp(env: object = {}, more: object = {}): object {
   return { script: SCRIPT, env: { STORY, ...env }, ready: { log: 'up' }, ...more }
+}
+
+/** What runs a command in a session, as a shell does. */
+export function inSession({ user }: EcoMachine): readonly string[] {
+  return ['systemd-run', '--quiet', '--scope', '--unit=session-9', `--uid=${user}`]
+}
+
+/** Of every instance. */
+export async function cgroups({ machine, pids }: EcoMachine): Promise<readonly string[]> {
+  const all: string[] = []
+  for (const pid of Object.values(await pids())) {
+    const lines = (await machine.must('cat', [`/proc/${pid}/cgroup`])).split('\n')
+    all.push(lines.find((line) => line.startsWith('0::')) ?? '')
+  }
+  return all
 }

@@ -11,6 +11,7 @@ import { execa } from 'execa'
 import { inject, onTestFinished } from 'vitest'
 import { ROOT } from '../support/binary.ts'
 import { eventually } from '../support/eventually.ts'
+import { kill } from '../support/processes.ts'
 import { cgroupTrees } from './prerequisites.ts'
 
 /** nspawn's exit code when the guest asks for a reboot. */
@@ -94,14 +95,20 @@ export class Machine {
   async run(program: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Ran> {
     const { user = 'root', env = {}, cwd = '/' } = options
     const home = user === 'root' ? '/root' : `/home/${user}`
-    const variables = Object.entries({ PATH, HOME: home, USER: user, LANG: 'C.UTF-8', ...env }).map(([k, v]) => `${k}=${v}`)
+    const variables = Object.entries({ PATH, HOME: home, USER: user, LANG: 'C.UTF-8', ...env }).map(
+      ([k, v]) => `${k}=${v}`,
+    )
     const asUser = user === 'root' ? [] : ['runuser', '-u', user, '--']
     const command = ['env', '-i', '-C', cwd, ...variables, program, ...args]
-    const { exitCode, stdout, stderr } = await execa('nsenter', ['-t', String(this.#init), '-a', '--', ...asUser, ...command], {
-      reject: false,
-      stdin: 'ignore',
-      timeout: COMMAND_MS,
-    })
+    const { exitCode, stdout, stderr } = await execa(
+      'nsenter',
+      ['-t', String(this.#init), '-a', '--', ...asUser, ...command],
+      {
+        reject: false,
+        stdin: 'ignore',
+        timeout: COMMAND_MS,
+      },
+    )
     return { code: exitCode ?? -1, stdout, stderr }
   }
 
@@ -135,7 +142,8 @@ export class Machine {
   async end(hasFailed: boolean): Promise<void> {
     if (hasFailed) process.stderr.write(`${await this.#story()}\n`)
     if (this.#nspawn?.exitCode === null) {
-      process.kill(this.#init || (this.#nspawn.pid ?? 0), 'SIGKILL')
+      if (this.#init > 0) kill(this.#init)
+      kill(this.#nspawn.pid ?? 0) // with it goes whatever it has started
       await this.#ended
     }
     spawnSync('umount', ['-l', join(this.#dir, 'root')])
@@ -170,13 +178,11 @@ export class Machine {
   }
 
   async #up(): Promise<void> {
-    await eventually(() => {
-      const { stdout } = spawnSync('pgrep', ['-P', String(this.#nspawn?.pid)], { encoding: 'utf8' })
-      const [pid] = stdout.trim().split('\n')
-      this.#init = Number(pid)
-      return this.#init > 0
-    }, BOOT_MS)
     await eventually(async () => {
+      if (this.#nspawn?.exitCode !== null) throw new Error('systemd-nspawn has ended')
+      // Looked up each time: the first child of nspawn is not the one that stays.
+      const { stdout: children } = spawnSync('pgrep', ['-P', String(this.#nspawn?.pid)], { encoding: 'utf8' })
+      this.#init = Number(children.trim().split('\n')[0])
       const { stdout, stderr } = await this.run('systemctl', ['is-system-running'])
       if (stdout !== 'running') throw new Error(`the machine is ${stdout || stderr}`)
     }, BOOT_MS)
@@ -184,11 +190,14 @@ export class Machine {
 
   async #story(): Promise<string> {
     const parts = [readFileSync(join(this.#dir, 'console.log'), 'utf8').slice(-1500)]
-    for (const args of [['-n', '60', '--no-pager', '-o', 'short-monotonic', '-b']]) {
+    for (const args of [['-n', '150', '--no-pager', '-o', 'short-monotonic']]) {
       const { stdout } = await this.run('journalctl', args).catch(() => ({ stdout: '' }))
       parts.push(stdout)
     }
-    const daemon = await this.run('sh', ['-c', 'tail -n 30 /root/.eco/daemon.log /home/*/.eco/daemon.log 2>/dev/null']).catch(() => null)
+    const daemon = await this.run('sh', [
+      '-c',
+      'tail -n 30 /root/.eco/daemon.log /home/*/.eco/daemon.log 2>/dev/null',
+    ]).catch(() => null)
     return [...parts, daemon?.stdout].join('\n---\n')
   }
 }

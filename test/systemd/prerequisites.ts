@@ -6,7 +6,8 @@ export function whyNoMachine(): string | null {
   if (process.platform !== 'linux') return 'it is for Linux'
   if (process.getuid?.() !== 0) return 'it needs root'
   for (const program of ['systemd-nspawn', 'mmdebstrap']) {
-    if (spawnSync(program, ['--version']).error) return `${program} is not installed (packages systemd-container, mmdebstrap)`
+    if (spawnSync(program, ['--version']).error)
+      return `${program} is not installed (packages systemd-container, mmdebstrap)`
   }
   if (suite() === null) return '/etc/os-release names no Debian or Ubuntu release'
   return aptSources().length === 0 ? 'apt has no sources' : null
@@ -28,5 +29,7 @@ export function aptSources(): string[] {
 export function cgroupTrees(): string[] {
   const trees = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified'].filter((it) => existsSync(`${it}/cgroup.procs`))
   if (trees.length > 0) return trees
-  return existsSync('/sys/fs/cgroup') && readdirSync('/sys/fs/cgroup').includes('cgroup.procs') ? ['/sys/fs/cgroup'] : []
+  return existsSync('/sys/fs/cgroup') && readdirSync('/sys/fs/cgroup').includes('cgroup.procs')
+    ? ['/sys/fs/cgroup']
+    : []
 }

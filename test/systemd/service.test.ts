@@ -3,7 +3,7 @@ import { skip } from '../real/skip.ts'
 import { eventually } from '../support/eventually.ts'
 import { startLoad } from '../support/load.ts'
 import { freePort } from '../support/ports.ts'
-import { type EcoMachine, ecoMachine, storyApp } from './eco-machine.ts'
+import { cgroups, type EcoMachine, ecoMachine, inSession, storyApp } from './eco-machine.ts'
 import { noMachine } from './machine.ts'
 
 const none = skip('the daemon as a unit of a real systemd', noMachine() ?? false)
@@ -20,11 +20,9 @@ async function unnoticed(on: EcoMachine, port: number, act: () => Promise<void>)
   expect(on.story()).toEqual([])
 }
 
-/** From a shell in a session, as people do. */
 async function applyApi(on: EcoMachine): Promise<number> {
   const port = await freePort()
-  const session = ['systemd-run', '--quiet', '--scope', '--unit=session-9', `--uid=${on.user}`]
-  await on.apply({ apps: { api: storyApp({}, { instances: 2, listen: port }) } }, session)
+  await on.apply({ apps: { api: storyApp({}, { instances: 2, listen: port }) } }, inSession(on))
   expect(on.story()).toEqual(['api up', 'api up'])
   return port
 }
@@ -43,6 +41,7 @@ test.skipIf(none)('whatever systemd does to the daemon, the apps serve on', asyn
 
   // It takes the place of a daemon that a command has started.
   const port = await applyApi(on)
+  for (const cgroup of await cgroups(on)) expect(cgroup).toContain('session-9.scope')
   const stray = JSON.parse(await ok('daemon', 'status', '--json')) as { pid: number; unit: string | null }
   expect(stray.unit).toBe(null)
   await unnoticed(on, port, async () => {
@@ -51,7 +50,7 @@ test.skipIf(none)('whatever systemd does to the daemon, the apps serve on', asyn
   expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: 'eco.service' })
   expect((await machine.run('kill', ['-0', String(stray.pid)])).code).not.toBe(0)
   // Nor does it live in the session any more that it was started in: systemd ends that at its own time.
-  for (const app of Object.values(await on.pids())) expect(await cgroupOf(on, app)).toContain('/system.slice/eco.service')
+  for (const cgroup of await cgroups(on)) expect(cgroup).toContain('/system.slice/eco.service')
   expect((await machine.run('systemctl', ['is-active', 'session-9.scope'])).stdout).toBe('inactive')
   const unit = machine.read('/etc/systemd/system/eco.service')
   expect(await ok('startup')).toContain('nothing to do')
@@ -114,8 +113,3 @@ test.skipIf(none)('whatever systemd does to the daemon, the apps serve on', asyn
     expect((await eco('daemon', 'status')).code).toBe(5)
   })
 })
-
-async function cgroupOf({ machine }: EcoMachine, pid: number): Promise<string> {
-  const lines = (await machine.must('cat', [`/proc/${pid}/cgroup`])).split('\n')
-  return lines.find((line) => line.startsWith('0::')) ?? ''
-}

@@ -39,9 +39,26 @@ export function startup(options: StartupOptions): ExitCode {
   const { file, done, leftToRoot } = install(planned)
   const command = leftToRoot === null ? null : ['sudo', ...leftToRoot].join(' ')
   const { name, user, node, daemon } = service
-  const json = { format_version: '1.0', init, scope, name, path: file.path, user, home, node, daemon, done, root_command: command }
+  const json = {
+    format_version: '1.0',
+    init,
+    scope,
+    name,
+    path: file.path,
+    user,
+    home,
+    node,
+    daemon,
+    done,
+    root_command: command,
+  }
   const lines = done.length === 0 ? [`${file.title} is there, starts at boot and runs: nothing to do`] : done
-  print(options, json, [...lines, ...(command === null ? [] : [`Root must still run this, or nothing comes back before ${user} logs in:`, `  ${command}`])])
+  print(options, json, [
+    ...lines,
+    ...(command === null
+      ? []
+      : [`Root must still run this, or nothing comes back before ${user} logs in:`, `  ${command}`]),
+  ])
   return command === null ? EXIT.ok : EXIT.needsPerson
 }
 
@@ -56,7 +73,14 @@ export async function unstartup(options: StartupOptions): Promise<ExitCode> {
   const linger = found.map((it) => unlinger(it, account.name, live)).find((it) => it !== null) ?? null
   if (linger?.isDone) done.push(linger.text)
   const lines = found.length === 0 ? [`Nothing of ${home} starts at boot: nothing to do`] : done
-  const json = { format_version: '1.0', init, home, removed: found.map(({ file }) => file.path), done, note: linger?.isDone === false ? linger.text : null }
+  const json = {
+    format_version: '1.0',
+    init,
+    home,
+    removed: found.map(({ file }) => file.path),
+    done,
+    note: linger?.isDone === false ? linger.text : null,
+  }
   print(options, json, [...lines, ...(linger?.isDone === false ? [linger.text] : [])])
   return EXIT.ok
 }
@@ -65,9 +89,16 @@ export async function unstartup(options: StartupOptions): Promise<ExitCode> {
 function unlinger({ written, file }: FoundService, user: string, live: number | null) {
   if (!written.ownsLinger || file.scope !== 'user' || !isLingering(user)) return null
   const command = `loginctl disable-linger ${user}`
-  if (live !== 0) return { isDone: false, text: `Lingering stays on: without it the apps end when ${user} logs out. "${command}" turns it off.` }
+  if (live !== 0)
+    return {
+      isDone: false,
+      text: `Lingering stays on: without it the apps end when ${user} logs out. "${command}" turns it off.`,
+    }
   const isDone = runCommand(['loginctl', '--no-ask-password', 'disable-linger']).code === 0
-  return { isDone, text: isDone ? `${user}'s systemd ends with the last session again` : `Lingering is still on: sudo ${command}` }
+  return {
+    isDone,
+    text: isDone ? `${user}'s systemd ends with the last session again` : `Lingering is still on: sudo ${command}`,
+  }
 }
 
 /** null: no daemon says. */
@@ -106,7 +137,8 @@ function accountFor({ user, forUser }: StartupOptions): Account {
   }
   const asked = forUser ?? String(isRoot() ? ownerOf(ecoHome()) : process.getuid?.())
   const account = findAccount(asked)
-  if (account === null) throw new EcoError('UNKNOWN_TARGET', `There is no user ${asked} on this machine; nothing was done.`)
+  if (account === null)
+    throw new EcoError('UNKNOWN_TARGET', `There is no user ${asked} on this machine; nothing was done.`)
   return account
 }
 
@@ -129,12 +161,15 @@ function defaultName(scope: ServiceScope, { name }: Account): string {
 
 function describe(name: string, scope: ServiceScope, account: Account, home: string): Omit<Service, 'ownsLinger'> {
   if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) {
-    throw new EcoError('USAGE', `A service cannot be called ${JSON.stringify(name)}.`, { hint: 'letters, digits, - _ and .' })
+    throw new EcoError('USAGE', `A service cannot be called ${JSON.stringify(name)}.`, {
+      hint: 'letters, digits, - _ and .',
+    })
   }
   const node = stableNode(process.execPath)
   const daemon = join(dirname(eco()), 'daemon.cjs')
   for (const path of [home, node, daemon]) {
-    if (/\p{Cc}/u.test(path)) throw new EcoError('USAGE', `A service file cannot hold this path: ${JSON.stringify(path)}.`)
+    if (/\p{Cc}/u.test(path))
+      throw new EcoError('USAGE', `A service file cannot hold this path: ${JSON.stringify(path)}.`)
   }
   return { name, scope, user: account.name, version: VERSION, home, node, daemon, systemdVersion: systemdVersion() }
 }
