@@ -10,21 +10,21 @@ export interface EcoMachine {
   readonly machine: Machine
   /** Who operates eco. */
   readonly user: string
-  eco(...args: string[]): Promise<Ran>
+  readonly eco: (...args: string[]) => Promise<Ran>
   /** The same, which must end with 0. @returns stdout */
-  ok(...args: string[]): Promise<string>
-  ls(): Promise<readonly ListedApp[]>
+  readonly ok: (...args: string[]) => Promise<string>
+  readonly ls: () => Promise<readonly ListedApp[]>
   /** The pids of all instances, by `app#slot`. */
-  pids(): Promise<Readonly<Record<string, number>>>
+  readonly pids: () => Promise<Readonly<Record<string, number>>>
   /** Writes the ecosystem file of the project and applies it, by a command before that of eco where one is given. */
-  apply(config: object, before?: readonly string[]): Promise<void>
-  systemctl(...args: string[]): Promise<Ran>
+  readonly apply: (config: object, before?: readonly string[]) => Promise<void>
+  readonly systemctl: (...args: string[]) => Promise<Ran>
   /** A property of the unit, such as MainPID. */
-  show(property: string): Promise<string>
+  readonly show: (property: string) => Promise<string>
   /** What the apps wrote into $STORY since this was last asked. */
-  story(): string[]
+  readonly story: () => string[]
   /** Sends a signal to a process of the machine. */
-  kill(pid: number | string, signal: string): Promise<void>
+  readonly kill: (pid: number | string, signal: string) => Promise<void>
 }
 
 export const STORY = `${PROJECT}/story`
@@ -64,7 +64,7 @@ export async function ecoMachine(options: { user?: string; isOfSystem?: boolean 
     },
     apply: async (config, before = []) => {
       machine.write(`${PROJECT}/ecosystem.yaml`, config)
-      const [program = '', ...args] = [...before, 'node', ECO, 'apply', '--yes']
+      const [program, ...args] = [...before, 'node', ECO, 'apply', '--yes']
       // Whoever may become the user does it himself.
       await machine.must(program, args, before.length > 0 ? { env: { HOME: home }, cwd: PROJECT } : as)
     },

@@ -4,7 +4,7 @@
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
@@ -147,14 +147,14 @@ export class Machine {
       await this.#ended
     }
     spawnSync('umount', ['-l', join(this.#dir, 'root')])
-    for (const tree of cgroupTrees()) removeCgroups(join(tree, `eco-${this.#name}`))
+    for (const tree of cgroupTrees()) await removeCgroups(join(tree, `eco-${this.#name}`))
     rmSync(this.#dir, { recursive: true, force: true })
   }
 
   #powerOn(): void {
     const log = openSync(join(this.#dir, 'console.log'), 'a')
     // A cgroup of its own, or it takes ours for the root of all.
-    const join_ = 'for tree; do mkdir -p "$tree" && echo $$ >"$tree/cgroup.procs"; done'
+    const enter = 'for tree; do mkdir -p "$tree" && echo $$ >"$tree/cgroup.procs"; done'
     const nspawn = [
       'systemd-nspawn --boot --quiet --register=no --keep-unit --console=pipe',
       '-D "$DISK" --machine="$NAME" --bind-ro="$NODE":/usr/bin/node --bind-ro="$ECO":/opt/eco </dev/null',
@@ -167,7 +167,7 @@ export class Machine {
       NODE: process.execPath,
       ECO: ROOT,
     }
-    const child = spawn('bash', ['-c', `${join_}; exec ${nspawn}`, 'machine', ...trees], {
+    const child = spawn('bash', ['-c', `${enter}; exec ${nspawn}`, 'machine', ...trees], {
       env,
       stdio: ['ignore', log, log],
     })
@@ -202,11 +202,10 @@ export class Machine {
   }
 }
 
-function removeCgroups(path: string): void {
-  spawnSync('find', [path, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
-  try {
-    rmdirSync(path)
-  } catch {
-    // Removed by the line above.
-  }
+/** What was killed with the machine may take a moment to be gone. */
+async function removeCgroups(path: string): Promise<void> {
+  await eventually(() => {
+    if (existsSync(path)) spawnSync('find', [path, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
+    return !existsSync(path)
+  })
 }

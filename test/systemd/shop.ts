@@ -22,9 +22,13 @@ export async function applyShop({ apply, ok }: EcoMachine, before: readonly stri
 
 /** What must be the same after a boot. */
 export async function state({ ls }: EcoMachine): Promise<unknown> {
-  return (await ls()).map(({ app, wanted, ready, revision, version, hold }) => ({
-    ...{ app, wanted, ready, revision, version },
-    hold: hold?.verb,
+  return (await ls()).map((it) => ({
+    app: it.app,
+    wanted: it.wanted,
+    ready: it.ready,
+    revision: it.revision,
+    version: it.version,
+    hold: it.hold?.verb,
   }))
 }
 
