@@ -363,7 +363,7 @@ function addBootCommands(program: Command, done: Done): void {
     .option('--print', 'print the service file only; nothing is changed')
     .action(async (options: StartupOptions) => {
       const { startup } = await import('./commands/startup.ts')
-      done(startup(options))
+      done(await startup(options))
     })
   boot('unstartup', 'undo eco startup; the apps go on').action(async (options: StartupOptions) => {
     const { unstartup } = await import('./commands/startup.ts')

@@ -14,6 +14,7 @@ import { planRollback, rollBack } from './rollback.ts'
 import { commandRollouts } from './rollout-commands.ts'
 import {
   type ApplyIntent,
+  type Hello,
   isoTime,
   type Listing,
   type LogFile,
@@ -25,7 +26,12 @@ import type { ScopeKeeper } from './scope-keeper.ts'
 import { refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
 import type { Handlers } from './server.ts'
 
-export function createHandlers(daemon: Daemon, version: string, unit: string | null, shutdown: () => void): Handlers {
+export function createHandlers(
+  daemon: Daemon,
+  version: string,
+  unit: NonNullable<Hello['unit']> | null,
+  shutdown: () => void,
+): Handlers {
   return {
     hello: () => ({
       pid: process.pid,

@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   const daemon = new Daemon(home, preload)
   // Requests that come in while it boots wait for the adoption: before it, the answers would be wrong.
   const booted = deferred()
-  const unit = service?.name ?? null
+  const unit = service && { name: service.name, scope: service.scope }
   const handlers = createHandlers(daemon, VERSION, unit, () => stop(service?.askedCode ?? 0))
   const waiting = Object.fromEntries(
     Object.entries(handlers).map(([method, handler]) => [

@@ -11,7 +11,8 @@ const EXTENSION_MS = 30_000
 export class OwnService {
   /** `eco.service`. */
   readonly name: string
-  readonly #scope: string
+  /** `system` or `user`. */
+  readonly scope: string
   readonly #notify: SdNotify | null
   #last = ''
 
@@ -24,14 +25,14 @@ export class OwnService {
   }
 
   private constructor(scope: string, name: string, notify: SdNotify | null) {
-    this.#scope = scope
+    this.scope = scope
     this.name = name
     this.#notify = notify
   }
 
   /** As systemd knows it; null: another init system keeps this daemon. */
   get ownUnit(): OwnUnit | null {
-    return this.#isSystemd ? { name: this.name, isOfUser: this.#scope === 'user' } : null
+    return this.#isSystemd ? { name: this.name, isOfUser: this.scope === 'user' } : null
   }
 
   get #isSystemd(): boolean {
@@ -45,7 +46,7 @@ export class OwnService {
 
   /** What a successor of this daemon needs in its environment to take its place in the unit. */
   get successorEnvironment(): Readonly<Record<string, string>> {
-    return { ECO_UNIT: `${this.#scope}/${this.name}`, ...this.#notify?.successorEnvironment }
+    return { ECO_UNIT: `${this.scope}/${this.name}`, ...this.#notify?.successorEnvironment }
   }
 
   /** That process takes our place in the unit. */

@@ -153,8 +153,8 @@ export interface Hello {
   readonly protocol: number
   readonly started_at: string
   readonly home: string
-  /** The service of the machine that keeps it (`eco.service`); null or left out: it was started by a command. */
-  readonly unit?: string | null
+  /** The service that keeps it (`eco.service`, of the system or of the user); null or left out: a command started it. */
+  readonly unit?: { readonly name: string; readonly scope: string } | null
 }
 
 export interface ResetInstance {

@@ -1,10 +1,7 @@
 /** What each init system calls things: where a service file lies, and by which commands it is switched. Pure. */
 
 import { join } from 'node:path'
-import { renderLaunchd } from './launchd-plist.ts'
-import { renderOpenrc } from './openrc-script.ts'
-import type { InitName, Service, ServiceScope } from './service.ts'
-import { renderUnit } from './systemd-unit.ts'
+import type { InitName, ServiceScope } from './service.ts'
 
 type Argv = readonly string[]
 
@@ -45,17 +42,6 @@ export function serviceFile(init: InitName, scope: ServiceScope, name: string, o
       return openrc(name)
     case 'launchd':
       return launchd(scope, name, owner)
-  }
-}
-
-export function renderService(init: InitName, service: Service): string {
-  switch (init) {
-    case 'systemd':
-      return renderUnit(service)
-    case 'openrc':
-      return renderOpenrc(service)
-    case 'launchd':
-      return renderLaunchd(service)
   }
 }
 
@@ -130,7 +116,8 @@ function launchd(scope: ServiceScope, name: string, owner: Owner): ServiceFile {
     mode: 0o644,
     reload: [],
     enable: [['launchctl', 'enable', `${domain}/${title}`]],
-    start: [['launchctl', 'bootstrap', domain, path]],
+    // Once loaded it is only to be kicked: "eco daemon stop" leaves it loaded.
+    start: [['sh', '-c', 'launchctl bootstrap "$1" "$2" || launchctl kickstart "$1/$3"', 'sh', domain, path, title]],
     restart: [
       ['launchctl', 'bootout', `${domain}/${title}`],
       ['launchctl', 'bootstrap', domain, path],

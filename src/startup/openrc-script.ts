@@ -8,7 +8,7 @@ const SHUTDOWN_S = 300
 
 /**
  * supervise-daemon starts the daemon again when it dies, and leaves the apps alone, which are sessions of their own. When
- * the machine goes down, SIGUSR2 makes the daemon stop its apps in order and end.
+ * the machine goes down, SIGUSR2 makes the daemon stop its apps in order before it ends.
  */
 export function renderOpenrc(service: Service): string {
   const { name, user, home, node, daemon } = service
@@ -28,13 +28,18 @@ respawn_delay=1
 respawn_max=0
 export ECO_HOME=${quote(home)}
 export ECO_UNIT=${quote(`system/${name}`)}
-[ "$RC_GOINGDOWN" = YES ] && stopsig=SIGUSR2
-retry="\${stopsig:-SIGTERM}/${SHUTDOWN_S}/SIGKILL/5"
+retry=SIGTERM/${SHUTDOWN_S}/SIGKILL/5
 
 depend() {
-	need localmount
 	use net dns logger
-	after bootmisc
+	after localmount bootmisc
+}
+
+stop_pre() {
+	# Where openrc stands on sysvinit it does not say so itself, but the runlevel does.
+	case "$RC_GOINGDOWN $(runlevel 2>/dev/null)" in YES*|*[06]) ;; *) return 0 ;; esac
+	kill -USR2 "$(service_get_value child_pid)"
+	return 0
 }
 `
 }

@@ -44,7 +44,7 @@ test.skipIf(none)('a Node that is gone is said by systemctl status, and eco star
   const mended = await ok('startup')
   expect(mended).toContain('wrote /etc/systemd/system/eco.service')
   expect(mended).toContain('started eco.service')
-  expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: 'eco.service' })
+  expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: { name: 'eco.service' } })
   expect(await on.pids()).toEqual(pids)
   expect(on.story()).toEqual(['api up'])
 })
@@ -86,6 +86,6 @@ test.skipIf(none)('units that eco did not write, or that are for another ECO_HOM
   expect(removed).toContain('removed /etc/systemd/system/eco-twice.service')
   expect(removed).toContain(`removed ${path}`)
   expect(JSON.parse(await machine.must('node', [ECO, 'daemon', 'status', '--json'], other))).toMatchObject({
-    unit: 'eco-other.service',
+    unit: { name: 'eco-other.service' },
   })
 })

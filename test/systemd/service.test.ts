@@ -42,12 +42,12 @@ test.skipIf(none)('whatever systemd does to the daemon, the apps serve on', asyn
   // It takes the place of a daemon that a command has started.
   const port = await applyApi(on)
   for (const cgroup of await cgroups(on)) expect(cgroup).toContain('session-9.scope')
-  const stray = JSON.parse(await ok('daemon', 'status', '--json')) as { pid: number; unit: string | null }
+  const stray = JSON.parse(await ok('daemon', 'status', '--json')) as { pid: number; unit: unknown }
   expect(stray.unit).toBe(null)
   await unnoticed(on, port, async () => {
     expect(await ok('startup')).toContain('started eco.service')
   })
-  expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: 'eco.service' })
+  expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: { name: 'eco.service' } })
   expect((await machine.run('kill', ['-0', String(stray.pid)])).code).not.toBe(0)
   // Nor does it live in the session any more that it was started in: systemd ends that at its own time.
   for (const cgroup of await cgroups(on)) expect(cgroup).toContain('/system.slice/eco.service')

@@ -49,7 +49,7 @@ test.skipIf(none)('root has the apps of a user come back, who cannot become root
   const before = await state(on)
   const pids = await on.pids()
   await machine.must('node', [ECO, 'startup', '--for-user', 'alice'])
-  expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: 'eco-alice.service' })
+  expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: { name: 'eco-alice.service' } })
   expect(await on.pids()).toEqual(pids)
   for (const cgroup of await cgroups(on)) expect(cgroup).toContain('/system.slice/eco-alice.service')
   story()

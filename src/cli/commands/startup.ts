@@ -13,8 +13,12 @@ import { remove } from '../../startup/remove.ts'
 import { runCommand } from '../../startup/run-command.ts'
 import type { InitName, Service, ServiceScope } from '../../startup/service.ts'
 import { stableNode } from '../../startup/stable-path.ts'
-import { ecoHome } from '../../state/paths.ts'
+import type { ServiceFile } from '../../startup/init-system.ts'
+import { lastLines } from '../../logs/tail.ts'
+import { daemonLogPath, ecoHome } from '../../state/paths.ts'
 import { VERSION } from '../../version.ts'
+
+const DAEMON_MS = 30_000
 
 export interface StartupOptions {
   readonly user?: boolean
@@ -24,7 +28,7 @@ export interface StartupOptions {
   readonly json?: boolean
 }
 
-export function startup(options: StartupOptions): ExitCode {
+export async function startup(options: StartupOptions): Promise<ExitCode> {
   const init = requireInit(options.user === true)
   const account = accountFor(options)
   const home = homeOf(account, options)
@@ -37,6 +41,7 @@ export function startup(options: StartupOptions): ExitCode {
   }
   if (scope === 'system' && !isRoot()) throw needsRoot('startup', account, home, options.name)
   const { file, done, leftToRoot } = install(planned)
+  const pid = await daemonOf(file, home)
   const command = leftToRoot === null ? null : ['sudo', ...leftToRoot].join(' ')
   const { name, user, node, daemon } = service
   const json = {
@@ -49,6 +54,7 @@ export function startup(options: StartupOptions): ExitCode {
     home,
     node,
     daemon,
+    daemon_pid: pid,
     done,
     root_command: command,
   }
@@ -62,11 +68,33 @@ export function startup(options: StartupOptions): ExitCode {
   return command === null ? EXIT.ok : EXIT.needsPerson
 }
 
+/**
+ * Waits until the daemon of the service answers; not every init system does.
+ *
+ * @returns its pid
+ */
+async function daemonOf({ title, status }: ServiceFile, home: string): Promise<number> {
+  const deadline = Date.now() + DAEMON_MS
+  for (;;) {
+    const hello = await call('hello', {}, { home }).catch(() => null)
+    if (hello?.unit?.name === title) return hello.pid
+    if (Date.now() > deadline) break
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new EcoError('DAEMON_UNREACHABLE', `${title} was started, and its daemon does not answer.`, {
+    details: lastLines(daemonLogPath(home), 8),
+    hint: status.join(' '),
+  })
+}
+
 export async function unstartup(options: StartupOptions): Promise<ExitCode> {
   const init = requireInit(options.user === true)
   const account = accountFor(options)
   const home = homeOf(account, options)
-  const found = findServices(init, home, account).filter(({ file }) => !options.user || file.scope === 'user')
+  const found = findServices(init, home, account).filter(({ file }) => {
+    // root cannot speak with the systemd of somebody else.
+    return isRoot() ? file.scope === 'system' : !options.user || file.scope === 'user'
+  })
   if (!isRoot() && found.some(({ file }) => file.scope === 'system')) throw needsRoot('unstartup', account, home)
   const live = await liveInstances(home)
   const done = found.flatMap(remove)
