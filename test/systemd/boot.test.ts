@@ -10,10 +10,10 @@ const none = skip('boot under a real systemd', noMachine() ?? false)
 test.skipIf(none)('after a reboot, and after a power cut, exactly what was applied comes back, in order', async () => {
   const on = await ecoMachine()
   const { machine, ok, show, story } = on
-  // api takes 3 s to stop, and may: systemd would wait for less.
-  machine.write('/etc/systemd/system/eco.service.d/short.conf', '[Service]\nTimeoutStopSec=1s\n')
+  // api takes 6 s to stop, and may: systemd would wait for less.
+  machine.write('/etc/systemd/system/eco.service.d/short.conf', '[Service]\nTimeoutStopSec=4s\n')
   await ok('startup')
-  await applyShop(on)
+  await applyShop(on, [], 6000)
   const before = await state(on)
   expect(before).toMatchObject([
     { app: 'api', ready: 1 },

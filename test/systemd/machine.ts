@@ -140,7 +140,7 @@ export class Machine {
   }
 
   async end(hasFailed: boolean): Promise<void> {
-    if (hasFailed) process.stderr.write(`${await this.#story()}\n`)
+    if (hasFailed) process.stderr.write(`${this.#story()}\n`)
     if (this.#nspawn?.exitCode === null) {
       if (this.#init > 0) kill(this.#init)
       kill(this.#nspawn.pid ?? 0) // with it goes whatever it has started
@@ -188,17 +188,15 @@ export class Machine {
     }, BOOT_MS)
   }
 
-  async #story(): Promise<string> {
-    const parts = [readFileSync(join(this.#dir, 'console.log'), 'utf8').slice(-1500)]
-    for (const args of [['-n', '150', '--no-pager', '-o', 'short-monotonic']]) {
-      const { stdout } = await this.run('journalctl', args).catch(() => ({ stdout: '' }))
-      parts.push(stdout)
-    }
-    const daemon = await this.run('sh', [
-      '-c',
-      'tail -n 30 /root/.eco/daemon.log /home/*/.eco/daemon.log 2>/dev/null',
-    ]).catch(() => null)
-    return [...parts, daemon?.stdout].join('\n---\n')
+  /** The console, the journal and the daemon's log, from the disk: the machine may be off. */
+  #story(): string {
+    const journal = ['-D', this.onDisk('/var/log/journal'), '-n', '150', '--no-pager', '-o', 'short-monotonic']
+    const logs = ['/root', '/home/alice'].flatMap((home) => {
+      const file = this.onDisk(`${home}/.eco/daemon.log`)
+      return existsSync(file) ? [readFileSync(file, 'utf8').slice(-3000)] : []
+    })
+    const console = readFileSync(join(this.#dir, 'console.log'), 'utf8').slice(-1500)
+    return [console, spawnSync('journalctl', journal, { encoding: 'utf8' }).stdout, ...logs].join('\n---\n')
   }
 }
 

@@ -3,13 +3,20 @@ import { eventually } from '../support/eventually.ts'
 import { freePort } from '../support/ports.ts'
 import { type EcoMachine, storyApp } from './eco-machine.ts'
 
-/** api needs db, and takes its time to stop; one app is held stopped, and one scaled by hand. */
-export async function applyShop({ apply, ok }: EcoMachine, before: readonly string[] = []): Promise<void> {
+/**
+ * api needs db, and takes its time to stop; one app is held stopped, and one scaled by hand.
+ *
+ * @param last how long it takes, in ms
+ */
+export async function applyShop({ apply, ok }: EcoMachine, before: readonly string[] = [], last = 1000): Promise<void> {
   await apply(
     {
       apps: {
         db: storyApp(),
-        api: storyApp({ LAST: 3000, PORT: await freePort() }, { depends_on: { db: 'ready' } }),
+        api: storyApp(
+          { LAST: last, PORT: await freePort() },
+          { depends_on: { db: 'ready' }, stop: { timeout: '30s' } },
+        ),
         held: storyApp(),
         worker: storyApp(),
       },
