@@ -4,6 +4,7 @@ import type { RolloutAction, Selection, Verb } from '../daemon/protocol.ts'
 import { EcoError, EXIT } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import type { DoctorOptions } from './commands/doctor.ts'
+import type { StartupOptions } from './commands/startup.ts'
 import { reportError } from './report-error.ts'
 
 const EXIT_CODES = `
@@ -59,6 +60,7 @@ function buildProgram(done: Done): Command {
   addRolloutCommands(program, done)
   addDaemonCommands(program, done)
   addDoctor(program, done)
+  addBootCommands(program, done)
   program.allowExcessArguments().action((_options, command: Command) => unknownCommand(command))
   return program
 }
@@ -396,6 +398,25 @@ function addDoctor(program: Command, done: Done): void {
       const { doctor } = await import('./commands/doctor.ts')
       done(await doctor(options))
     })
+}
+
+function addBootCommands(program: Command, done: Done): void {
+  const boot = (name: string, text: string): Command =>
+    command(program, name, text)
+      .option('--user', 'a service of your own, without root: by your systemd, from boot on')
+      .option('--for-user <name>', 'as root: for the daemon and the apps of this user')
+      .addOption(jsonOption())
+  boot('startup', 'have the daemon, and with it the apps, started at boot')
+    .option('--name <service>', 'eco, or eco-USER for other users than root')
+    .option('--print', 'print the service file only; nothing is changed')
+    .action(async (options: StartupOptions) => {
+      const { startup } = await import('./commands/startup.ts')
+      done(await startup(options))
+    })
+  boot('unstartup', 'undo eco startup; the apps go on').action(async (options: StartupOptions) => {
+    const { unstartup } = await import('./commands/startup.ts')
+    done(await unstartup(options))
+  })
 }
 
 function command(parent: Command, name: string, description: string): Command {

@@ -9,6 +9,7 @@ import { NO_RESTARTS } from '../supervisor/restart-policy.ts'
 import type { Pass } from '../supervisor/session-sweep.ts'
 import type { SocketRegain } from '../supervisor/regain/regain.ts'
 import { listenKey } from '../supervisor/sockets.ts'
+import { type Elsewhere, rehome } from './move-in.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
 import { adoptStray, findStrays } from './strays.ts'
 
@@ -20,6 +21,8 @@ export interface Adoption {
   readonly trees: ProcessTrees
   /** One look at all processes of the machine. */
   readonly pass: Pass
+  /** What has just been moved into the unit of this daemon. */
+  readonly moved: Elsewhere
 }
 
 /**
@@ -30,13 +33,15 @@ export interface Adoption {
  *
  * @returns problems, each a sentence
  */
-export function adoptScope(keeper: ScopeKeeper, { engine, regain, store, trees, pass }: Adoption): string[] {
+export function adoptScope(keeper: ScopeKeeper, { engine, regain, store, trees, pass, moved }: Adoption): string[] {
   const problems: string[] = []
   const records = store.load(keeper.scope, (path, reason) => problems.push(`${path} is damaged (${reason})`))
   const known = new Set<string>()
   const leaving: InstanceRunner[] = []
   const ended: RuntimeRecord[] = []
-  for (const record of records) {
+  for (const found of records) {
+    const record = rehome(found, trees, moved)
+    if (record !== found) store.save(record) // the cgroup it names is empty now
     const { process, nest } = record
     if (process !== null && !trees.ofAdopted(process, nest).isLeft(pass)) {
       // A job waits for an operator, a cron app runs again when it is due, and what was to end has done so.

@@ -28,6 +28,7 @@ import { EventLog } from './event-log.ts'
 import type { InheritedSocket } from './hand-over.ts'
 import { HoldEnds } from './hold-ends.ts'
 import { Monitor } from './monitor.ts'
+import { type Elsewhere, moveIn, type OwnUnit } from './move-in.ts'
 import { Renewals } from './renewals.ts'
 import { RuntimeRecorder } from './runtime-recorder.ts'
 import { ScopeKeeper } from './scope-keeper.ts'
@@ -77,13 +78,19 @@ export class Daemon {
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
-  /** Takes over what runs, and starts what should run and does not. */
-  async boot(): Promise<void> {
+  /**
+   * Takes over what runs, and starts what should run and does not.
+   *
+   * @param unit of systemd that this daemon is; null: it is none
+   */
+  async boot(unit: OwnUnit | null): Promise<void> {
     const healing: Promise<unknown>[] = []
     let isComplete = true
     const { engine, trees } = this
+    const pass = trees.sweep.pass()
+    const moved: Elsewhere = unit === null ? new Map() : moveIn(unit, pass)
     const regain = new SocketRegain(this.#sockets, ({ scope }, problem) => this.#tell(scope, problem))
-    const adoption = { engine, trees, regain, store: this.#runtime, pass: trees.sweep.pass() }
+    const adoption = { engine, trees, regain, store: this.#runtime, pass, moved }
     for (const scope of this.#runtime.scopes()) {
       try {
         const keeper = this.keeper(scope)
@@ -177,6 +184,14 @@ export class Daemon {
     for (const keeper of keepers) keeper.setDown(true)
     await Promise.all(keepers.map((keeper) => keeper.cancelAll('cancelled by eco daemon stop --apps')))
     return this.engine.stopAll()
+  }
+
+  /** The machine goes down: every instance is stopped, in order, and what was applied comes back with the next boot. */
+  async stopForShutdown(): Promise<void> {
+    const keepers = [...this.#keepers.values()]
+    for (const keeper of keepers) keeper.downUntilBoot()
+    await Promise.all(keepers.map((keeper) => keeper.cancelAll('cancelled: the machine goes down')))
+    await this.engine.stopAll()
   }
 
   /** @throws EcoError STATE_DAMAGED when it was sealed under another key */

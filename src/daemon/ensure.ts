@@ -4,6 +4,14 @@ import { call, type CallOptions, DaemonEnded, NoDaemon } from './client.ts'
 
 const POLL_MS = 8
 const GIVE_UP_MS = 15_000
+/** Of a daemon that is not our child. */
+const STARTS = { exitCode: null, signalCode: null }
+const NOT_A_SERVICE = {
+  ECO_UNIT: undefined,
+  NOTIFY_SOCKET: undefined,
+  WATCHDOG_PID: undefined,
+  WATCHDOG_USEC: undefined,
+}
 
 /** They change nothing: when the daemon ends before it has answered, the next one is asked. */
 const READS: ReadonlySet<MethodName> = new Set<MethodName>([
@@ -37,12 +45,21 @@ export async function callOrStart<M extends MethodName>(
 }
 
 /**
- * Starts a daemon and waits until one answers: ours, or that of another command that started at the same time.
+ * Starts a daemon and waits until one answers: by its service, where `eco startup` made one, else ours, or that of another
+ * command that started at the same time.
  *
  * @throws EcoError DAEMON_UNREACHABLE with the end of the daemon's log
  */
 export async function startDaemon(home: string): Promise<void> {
-  let daemon = await spawnDaemon(home)
+  const { startByService } = await import('../startup/start-service.ts')
+  const service = startByService(home)
+  if (service.type === 'refused') {
+    process.stderr.write(
+      `${service.title} did not start (${service.reason}); the daemon runs without it: see "${service.status}"\n`,
+    )
+  }
+  // The service starts its daemon again by itself.
+  let daemon = service.type === 'started' ? null : await spawnDaemon(home)
   let spawned = 1
   const deadline = Date.now() + GIVE_UP_MS
   while (Date.now() < deadline) {
@@ -50,7 +67,7 @@ export async function startDaemon(home: string): Promise<void> {
       await call('hello', {}, { home })
       return
     } catch (error) {
-      const { exitCode, signalCode } = daemon
+      const { exitCode, signalCode } = daemon ?? STARTS
       const hasEnded = exitCode !== null || signalCode !== null
       if (!(error instanceof NoDaemon) && !(error instanceof DaemonEnded) && hasEnded) throw error
       // Another daemon may have been quicker, and ours left.
@@ -104,8 +121,8 @@ async function spawnDaemon(home: string): Promise<ChildProcess> {
     // A small young generation keeps the daemon at half the memory after hours of work.
     const child = spawn(process.execPath, ['--max-semi-space-size=1', entry], {
       cwd: '/',
-      // Started by an app of ours (a deploy script, say) it does not belong to that app.
-      env: { ...process.env, ECO_HOME: home, NODE_OPTIONS: '', ECO_RUN: undefined },
+      // Started by an app of ours (a deploy script, say) it does not belong to that app; nor to a service of systemd.
+      env: { ...process.env, ECO_HOME: home, NODE_OPTIONS: '', ECO_RUN: undefined, ...NOT_A_SERVICE },
       detached: true,
       stdio: ['ignore', log, log],
     })

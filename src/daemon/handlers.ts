@@ -14,6 +14,7 @@ import { planRollback, rollBack } from './rollback.ts'
 import { commandRollouts } from './rollout-commands.ts'
 import {
   type ApplyIntent,
+  type Hello,
   isoTime,
   type Listing,
   type LogFile,
@@ -26,12 +27,15 @@ import type { ScopeKeeper } from './scope-keeper.ts'
 import { refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
 import type { Handlers } from './server.ts'
 
-export function createHandlers(
-  daemon: Daemon,
-  version: string,
-  shutdown: () => void,
-  upgrade: Handlers['upgrade'],
-): Handlers {
+/** What the daemon as a whole does, which is for its entry point to carry out. */
+export interface Itself {
+  readonly version: string
+  readonly unit: NonNullable<Hello['unit']> | null
+  readonly shutdown: () => void
+  readonly upgrade: Handlers['upgrade']
+}
+
+export function createHandlers(daemon: Daemon, { version, unit, shutdown, upgrade }: Itself): Handlers {
   return {
     hello: () => ({
       pid: process.pid,
@@ -40,6 +44,7 @@ export function createHandlers(
       min_protocol: MIN_PROTOCOL,
       started_at: isoTime(daemon.startedAt),
       home: daemon.home,
+      unit,
     }),
     shutdown: async ({ apps }) => {
       const instances = apps ? await daemon.stopApps() : daemon.liveInstances()

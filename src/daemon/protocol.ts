@@ -179,6 +179,8 @@ export interface Hello {
   readonly min_protocol?: number
   readonly started_at: string
   readonly home: string
+  /** The service that keeps it (`eco.service`, of the system or of the user); null or left out: a command started it. */
+  readonly unit?: { readonly name: string; readonly scope: string } | null
 }
 
 export interface ResetInstance {

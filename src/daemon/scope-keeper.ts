@@ -79,6 +79,11 @@ export class ScopeKeeper {
     this.#state.setDown(isDown)
   }
 
+  /** Nothing starts any more, and the next daemon knows nothing of it. */
+  downUntilBoot(): void {
+    this.#state.downUntilBoot()
+  }
+
   /** Applied, and not stopped by anybody. */
   isWanted(app: string, slot?: number): boolean {
     return this.#state.isWanted(app, slot)

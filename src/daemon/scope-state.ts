@@ -94,6 +94,11 @@ export class ScopeState {
     this.#isDown = isDown
   }
 
+  /** The machine goes down: not written, since the apps come back with it. */
+  downUntilBoot(): void {
+    this.#isDown = true
+  }
+
   /** Applied apps with a hold whose time is over. */
   heldTooLong(): string[] {
     const { apps, holds } = this.#applied

@@ -5,8 +5,12 @@ import type { Clients } from './clients.ts'
 import type { Daemon } from './daemon.ts'
 import type { Testator } from './succession.ts'
 
-/** What this daemon leaves to the next one, and when it may. */
-export function testatorOf(daemon: Daemon, server: net.Server, clients: Clients): Testator {
+/**
+ * What this daemon leaves to the next one, and when it may.
+ *
+ * @param service variables by which a service manager knows the daemon
+ */
+export function testatorOf(daemon: Daemon, server: net.Server, clients: Clients, service: NodeJS.ProcessEnv): Testator {
   const id = { pid: process.pid, version: VERSION }
   return {
     self: { ...id, node: process.execPath, entry: __filename },
@@ -15,8 +19,7 @@ export function testatorOf(daemon: Daemon, server: net.Server, clients: Clients)
       inode: socketInode(daemon.home) ?? -1,
       control: (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd,
       sockets: daemon.sockets(),
-      // What a service manager gave to this daemon has to be among it.
-      environment: process.env,
+      environment: { ...process.env, ...service },
     }),
     obstacle: (client) => {
       const works = daemon.underWay()

@@ -261,8 +261,13 @@ function leaveTree(own: string, base: string): void {
   if (below.some((part) => TREE.test(part))) moveToLeaf(base)
 }
 
-/** Only where we are alone: the processes of others are not ours to move. The root of all may have both. */
+/**
+ * Only where we are alone: the processes of others are not ours to move. The root of all may have both. Not where systemd
+ * has put us: into a cgroup that gives controllers it could not put our successor, beside apps that live on. It puts us
+ * into the leaf itself where it can (DelegateSubgroup).
+ */
 function makeRoom(base: string): void {
+  if (process.env['SYSTEMD_EXEC_PID'] === String(process.pid)) return
   if (isRoot(base) || words(base, 'cgroup.controllers').length === 0) return
   if (words(base, 'cgroup.procs').join() === String(process.pid)) moveToLeaf(base)
 }

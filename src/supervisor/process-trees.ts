@@ -52,6 +52,23 @@ export class ProcessTrees {
     return new Group(process, { run, cgroup, isEnclosed: nest?.isEnclosed ?? false }, this.sweep)
   }
 
+  /**
+   * For processes that were moved to where this daemon's own are: a cgroup here, as those of a new run get.
+   *
+   * @returns what tells them from others now; what they fork meanwhile may be outside
+   */
+  rehome({ run }: Nest, pids: readonly number[]): Nest {
+    const cgroup = this.cgroups?.find(run)?.path ?? this.#createCgroup(run)
+    for (const pid of cgroup === null ? [] : pids) {
+      try {
+        new Cgroup(cgroup ?? '').add(pid)
+      } catch {
+        // Ended meanwhile.
+      }
+    }
+    return { run, cgroup, isEnclosed: false }
+  }
+
   /** Removes the cgroups of runs that are over. */
   removeEmptyCgroups(): void {
     for (const cgroup of this.cgroups?.list() ?? []) cgroup.remove()

@@ -38,7 +38,7 @@ export async function statusCommand(json: boolean): Promise<number> {
   print(
     json,
     daemon,
-    `The daemon runs: eco ${daemon.version}, pid ${daemon.pid}, since ${daemon.started_at}, home ${daemon.home}`,
+    `The daemon runs: eco ${daemon.version}, pid ${daemon.pid}, since ${daemon.started_at}, home ${daemon.home}${daemon.unit ? `, kept by ${daemon.unit.name}` : ''}`,
   )
   return 0
 }
