@@ -1,6 +1,7 @@
 /**
  * Builds dist/ (docs/adr/0001): eco.cjs, the little that every command loads; program.cjs, the rest of the CLI, whose
- * parts are evaluated only when a command needs them; daemon.cjs; preload.cjs; and the ES modules of the public API.
+ * parts are evaluated only when a command needs them; daemon.cjs; foreground.cjs, the supervisor inside `eco run`;
+ * preload.cjs; and the ES modules of the public API.
  */
 
 import { execFileSync } from 'node:child_process'
@@ -57,6 +58,12 @@ await Promise.all([
   }),
   build({ ...commonjs, entryPoints: { program: 'src/cli/program.ts' }, plugins: [withoutChildProcess] }),
   build({ ...commonjs, entryPoints: { daemon: 'src/daemon/main.ts' }, define: common.define, banner: {} }),
+  build({
+    ...commonjs,
+    entryPoints: { foreground: 'src/foreground/main.ts' },
+    define: common.define,
+    banner: {},
+  }),
   build({ ...commonjs, entryPoints: { preload: 'src/preload/preload.ts' }, target: 'node18', banner: {} }),
   build({
     ...common,

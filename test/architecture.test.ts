@@ -18,7 +18,20 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   logs: [],
   state: ['model', 'errors', 'supervisor'],
   daemon: ['model', 'errors', 'planner', 'executor', 'engine', 'supervisor', 'state', 'secrets', 'logs', 'version'],
-  cli: ['model', 'errors', 'config', 'planner', 'executor', 'daemon', 'state', 'secrets', 'logs', 'version'],
+  cli: [
+    'model',
+    'errors',
+    'config',
+    'planner',
+    'executor',
+    'daemon',
+    'foreground',
+    'state',
+    'secrets',
+    'logs',
+    'version',
+  ],
+  foreground: ['model', 'errors', 'config', 'daemon', 'engine', 'supervisor', 'state', 'logs', 'version'],
   preload: [],
   main: ['cli', 'state', 'load-program'],
   'load-program': ['cli', 'state'],
@@ -68,6 +81,13 @@ test('the CLI reaches the daemon only through its client', () => {
   const wrong = imports
     .filter(({ from, to }) => folderOf(from) === 'cli' && to.includes('/daemon/'))
     .filter(({ to }) => !DAEMON_FOR_CLI.some((file) => to.endsWith(`/daemon/${file}`)))
+  expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
+})
+
+test('of the supervisor inside eco run the CLI knows the contract only', () => {
+  const wrong = imports
+    .filter(({ from, to }) => folderOf(from) === 'cli' && to.includes('/foreground/'))
+    .filter(({ to }) => !to.endsWith('/foreground/contract.ts'))
   expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
 })
 

@@ -1,0 +1,259 @@
+import { appendFileSync } from 'node:fs'
+import type net from 'node:net'
+import { format } from 'node:util'
+import { claimSocket } from '../daemon/claim.ts'
+import { Daemon } from '../daemon/daemon.ts'
+import { createHandlers } from '../daemon/handlers.ts'
+import type { ScopeKeeper } from '../daemon/scope-keeper.ts'
+import { createServer } from '../daemon/server.ts'
+import { logTail } from '../engine/local/log-tail.ts'
+import { EcoError, EXIT } from '../errors.ts'
+import type { EcoEvent } from '../model/events.ts'
+import { scopeName } from '../model/ids.ts'
+import type { DesiredState } from '../model/spec.ts'
+import { daemonLogPath } from '../state/paths.ts'
+import type { InstanceRunner } from '../supervisor/instance-runner.ts'
+import { VERSION } from '../version.ts'
+import { appsNow, isTriedAgain } from './apps-now.ts'
+import { Captures } from './captures.ts'
+import type { ForegroundRun, LineStyle, RunOptions } from './contract.ts'
+import { Fifos } from './fifos.ts'
+import type { PrivateHome } from './home.ts'
+import { ownOutlets } from './outlet.ts'
+import { Report } from './report.ts'
+import { actOf, takeSignals } from './signals.ts'
+import { verdictOf } from './verdict.ts'
+
+/** After SIGKILL to everything, and for a reader of our output that has stopped reading. */
+const LAST_WAIT_MS = 3000
+/** As a shell tells of a process that SIGKILL ended. */
+const KILLED = 137
+const SIGNAL_NUMBERS: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 }
+
+/** The supervisor in this very process: what it supervises ends with it. */
+export class ForegroundSupervision implements ForegroundRun {
+  readonly #home: PrivateHome
+  readonly #options: RunOptions
+  readonly #outlets = ownOutlets(() => this.#end(EXIT.ok, 'nobody reads the output any more'))
+  readonly #report = new Report(this.#outlets.err)
+  readonly #captures: Captures
+  readonly #daemon: Daemon
+  readonly #giveSignalsBack: () => void
+  readonly #ended: Promise<number>
+  #tellEnd: (code: number) => void = () => {}
+  /** The code that it will end with, and since when it ends; null: it goes on. */
+  #ending: { readonly code: number; readonly since: number } | null = null
+  #isKilled = false
+  #isFirstApply = true
+  #desired: DesiredState | null = null
+  #keeper: ScopeKeeper | null = null
+  #server: net.Server | null = null
+  #isLookScheduled = false
+
+  constructor(home: PrivateHome, options: RunOptions, preload: string) {
+    this.#home = home
+    this.#options = options
+    this.#ended = new Promise((resolve) => {
+      this.#tellEnd = resolve
+    })
+    this.#captures = new Captures(new Fifos(home.path), this.#outlets)
+    this.#daemon = new Daemon(home.path, preload, this.#captures)
+    this.#report.printAs({ json: options.style === 'json', color: options.color.err, width: 3 })
+    this.#giveSignalsBack = takeSignals((signal) => this.#onSignal(signal))
+    process.on('uncaughtException', this.#onBug)
+    process.on('unhandledRejection', this.#onBug)
+    // What a daemon writes to its log.
+    console.error = (...args: unknown[]) => {
+      if (args.some((arg) => arg instanceof Error)) this.#report.say(format(...args))
+      else appendFileSync(daemonLogPath(home.path), `${format(...args)}\n`, { mode: 0o600 })
+    }
+  }
+
+  get home(): string {
+    return this.#home.path
+  }
+
+  async carryOut(desired: DesiredState): Promise<number> {
+    if (this.#ending !== null) return this.#ending.code
+    this.#desired = desired
+    this.#printAs(desired)
+    await this.#daemon.boot()
+    const handlers = createHandlers(this.#daemon, VERSION, () => this.#end(EXIT.ok, 'eco daemon stop --apps'))
+    const server = createServer(VERSION, {
+      ...handlers,
+      shutdown: (params, emit) => {
+        if (params.apps) return handlers.shutdown(params, emit)
+        throw new EcoError('GUARD', 'This is "eco run" and no daemon: its apps would end with it.', {
+          hint: 'eco daemon stop --apps ends both',
+        })
+      },
+    })
+    this.#server = await claimSocket(this.#home.path, server)
+    this.#daemon.events.listen((event) => this.#onEvent(event))
+    const keeper = this.#daemon.keeper(desired.scope)
+    this.#keeper = keeper
+    const intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: false } as const
+    const begun = await keeper.begin({ intent, desired, expectedPlan: null, by: this.#options.by })
+    const look = process.env['ECO_HOME'] === this.home || this.#home.isUsual ? 'eco ls' : `ECO_HOME=${this.home} eco ls`
+    const count = Object.keys(desired.apps).length
+    this.#report.say(
+      `eco ${VERSION} runs ${scopeName(desired.scope)}, ${count} app${count === 1 ? '' : 's'}; "${look}" looks at it`,
+    )
+    begun.finished.then(
+      () => {
+        this.#isFirstApply = false
+        this.#lookSoon()
+      },
+      (error: unknown) => this.#onBug(error),
+    )
+    return this.#ended
+  }
+
+  async close(): Promise<void> {
+    this.#giveSignalsBack()
+    process.off('uncaughtException', this.#onBug)
+    process.off('unhandledRejection', this.#onBug)
+    this.#server?.close()
+    await this.#daemon.flush()
+    this.#daemon.trees.close()
+    this.#captures.finish()
+    // A reader that has stopped reading does not keep us for ever.
+    const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_WAIT_MS).unref())
+    await Promise.race([Promise.all([this.#outlets.out.flushed(), this.#outlets.err.flushed()]), late])
+    this.#home.remove()
+  }
+
+  #printAs({ apps }: DesiredState): void {
+    const names = Object.entries(apps).flatMap(([app, { instances, kind }]) =>
+      Array.from({ length: kind === 'service' ? instances : 1 }, (_, slot) => `${app}#${slot}`),
+    )
+    const style: LineStyle = this.#options.style ?? (names.length > 1 ? 'prefix' : 'plain')
+    const width = Math.max(3, ...(style === 'prefix' ? names.map(({ length }) => length) : []))
+    const { color } = this.#options
+    this.#captures.printAs({ style, color, width, apps: Object.keys(apps) })
+    this.#report.printAs({ json: style === 'json', color: color.err, width })
+  }
+
+  #onEvent(event: EcoEvent): void {
+    // Its output comes before what became of it.
+    if (event.type === 'instance') this.#settle(event.instance)
+    const isTold = event.type !== 'scope' || event.event !== 'apply_ended' || !this.#isFirstApply
+    if (isTold) this.#report.tell(event)
+    if (event.type === 'instance' && event.event === 'killed' && this.#ending !== null) this.#isKilled = true
+    if (event.type === 'step' && event.status === 'failed' && this.#isFirstApply) this.#onStartFailed(event.app)
+    this.#lookSoon()
+  }
+
+  #settle(instance: string): void {
+    const runner = this.#runners().find(({ name }) => name === instance)
+    for (const { path } of runner?.logOffsets ?? []) this.#captures.settle(path)
+  }
+
+  #lookSoon(): void {
+    if (this.#isLookScheduled) return
+    this.#isLookScheduled = true
+    setImmediate(() => {
+      this.#isLookScheduled = false
+      this.#look()
+    })
+  }
+
+  #look(): void {
+    const { keepGoing } = this.#options
+    if (this.#ending !== null || this.#keeper === null || this.#desired === null) return
+    // A later rollout deals with what fails in it.
+    if (!this.#isFirstApply && !this.#keeper.isIdle) return
+    const { scope, applied } = this.#keeper
+    const apps = appsNow(this.#isFirstApply ? this.#desired.apps : {}, applied.apps, this.#daemon.engine.groups(scope))
+    const verdict = verdictOf(apps, keepGoing)
+    if (verdict.type === 'goes-on') return
+    if (verdict.failed.length > 0) return this.#fail(verdict.failed)
+    if (!this.#isFirstApply) this.#end(EXIT.ok, 'all apps have ended')
+  }
+
+  #onStartFailed(app: string): void {
+    const runners = this.#runners().filter((runner) => runner.id.app === app)
+    const lost = runners.filter((runner) => !runner.observe().ready && !isTriedAgain(runner))
+    const isWatched = (this.#desired?.apps[app]?.watch ?? null) !== null
+    if (runners.length > 0 && (lost.length === 0 || isWatched || this.#options.keepGoing)) return
+    this.#fail(lost.length > 0 ? lost.map(({ name }) => name) : [app])
+  }
+
+  #fail(names: readonly string[]): void {
+    if (this.#ending !== null) return
+    for (const name of names) {
+      const runner = this.#runners().find((it) => it.name === name)
+      if (runner === undefined) continue
+      const log = logTail(runner)
+      const reason = runner.observe().reason
+      const last = log.length > 0 ? ['its last words:', ...log.map((line) => `  ${line}`)] : []
+      this.#report.say(
+        `${name} has failed for good${reason === null ? '' : `: ${reason}`}`,
+        { app: runner.id.app, instance: name },
+        last,
+      )
+    }
+    this.#end(EXIT.needsPerson, `${names.join(', ')} failed`)
+  }
+
+  /** Stops all apps in order, and then comes the end. */
+  #end(code: number, why: string): void {
+    if (this.#ending !== null) return
+    this.#ending = { code, since: performance.now() }
+    const running = this.#daemon.liveInstances()
+    this.#report.say(
+      running === 0 ? `${why}; ending` : `${why}; stopping ${running} instance${running === 1 ? '' : 's'}`,
+    )
+    this.#daemon.stopApps().then(
+      () => {
+        const isForced = this.#isKilled && code === EXIT.ok
+        this.#tellEnd(isForced ? KILLED : code)
+      },
+      (error: unknown) => {
+        this.#report.say(format(error))
+        this.#tellEnd(EXIT.internal)
+      },
+    )
+  }
+
+  #onSignal(signal: NodeJS.Signals): void {
+    const act = actOf(signal, this.#ending === null ? null : performance.now() - this.#ending.since)
+    switch (act) {
+      case 'stop':
+        return this.#end(EXIT.ok, signal)
+      case 'kill':
+        return this.#killAll(signal)
+      case 'forward':
+        for (const { process: it } of this.#runners()) if (it !== null) sendTo(it.pid, signal)
+        return
+      case 'ignore':
+        return
+    }
+  }
+
+  #killAll(signal: NodeJS.Signals): void {
+    this.#report.say(`${signal} again; killing what is left`)
+    for (const runner of this.#runners()) if (runner.process !== null) runner.group?.signal('SIGKILL')
+    const code = 128 + (SIGNAL_NUMBERS[signal] ?? 0)
+    // Hooks may still run.
+    setTimeout(() => this.#tellEnd(code), LAST_WAIT_MS)
+    void this.#daemon.stopApps().then(() => this.#tellEnd(code))
+  }
+
+  readonly #onBug = (error: unknown): void => {
+    this.#report.say(`eco failed unexpectedly; this is a bug in eco, please report it. ${format(error)}`)
+    this.#end(EXIT.internal, 'internal error')
+  }
+
+  #runners(): InstanceRunner[] {
+    return [...this.#daemon.engine.allGroups()].flatMap(({ runners }) => runners)
+  }
+}
+
+function sendTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended just now.
+  }
+}
