@@ -9,10 +9,13 @@ const SHELL = '/bin/sh'
 const VARIABLE = 'ECO_RUN_INIT'
 const SIGNALS = ['TERM', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2']
 
-const traps = SIGNALS.map((signal) => `trap 'kill -${signal} "$P" 2>/dev/null' ${signal}`).join('\n')
-const SCRIPT = `${traps}
+// One that comes before the child is there is passed on once it is.
+const traps = SIGNALS.map((signal) => `trap 'S=${signal}; kill -${signal} "$P" 2>/dev/null' ${signal}`).join('\n')
+const SCRIPT = `S= P=
+${traps}
 "$@" <&0 &
 P=$!
+[ -z "$S" ] || kill -"$S" "$P"
 while :; do wait "$P"; R=$?; kill -0 "$P" 2>/dev/null || exit $R; done`
 
 /** Whether this is all there is in its container, or was started by what is. */

@@ -54,7 +54,7 @@ export class Captures implements Outputs {
 
   /** Everything has ended: what is still in the pipes is printed, whoever holds their other ends. */
   finish(): void {
-    for (const captures of this.#open.values()) for (const capture of [...captures]) capture.finish()
+    for (const captures of this.#open.values()) for (const capture of captures) capture.finish()
   }
 
   #begin(log: string, source: Source, reader: number): void {

@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs'
 import type net from 'node:net'
+import { constants } from 'node:os'
 import { format } from 'node:util'
 import { claimSocket } from '../daemon/claim.ts'
 import { Daemon } from '../daemon/daemon.ts'
@@ -8,8 +9,8 @@ import type { ScopeKeeper } from '../daemon/scope-keeper.ts'
 import { createServer } from '../daemon/server.ts'
 import { logTail } from '../engine/local/log-tail.ts'
 import { EcoError, EXIT } from '../errors.ts'
-import type { EcoEvent } from '../model/events.ts'
-import { scopeName } from '../model/ids.ts'
+import type { EcoEvent, StepEvent } from '../model/events.ts'
+import { type ScopeId, scopeName } from '../model/ids.ts'
 import type { DesiredState } from '../model/spec.ts'
 import { daemonLogPath } from '../state/paths.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
@@ -26,9 +27,10 @@ import { verdictOf } from './verdict.ts'
 
 /** After SIGKILL to everything, and for a reader of our output that has stopped reading. */
 const LAST_WAIT_MS = 3000
+/** What others wait for may be about to start. */
+const STUCK_MS = 1000
 /** As a shell tells of a process that SIGKILL ended. */
 const KILLED = 137
-const SIGNAL_NUMBERS: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 }
 
 /** The supervisor in this very process: what it supervises ends with it. */
 export class ForegroundSupervision implements ForegroundRun {
@@ -44,11 +46,15 @@ export class ForegroundSupervision implements ForegroundRun {
   /** The code that it will end with, and since when it ends; null: it goes on. */
   #ending: { readonly code: number; readonly since: number } | null = null
   #isKilled = false
-  #isFirstApply = true
+  /** Until all of the file has been applied once. */
+  #isComingUp = true
   #desired: DesiredState | null = null
   #keeper: ScopeKeeper | null = null
   #server: net.Server | null = null
   #isLookScheduled = false
+  /** Why steps were left out, by app. */
+  readonly #skipped = new Map<string, string>()
+  #stuck: NodeJS.Timeout | undefined
 
   constructor(home: PrivateHome, options: RunOptions, preload: string) {
     this.#home = home
@@ -92,21 +98,36 @@ export class ForegroundSupervision implements ForegroundRun {
     this.#daemon.events.listen((event) => this.#onEvent(event))
     const keeper = this.#daemon.keeper(desired.scope)
     this.#keeper = keeper
-    const intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: false } as const
-    const begun = await keeper.begin({ intent, desired, expectedPlan: null, by: this.#options.by })
-    const look = process.env['ECO_HOME'] === this.home || this.#home.isUsual ? 'eco ls' : `ECO_HOME=${this.home} eco ls`
+    await this.#bringUp(keeper, desired)
+    const look = this.#home.isUsual ? 'eco ls' : `ECO_HOME=${this.home} eco ls`
     const count = Object.keys(desired.apps).length
     this.#report.say(
       `eco ${VERSION} runs ${scopeName(desired.scope)}, ${count} app${count === 1 ? '' : 's'}; "${look}" looks at it`,
     )
-    begun.finished.then(
+    return this.#ended
+  }
+
+  /** @returns once it has begun */
+  async #bringUp(keeper: ScopeKeeper, desired: DesiredState): Promise<void> {
+    const intent = { kind: 'apply', only: null, allowEmpty: true, takeOver: false } as const
+    const { finished } = await keeper.begin({ intent, desired, expectedPlan: null, by: this.#options.by })
+    finished.then(
       () => {
-        this.#isFirstApply = false
+        const { apps } = keeper.applied
+        this.#isComingUp = !Object.keys(desired.apps).every((app) => Object.hasOwn(apps, app))
         this.#lookSoon()
       },
       (error: unknown) => this.#onBug(error),
     )
-    return this.#ended
+  }
+
+  /** An apply leaves out what waits for an app that it has given up. When that gets ready after all, its turn has come. */
+  #goOn(): void {
+    if (!this.#isComingUp || this.#ending !== null || !this.#keeper?.isIdle || this.#desired === null) return
+    this.#bringUp(this.#keeper, this.#desired).catch((error: Error) => {
+      this.#isComingUp = false // somebody applies something else
+      this.#report.say(error.message)
+    })
   }
 
   async close(): Promise<void> {
@@ -137,11 +158,18 @@ export class ForegroundSupervision implements ForegroundRun {
   #onEvent(event: EcoEvent): void {
     // Its output comes before what became of it.
     if (event.type === 'instance') this.#settle(event.instance)
-    const isTold = event.type !== 'scope' || event.event !== 'apply_ended' || !this.#isFirstApply
-    if (isTold) this.#report.tell(event)
     if (event.type === 'instance' && event.event === 'killed' && this.#ending !== null) this.#isKilled = true
-    if (event.type === 'step' && event.status === 'failed' && this.#isFirstApply) this.#onStartFailed(event.app)
+    if (event.type === 'step' && event.status === 'skipped') this.#skipped.set(event.app, event.message ?? '')
+    if (event.type === 'step' && event.status === 'failed' && this.#isComingUp) this.#onStartFailed(event)
+    else if (this.#isTold(event)) this.#report.tell(event)
+    if (event.type === 'instance' && event.event === 'ready') setImmediate(() => this.#goOn())
     this.#lookSoon()
+  }
+
+  /** Of the steps, those that an operator asked for; of the first apply, the instances say enough. */
+  #isTold({ type }: EcoEvent): boolean {
+    if (type === 'instance') return true
+    return this.#ending === null && !this.#isComingUp
   }
 
   #settle(instance: string): void {
@@ -158,34 +186,53 @@ export class ForegroundSupervision implements ForegroundRun {
     })
   }
 
-  #look(): void {
+  /** @param stuck apps that have waited in vain for a while */
+  #look(stuck: readonly string[] = []): void {
     const { keepGoing } = this.#options
+    clearTimeout(this.#stuck)
     if (this.#ending !== null || this.#keeper === null || this.#desired === null) return
+    const { scope, applied, isIdle } = this.#keeper
     // A later rollout deals with what fails in it.
-    if (!this.#isFirstApply && !this.#keeper.isIdle) return
-    const { scope, applied } = this.#keeper
-    const apps = appsNow(this.#isFirstApply ? this.#desired.apps : {}, applied.apps, this.#daemon.engine.groups(scope))
+    if (!this.#isComingUp && !isIdle) return
+    const apps = appsNow(this.#isComingUp ? this.#desired.apps : {}, applied.apps, this.#daemon.engine.groups(scope))
     const verdict = verdictOf(apps, keepGoing)
     if (verdict.type === 'goes-on') return
-    if (verdict.failed.length > 0) return this.#fail(verdict.failed)
-    if (!this.#isFirstApply) this.#end(EXIT.ok, 'all apps have ended')
+    if (verdict.type === 'stuck' && stuck.length > 0) return this.#endStuck(scope, verdict.waiting)
+    if (verdict.type !== 'stuck' && verdict.failed.length > 0) return this.#fail(verdict.failed)
+    if (!isIdle) return
+    if (verdict.type !== 'stuck') return this.#end(EXIT.ok, 'all apps have ended')
+    this.#stuck = setTimeout(() => this.#look(verdict.waiting), STUCK_MS)
   }
 
-  #onStartFailed(app: string): void {
+  /** Its step waits no longer. Whether that is the end of it depends on what becomes of its instances. */
+  #onStartFailed({ app, message }: StepEvent): void {
+    const why = message ?? 'it did not start'
     const runners = this.#runners().filter((runner) => runner.id.app === app)
-    const lost = runners.filter((runner) => !runner.observe().ready && !isTriedAgain(runner))
+    const open = runners.filter((runner) => !runner.observe().ready && !runner.hasSucceeded)
+    if (runners.length > 0 && open.length === 0) return
+    if (open.some(isTriedAgain)) return this.#report.say(`${why}; its restart policy goes on trying`, { app })
     const isWatched = (this.#desired?.apps[app]?.watch ?? null) !== null
-    if (runners.length > 0 && (lost.length === 0 || isWatched || this.#options.keepGoing)) return
-    this.#fail(lost.length > 0 ? lost.map(({ name }) => name) : [app])
+    if (isWatched || this.#options.keepGoing) return this.#report.say(why, { app })
+    this.#fail(open.length > 0 ? open.map(({ name }) => name) : [app], why)
   }
 
-  #fail(names: readonly string[]): void {
+  #endStuck(scope: ScopeId, waiting: readonly string[]): void {
+    for (const app of waiting) {
+      const reason = this.#daemon.engine.waiting(scope, app)?.reason ?? this.#skipped.get(app) ?? 'it never could'
+      this.#report.say(`${app} did not start: ${reason}`, { app })
+    }
+    this.#end(EXIT.needsPerson, 'nothing runs any more that these wait for')
+  }
+
+  /** @param why where the instances themselves do not say */
+  #fail(names: readonly string[], why: string | null = null): void {
     if (this.#ending !== null) return
+    if (why !== null) this.#report.say(why)
     for (const name of names) {
       const runner = this.#runners().find((it) => it.name === name)
       if (runner === undefined) continue
       const log = logTail(runner)
-      const reason = runner.observe().reason
+      const reason = why === null ? runner.observe().reason : null
       const last = log.length > 0 ? ['its last words:', ...log.map((line) => `  ${line}`)] : []
       this.#report.say(
         `${name} has failed for good${reason === null ? '' : `: ${reason}`}`,
@@ -206,8 +253,8 @@ export class ForegroundSupervision implements ForegroundRun {
     )
     this.#daemon.stopApps().then(
       () => {
-        const isForced = this.#isKilled && code === EXIT.ok
-        this.#tellEnd(isForced ? KILLED : code)
+        const asked = this.#ending?.code ?? code
+        this.#tellEnd(this.#isKilled && asked === EXIT.ok ? KILLED : asked)
       },
       (error: unknown) => {
         this.#report.say(format(error))
@@ -234,10 +281,10 @@ export class ForegroundSupervision implements ForegroundRun {
   #killAll(signal: NodeJS.Signals): void {
     this.#report.say(`${signal} again; killing what is left`)
     for (const runner of this.#runners()) if (runner.process !== null) runner.group?.signal('SIGKILL')
-    const code = 128 + (SIGNAL_NUMBERS[signal] ?? 0)
+    const code = 128 + constants.signals[signal]
+    this.#ending = { code, since: performance.now() }
     // Hooks may still run.
     setTimeout(() => this.#tellEnd(code), LAST_WAIT_MS)
-    void this.#daemon.stopApps().then(() => this.#tellEnd(code))
   }
 
   readonly #onBug = (error: unknown): void => {

@@ -1,4 +1,4 @@
-/** Whether the run goes on. Pure. */
+/** Whether a run goes on. Pure. */
 
 import type { AppKind } from '../model/spec.ts'
 
@@ -21,6 +21,8 @@ export interface InstanceNow {
 
 export type RunVerdict =
   | { readonly type: 'goes-on' }
+  /** Nothing runs, and these apps wait for something that has ended. */
+  | { readonly type: 'stuck'; readonly waiting: readonly string[] }
   /** All have ended; these instances not well. */
   | { readonly type: 'ended'; readonly failed: readonly string[] }
   /** These will not come back, and something else still runs. */
@@ -32,7 +34,9 @@ const GOES_ON: RunVerdict = { type: 'goes-on' }
 export function verdictOf(apps: readonly AppNow[], keepGoing: boolean): RunVerdict {
   const failed = apps.filter((app) => isFinal(app)).flatMap(failedOf)
   if (failed.length > 0 && !keepGoing) return { type: 'failed', failed }
-  return apps.every(hasEnded) ? { type: 'ended', failed } : GOES_ON
+  if (!apps.every(isQuiet)) return GOES_ON
+  const waiting = apps.filter(({ instances, wanted }) => instances.length < wanted).map(({ app }) => app)
+  return waiting.length > 0 ? { type: 'stuck', waiting } : { type: 'ended', failed }
 }
 
 /** A cron app has its next run, and one whose files are watched the next version. */
@@ -44,10 +48,9 @@ function failedOf({ instances }: AppNow): string[] {
   return instances.filter(({ state }) => state === 'failed').map(({ instance }) => instance)
 }
 
-function hasEnded(app: AppNow): boolean {
+/** Nothing of it runs, or will by itself. One that waits for others has no instance yet. */
+function isQuiet(app: AppNow): boolean {
   if (app.kind === 'cron') return false
   if (app.instances.some(({ state }) => state === 'lives' || state === 'held')) return false
-  if (app.isWatched && failedOf(app).length > 0) return false
-  // One that waits for others has no instance yet.
-  return app.instances.length >= app.wanted
+  return !app.isWatched || failedOf(app).length === 0
 }

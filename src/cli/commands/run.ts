@@ -21,16 +21,18 @@ export interface RunCommandOptions {
 /** `eco run`: the supervisor in this process, for as long as the apps run. @returns the exit code */
 export async function run(operands: readonly string[], options: RunCommandOptions): Promise<number> {
   const { file, selectors } = fileAndApps(operands)
-  const running = await loadForeground().open({
-    style: styleOf(options),
-    color: { out: wantsColor(process.stdout), err: wantsColor(process.stderr) },
-    keepGoing: options.keepGoing === true,
-    by: actor(),
-    isInit: isInit(),
-  })
+  const running = await refusable(
+    loadForeground().open({
+      style: styleOf(options),
+      color: { out: wantsColor(process.stdout), err: wantsColor(process.stderr) },
+      keepGoing: options.keepGoing === true,
+      by: actor(),
+      isInit: isInit(),
+    }),
+  )
   try {
     const desired = await loadFile(file, options.env ?? null, running.home)
-    return await running.carryOut(withApps(desired, selectors))
+    return await refusable(running.carryOut(withApps(desired, selectors)))
   } finally {
     await running.close()
   }
@@ -65,6 +67,17 @@ function withApps(desired: DesiredState, selectors: readonly string[]): DesiredS
   }
   const apps = Object.fromEntries(Object.entries(desired.apps).filter(([app]) => chosen.has(app)))
   return { ...desired, apps }
+}
+
+/** The supervisor has a class of its own for errors that are expected: it is a program of its own. */
+async function refusable<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'EcoError') throw error
+    const { code, message, hint, details } = error as EcoError
+    throw new EcoError(code, message, { hint: hint ?? undefined, details, cause: error })
+  }
 }
 
 /** It lies beside this file, and holds what no other command needs: the supervisor. */
