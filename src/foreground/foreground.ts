@@ -19,6 +19,7 @@ import { appsNow, isTriedAgain } from './apps-now.ts'
 import { Captures } from './captures.ts'
 import type { ForegroundRun, LineStyle, RunOptions } from './contract.ts'
 import { Fifos } from './fifos.ts'
+import { Guardian } from './guardian.ts'
 import type { PrivateHome } from './home.ts'
 import { ownOutlets } from './outlet.ts'
 import { Report } from './report.ts'
@@ -40,6 +41,8 @@ export class ForegroundSupervision implements ForegroundRun {
   readonly #report = new Report(this.#outlets.err)
   readonly #captures: Captures
   readonly #daemon: Daemon
+  /** Of a container, the kernel ends all that is left. */
+  readonly #guardian: Guardian | null
   readonly #giveSignalsBack: () => void
   readonly #ended: Promise<number>
   #tellEnd: (code: number) => void = () => {}
@@ -65,6 +68,7 @@ export class ForegroundSupervision implements ForegroundRun {
     this.#captures = new Captures(new Fifos(home.path), this.#outlets)
     this.#daemon = new Daemon(home.path, preload, this.#captures)
     this.#report.printAs({ json: options.style === 'json', color: options.color.err, width: 3 })
+    this.#guardian = options.isInit ? null : new Guardian(home.path)
     this.#giveSignalsBack = takeSignals((signal) => this.#onSignal(signal))
     process.on('uncaughtException', this.#onBug)
     process.on('unhandledRejection', this.#onBug)
@@ -142,6 +146,7 @@ export class ForegroundSupervision implements ForegroundRun {
     const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_WAIT_MS).unref())
     await Promise.race([Promise.all([this.#outlets.out.flushed(), this.#outlets.err.flushed()]), late])
     this.#home.remove()
+    this.#guardian?.dismiss()
   }
 
   #printAs({ apps }: DesiredState): void {
@@ -182,6 +187,7 @@ export class ForegroundSupervision implements ForegroundRun {
     this.#isLookScheduled = true
     setImmediate(() => {
       this.#isLookScheduled = false
+      this.#guardian?.watch(new Set(this.#runners().flatMap(({ process: it }) => it?.pid ?? [])))
       this.#look()
     })
   }
