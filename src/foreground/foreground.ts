@@ -219,7 +219,8 @@ export class ForegroundSupervision implements ForegroundRun {
     if (open.some(isTriedAgain)) return this.#report.say(`${why}; its restart policy goes on trying`, { app })
     const isWatched = (this.#desired?.apps[app]?.watch ?? null) !== null
     if (isWatched || this.#options.keepGoing) return this.#report.say(why, { app })
-    this.#fail(open.length > 0 ? open.map(({ name }) => name) : [app], why)
+    const isOver = open.length > 0 && open.every(({ instance: { phase } }) => phase.name === 'failed')
+    this.#fail(open.length > 0 ? open.map(({ name }) => name) : [app], isOver ? null : why)
   }
 
   #endStuck(scope: ScopeId, waiting: readonly string[]): void {

@@ -3,9 +3,10 @@ import type { Writable } from 'node:stream'
 
 /**
  * Reads who lives. When its input ends without a word, we were killed: then it ends the groups of those that are left,
- * and removes the private folder.
+ * and removes the private folder. (`k`: every shell has its own way to name a group.)
  */
-const SCRIPT = `L=" "
+const SCRIPT = `k() { kill -s "$1" -- "-$2" 2>/dev/null || kill "-$1" "-$2" 2>/dev/null; }
+L=" "
 while read -r A P; do
   case "$A" in
     +) L="$L$P " ;;
@@ -13,16 +14,16 @@ while read -r A P; do
     bye) exit 0 ;;
   esac
 done
-for P in $L; do kill -TERM -- "-$P" 2>/dev/null; done
+for P in $L; do k TERM "$P"; done
 I=0
 while [ $I -lt 25 ]; do
   ALIVE=
-  for P in $L; do kill -0 -- "-$P" 2>/dev/null && ALIVE=1; done
+  for P in $L; do k 0 "$P" && ALIVE=1; done
   [ -z "$ALIVE" ] && break
   I=$((I + 1))
   sleep 0.2
 done
-for P in $L; do kill -KILL -- "-$P" 2>/dev/null; done
+for P in $L; do k KILL "$P"; done
 rm -rf -- "$1"`
 
 /** A shell beside us that ends the apps when we are killed, as a container's end would. Where there is no shell, nothing does. */
