@@ -1,8 +1,10 @@
 /** `eco run`: the supervisor in the foreground, for containers and development. */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { ECO } from '../support/binary.ts'
 import { eventually } from '../support/eventually.ts'
 import { leftOf, runInForeground, temporaryFolder } from '../support/foreground.ts'
 import { freePort } from '../support/ports.ts'
@@ -374,4 +376,43 @@ test('seals secrets under a key of its own, and shows none', async () => {
   expect(await run.ended()).toBe(0)
   expect(run.stdout()).toBe('length 10\n')
   await expectNothingLeft(rig)
+})
+
+const asStranger = test.skipIf(process.getuid?.() !== 0 || !hasSetpriv())
+if (process.getuid?.() !== 0) process.stderr.write('SKIPPED: not root, so eco run was not tried as an unknown user\n')
+
+function hasSetpriv(): boolean {
+  try {
+    execFileSync('setpriv', ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+asStranger('runs as a user that the machine does not know, with and without a home', async () => {
+  const rig = await createRig()
+  // Such a user may not see into the folders of whoever runs the tests.
+  const root = dirname(rig.dir)
+  chmodSync(root, 0o755)
+  const dist = join(root, 'eco/dist')
+  cpSync(dirname(ECO), dist, { recursive: true })
+  mkdirSync(temporaryFolder(rig), { mode: 0o777 })
+  chmodSync(temporaryFolder(rig), 0o1777)
+  rig.write('ecosystem.yaml', { apps: { api: { ...sh('id -u; echo again > /dev/stdout'), ...once } } })
+  const setpriv = ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups']
+  for (const env of [{ ECO_HOME: '' }, { ECO_HOME: '', HOME: '/' }, { ECO_HOME: '', HOME: '' }]) {
+    const run = runInForeground(rig, [], { command: [...setpriv, process.execPath, join(dist, 'eco.cjs')], env })
+    expect(await run.ended()).toBe(0)
+    expect(run.stdout()).toBe('54321\nagain\n')
+  }
+  expect(readdirSync(temporaryFolder(rig))).toEqual([])
+})
+
+test('needs a folder that it may write to, and takes the first there is', async () => {
+  const rig = await createRig()
+  rig.write('ecosystem.yaml', { apps: { api: { ...sh('echo fine'), ...once } } })
+  const run = runInForeground(rig, [], { env: { TMPDIR: '/dev/null/tmp', ECO_HOME: '/dev/null/home' } })
+  expect(await run.ended()).toBe(0)
+  expect(run.stdout()).toBe('fine\n')
 })
