@@ -24,18 +24,21 @@ export class Fifos {
   #made = 0
   #isFilling = false
 
-  /** @throws EcoError STATE_UNWRITABLE when there is no mkfifo */
+  /** The first are made while the file is read. Rejects with STATE_UNWRITABLE when there is no mkfifo. */
+  readonly ready: Promise<void>
+
   constructor(home: string) {
     this.#folder = join(home, 'pipes')
     mkdirSync(this.#folder, { mode: 0o700 })
-    this.#fillNow()
+    this.ready = this.#fillAhead()
+    this.ready.catch(() => {}) // told to whoever waits for it
   }
 
   /** @throws Error when none can be made */
   open(): Pipe {
     if (this.#names.length === 0) this.#fillNow()
     const path = this.#names.shift() ?? ''
-    if (this.#names.length < LOW) this.#fillAhead()
+    if (this.#names.length < LOW && !this.#isFilling) this.#fillAhead().catch(() => {})
     let reader = -1
     try {
       reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -50,28 +53,31 @@ export class Fifos {
 
   #fillNow(): void {
     const names = this.#nextNames()
-    try {
-      execFileSync('mkfifo', ['-m', '600', ...names], { stdio: 'pipe' })
-    } catch (cause) {
-      throw new EcoError('STATE_UNWRITABLE', `eco run cannot make pipes: ${(cause as Error).message}`, {
-        hint: 'it needs the command mkfifo (coreutils or busybox), which every image with a shell has',
-        cause,
-      })
-    }
+    execFileSync('mkfifo', ['-m', '600', ...names], { stdio: 'pipe' })
     this.#names.push(...names)
   }
 
-  #fillAhead(): void {
-    if (this.#isFilling) return
+  #fillAhead(): Promise<void> {
     this.#isFilling = true
     const names = this.#nextNames()
-    execFile('mkfifo', ['-m', '600', ...names], (error) => {
-      this.#isFilling = false
-      if (!error) this.#names.push(...names)
+    return new Promise((resolve, reject) => {
+      execFile('mkfifo', ['-m', '600', ...names], (error) => {
+        this.#isFilling = false
+        if (error) return reject(noPipes(error))
+        this.#names.push(...names)
+        resolve()
+      })
     })
   }
 
   #nextNames(): string[] {
     return Array.from({ length: BATCH }, () => join(this.#folder, String(this.#made++)))
   }
+}
+
+function noPipes(cause: Error): EcoError {
+  return new EcoError('STATE_UNWRITABLE', `eco run cannot make pipes: ${cause.message}`, {
+    hint: 'it needs the command mkfifo (coreutils or busybox), which every image with a shell has',
+    cause,
+  })
 }

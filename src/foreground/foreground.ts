@@ -39,6 +39,7 @@ export class ForegroundSupervision implements ForegroundRun {
   readonly #options: RunOptions
   readonly #outlets = ownOutlets(() => this.#end(EXIT.ok, 'nobody reads the output any more'))
   readonly #report = new Report(this.#outlets.err)
+  readonly #fifos: Fifos
   readonly #captures: Captures
   readonly #daemon: Daemon
   /** Of a container, the kernel ends all that is left. */
@@ -65,7 +66,8 @@ export class ForegroundSupervision implements ForegroundRun {
     this.#ended = new Promise((resolve) => {
       this.#tellEnd = resolve
     })
-    this.#captures = new Captures(new Fifos(home.path), this.#outlets)
+    this.#fifos = new Fifos(home.path)
+    this.#captures = new Captures(this.#fifos, this.#outlets)
     this.#daemon = new Daemon(home.path, preload, this.#captures)
     this.#report.printAs({ json: options.style === 'json', color: options.color.err, width: 3 })
     this.#guardian = options.isInit ? null : new Guardian(home.path)
@@ -87,6 +89,7 @@ export class ForegroundSupervision implements ForegroundRun {
     if (this.#ending !== null) return this.#ending.code
     this.#desired = desired
     this.#printAs(desired)
+    await this.#fifos.ready
     await this.#daemon.boot()
     const handlers = createHandlers(this.#daemon, VERSION, () => this.#end(EXIT.ok, 'eco daemon stop --apps'))
     const server = createServer(VERSION, {

@@ -35,7 +35,7 @@ export class Guardian {
   constructor(home: string) {
     const child = spawn('/bin/sh', ['-c', SCRIPT, 'sh', home], {
       cwd: '/',
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: process.env['HOME'] ?? '/' },
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
     })
