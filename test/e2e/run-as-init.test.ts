@@ -15,8 +15,6 @@ if (!canBeInit) process.stderr.write('SKIPPED: no pid namespaces here, so nothin
 const canExec = 'execve' in process
 if (!canExec) process.stderr.write(`SKIPPED: Node ${process.version} cannot become an init: orphans stay unreaped\n`)
 
-const asInit = test.skipIf(!canBeInit)
-
 function runAsInit(rig: Rig, args: readonly string[] = []): Foreground {
   return runInForeground(rig, args, { command: [...UNSHARE, process.execPath, ECO] })
 }
@@ -54,7 +52,7 @@ function initOf(run: Foreground): number {
 
 const sleeper = { command: ['sleep', '1000'] }
 
-asInit('ends in order at a signal, and is found by eco without being told where it is', async () => {
+test.skipIf(!canBeInit)('ends in order at a signal, and is found by eco without being told where it is', async () => {
   const rig = await createRig()
   rig.write('ecosystem.yaml', { apps: { api: { ...sleeper, depends_on: { db: 'ready' } }, db: sleeper } })
   const run = runAsInit(rig)
@@ -93,13 +91,13 @@ test.skipIf(!canBeInit || canExec)('says what to do where it cannot reap them', 
   expect(run.stderr()).toMatch(/cannot reap orphans[^]*docker run --init/)
 })
 
-asInit('passes its exit code on', async () => {
+test.skipIf(!canBeInit)('passes its exit code on', async () => {
   const rig = await createRig()
   rig.write('ecosystem.yaml', { apps: { job: { kind: 'job', command: ['sh', '-c', 'exit 3'] } } })
   expect(await runAsInit(rig).ended()).toBe(7)
 })
 
-asInit('begins afresh after its container was killed', async () => {
+test.skipIf(!canBeInit)('begins afresh after its container was killed', async () => {
   const rig = await createRig()
   rig.write('ecosystem.yaml', { apps: { api: sleeper, other: sleeper } })
   const killed = runAsInit(rig)
@@ -116,7 +114,7 @@ asInit('begins afresh after its container was killed', async () => {
   expect(run.stderr()).not.toContain('other#0')
 })
 
-asInit('leaves alone what a daemon keeps in the usual place', async () => {
+test.skipIf(!canBeInit)('leaves alone what a daemon keeps in the usual place', async () => {
   const rig = await createRig()
   await rig.apply({ apps: { kept: sleeper } })
   await rig.eco(['daemon', 'stop'])
