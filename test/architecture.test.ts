@@ -32,9 +32,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'version',
   ],
   doctor: ['startup', 'model', 'errors', 'version', 'supervisor', 'state', 'secrets', 'daemon'],
+  foreground: ['model', 'errors', 'config', 'daemon', 'engine', 'supervisor', 'state', 'logs', 'version'],
   cli: [
     'startup',
     'doctor',
+    'foreground',
     'model',
     'errors',
     'config',
@@ -95,6 +97,13 @@ test('the CLI and the doctor reach the daemon only through its client', () => {
   const wrong = imports
     .filter(({ from, to }) => ['cli', 'doctor'].includes(folderOf(from)) && to.includes('/daemon/'))
     .filter(({ to }) => !DAEMON_FOR_CLI.some((file) => to.endsWith(`/daemon/${file}`)))
+  expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
+})
+
+test('of the supervisor inside eco run the CLI knows the contract only', () => {
+  const wrong = imports
+    .filter(({ from, to }) => folderOf(from) === 'cli' && to.includes('/foreground/'))
+    .filter(({ to }) => !to.endsWith('/foreground/contract.ts'))
   expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
 })
 

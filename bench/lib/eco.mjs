@@ -21,6 +21,9 @@ export function createEco(scratch) {
   const env = scratch.env({ ECO_HOME: scratch.makeFolder('eco') })
   let up = false
   const eco = {
+    /** What starts `eco run` and the like, which do not end by themselves. */
+    command: [process.execPath, binary],
+    env,
     cli: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder }),
     /** The same, for commands whose failure is the answer. */
     attempt: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder, allowFailure: true }),

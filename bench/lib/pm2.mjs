@@ -40,6 +40,9 @@ export function createPm2(scratch) {
   const env = scratch.env({ PM2_HOME: home, PM2_DISABLE_VERSION_CHECK: 'true' })
   let up = false
   const pm2 = {
+    /** `pm2-runtime`, which does not end by itself. */
+    runtime: [process.execPath, binary.replace(/pm2$/, 'pm2-runtime')],
+    env,
     cli: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder }),
     /** The same, for commands whose failure is the answer. */
     attempt: (...args) => run([process.execPath, binary, ...args], { env, cwd: scratch.folder, allowFailure: true }),

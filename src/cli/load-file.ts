@@ -10,9 +10,14 @@ import { wantsColor } from './terminal.ts'
 /**
  * The desired state of one environment; warnings go to stderr.
  *
+ * @param home whose key seals the secrets in it
  * @throws EcoError CONFIG_INVALID after printing every problem
  */
-export async function loadFile(file: string | null, environment: string | null): Promise<DesiredState> {
+export async function loadFile(
+  file: string | null,
+  environment: string | null,
+  home = ecoHome(),
+): Promise<DesiredState> {
   let box: SecretBox | null = null
   const result = await loadEcosystem({
     file,
@@ -20,7 +25,7 @@ export async function loadFile(file: string | null, environment: string | null):
     environment,
     env: process.env,
     cache: cacheDir(ecoHome()),
-    seal: (value) => (box ??= openSecretBox(ecoHome())).seal(value),
+    seal: (value) => (box ??= openSecretBox(home)).seal(value),
   })
   if (result.ok) {
     printDiagnostics(result.warnings, result.sources)

@@ -5,6 +5,7 @@ import { EcoError, EXIT } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import type { DoctorOptions } from './commands/doctor.ts'
 import type { StartupOptions } from './commands/startup.ts'
+import type { RunCommandOptions } from './commands/run.ts'
 import { reportError } from './report-error.ts'
 
 const EXIT_CODES = `
@@ -54,6 +55,7 @@ function buildProgram(done: Done): Command {
     .addHelpText('after', EXIT_CODES)
   addFileCommands(program, done)
   addPlanCommands(program, done)
+  addRunCommand(program, done)
   addHistoryCommands(program, done)
   addViewCommands(program)
   addVerbs(program, done)
@@ -180,6 +182,34 @@ function addPlanCommands(program: Command, done: Done): void {
     .action(async (file: string | undefined, options: ApplyOptions) => {
       const { apply } = await import('./commands/apply.ts')
       done(await apply(file ?? null, options))
+    })
+}
+
+const RUN_HELP = `
+The apps run for as long as this command does, and nothing is left behind: no daemon, no state, no log files.
+It waits for no question, and sees nothing of a daemon that runs.
+
+Output: each app's stdout goes to stdout and its stderr to stderr, whole lines, prefixed when there are several
+  instances; what eco has to say goes to stderr.
+Signals: SIGTERM, SIGINT, SIGHUP and SIGQUIT end the apps in order, and then this command; SIGINT or SIGQUIT once more
+  kills what is left. SIGUSR1 and SIGUSR2 are passed on to the apps.
+Exit codes: 0 all apps have ended well, or were ended by a signal and did so in time · 4 invalid file or usage, nothing
+  was started · 5 refused (a port is taken), nothing was started · 7 an app has failed for good; the others were ended
+  · 137 an app did not end in time and was killed · 130, 131 killed by a second SIGINT, SIGQUIT`
+
+function addRunCommand(program: Command, done: Done): void {
+  command(program, 'run', 'run the apps in the foreground, without a daemon: for containers and development')
+    .argument('[file]', 'the file; found by walking up when not given')
+    .argument('[apps...]', 'these apps only, and what they depend on')
+    .addOption(environmentOption())
+    .option('--no-prefix', 'print lines without the name of their instance')
+    .option('--raw', 'print the bytes as they come, not gathered to lines')
+    .option('--json', 'print each line as an object: time, app, instance, stream, message')
+    .option('--keep-going', 'an app that fails for good does not end the others')
+    .addHelpText('after', RUN_HELP)
+    .action(async (file: string | undefined, apps: string[], options: RunCommandOptions) => {
+      const { run: runApps } = await import('./commands/run.ts')
+      done(await runApps(file === undefined ? [] : [file, ...apps], options))
     })
 }
 

@@ -18,6 +18,7 @@ import { ProcessTrees } from '../supervisor/process-trees.ts'
 import { MemoryWatch } from '../supervisor/memory-watch.ts'
 import { OomWatch } from '../supervisor/oom-watch.ts'
 import { NotifySockets } from '../supervisor/notify-socket.ts'
+import { LOG_FILES, type Outputs } from '../supervisor/outputs.ts'
 import { ProbeSockets } from '../supervisor/probe-sockets.ts'
 import { openSocket } from '../supervisor/bind-socket.ts'
 import { SocketRegain } from '../supervisor/regain/regain.ts'
@@ -56,14 +57,14 @@ export class Daemon {
   readonly #damaged = new Map<string, EcoError>()
   #secrets: SecretBox | null = null
 
-  constructor(home: string, preload: string) {
+  constructor(home: string, preload: string, outputs: Outputs = LOG_FILES) {
     this.home = home
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
     this.#recorder = new RuntimeRecorder(this.#runtime)
     this.trees = new ProcessTrees(home)
     this.#probeSockets = new ProbeSockets(home)
-    this.engine = new LocalEngine(this.#host(preload), this.#sockets, new RunHistoryStore(home))
+    this.engine = new LocalEngine(this.#host(preload, outputs), this.#sockets, new RunHistoryStore(home))
     this.#watches = new Watches({
       home,
       renewals: (scope) => this.#renewals(scope),
@@ -321,10 +322,11 @@ export class Daemon {
     }
   }
 
-  #host(preload: string): RunnerHost {
+  #host(preload: string, outputs: Outputs): RunnerHost {
     const recorder = this.#recorder
     return {
       preload,
+      outputs,
       spawns: new TurnQueue(SPAWN_SHARE_MS),
       trees: this.trees,
       memory: new MemoryWatch(),

@@ -4,7 +4,16 @@ import type { ScopeId } from '../model/ids.ts'
 
 /** Where everything of one eco lives: $ECO_HOME, or ~/.eco. */
 export function ecoHome(env: NodeJS.ProcessEnv = process.env): string {
-  return resolve(env['ECO_HOME'] || join(env['HOME'] || homedir(), '.eco'))
+  return resolve(env['ECO_HOME'] || join(env['HOME'] || homeOfUser(), '.eco'))
+}
+
+/** A user that the machine does not know, as containers have them, has the one that Docker gives it. */
+function homeOfUser(): string {
+  try {
+    return homedir()
+  } catch {
+    return '/'
+  }
 }
 
 export function socketPath(home: string): string {

@@ -1,7 +1,6 @@
 import { type ChildProcess, type SendHandle, spawn } from 'node:child_process'
-import { closeSync, constants, fchownSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fchownSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { dirname } from 'node:path'
 import type { Exit } from '../model/observed.ts'
 import type { ProcessAttributes } from '../model/spec.ts'
 import type { BoundHandle } from './bind-socket.ts'
@@ -9,6 +8,7 @@ import { FIRST_LISTEN_FD, SYSTEMD_FIRST_FD } from './environment.ts'
 import { closedTo, findProgram, isDirectory } from './find-program.ts'
 import { isPlain, type Launch, launchOf } from './launch.ts'
 import { launchNotes } from './launch-notes.ts'
+import type { Outputs } from './outputs.ts'
 
 const CHANNEL_FD = 3
 
@@ -21,6 +21,7 @@ export interface SpawnRequest {
   readonly preload: string | null
   readonly stdout: string
   readonly stderr: string
+  readonly outputs: Outputs
   readonly listenFds: readonly number[]
   /** Also hand the sockets over from descriptor 3 on (systemd's protocol). */
   readonly systemdFds: boolean
@@ -59,9 +60,9 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
     launch = launchFor(request, reportFd)
     const [file, ...args] = launch.command
     if (file === undefined) throw new Error('Internal error: empty command')
-    const out = openLog(request.stdout)
+    const out = request.outputs.open(request.stdout)
     opened.push(out)
-    const err = request.stderr === request.stdout ? out : openLog(request.stderr)
+    const err = request.stderr === request.stdout ? out : request.outputs.open(request.stderr)
     opened.push(err)
     for (const fd of opened) giveLog(fd, launch.owner)
     const stdio = stdioOf(request, out, err)
@@ -81,6 +82,7 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
   })
   child.once('exit', (code, signal) => {
     const at = Date.now()
+    for (const log of [request.stdout, request.stderr]) request.outputs.settle(log)
     events.exited(signal === null ? { kind: 'code', code: code ?? 0, at } : { kind: 'signal', signal, at })
   })
   if (child.pid === undefined) return null
@@ -125,19 +127,6 @@ function stdioOf(request: SpawnRequest, out: number, err: number): Stdio[] {
   // As low as it goes: Node keeps it from what the app starts.
   if (request.hasChannel) stdio[CHANNEL_FD] = 'ipc'
   return Array.from(stdio, (entry) => entry ?? 'ignore')
-}
-
-/** Never follows a symlink: a log path must not become a way to write elsewhere. */
-export function openLog(path: string): number {
-  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants
-  const flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW
-  try {
-    return openSync(path, flags, 0o600)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    return openSync(path, flags, 0o600)
-  }
 }
 
 /** So that an app which opens /dev/stdout or /dev/stderr once more may do so; eco as root reads it all the same. */

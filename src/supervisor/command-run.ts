@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { lastLines, sizeOf } from '../logs/tail.ts'
 import type { Hook, ProcessAttributes } from '../model/spec.ts'
-import { openLog, spawnMessage } from './child.ts'
+import { spawnMessage } from './child.ts'
 import { launchBeside } from './launch.ts'
+import type { Outputs } from './outputs.ts'
 
 /** A command that runs on the app's behalf: a hook, or the command that asks it to stop. */
 export interface CommandRun {
@@ -18,6 +19,7 @@ export interface CommandContext {
   readonly attributes: ProcessAttributes
   /** Where its output goes: the log of the instance, so that nobody has to look in another place. */
   readonly log: string
+  readonly outputs: Outputs
 }
 
 const OUTPUT_LINES = 5
@@ -29,7 +31,7 @@ const OUTPUT_LINES = 5
  */
 export function runCommand(
   { command, timeoutMs }: Hook,
-  { cwd, env, attributes, log }: CommandContext,
+  { cwd, env, attributes, log, outputs }: CommandContext,
   ended: (failure: string | null) => void,
 ): CommandRun {
   const offset = sizeOf(log)
@@ -53,7 +55,7 @@ export function runCommand(
   }
   const timer = setTimeout(() => kill(`did not end within ${timeoutMs / 1000}s`), timeoutMs)
   try {
-    const out = openLog(log)
+    const out = outputs.open(log)
     try {
       const { command: whole, uid, gid } = launchBeside(command, attributes)
       const [file = '', ...args] = whole
@@ -65,6 +67,7 @@ export function runCommand(
       end(`could not be started: ${spawnMessage(error, { command, cwd })}`),
     )
     child.once('exit', (code, signal) => {
+      outputs.settle(log)
       if (verdict === null && code === 0) return end(null)
       end(verdict ?? (signal === null ? `exited with code ${code}` : `was killed by ${signal}`))
     })

@@ -4,6 +4,7 @@ import { concealSecrets } from './conceal-secrets.ts'
 import { commandEnvironment, type InstanceContext } from './environment.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
 import type { AppSpec } from '../model/spec.ts'
+import type { Outputs } from './outputs.ts'
 import { deliverStopMessage } from './stop-message.ts'
 
 /** The instance that the commands run for. */
@@ -13,6 +14,7 @@ export interface CommandsOwner {
   readonly context: InstanceContext
   /** Where their output goes. */
   readonly log: string
+  readonly host: { readonly outputs: Outputs }
   readonly feed: (event: InstanceEvent) => void
 }
 
@@ -74,10 +76,12 @@ export class InstanceCommands {
   }
 
   #run(hook: Hook, extra: Record<string, string>, ended: (failure: string | null) => void): CommandRun {
-    const { spec, instance, context, log } = this.#owner
+    const { spec, instance, context, log, host } = this.#owner
     const env = { ...commandEnvironment(spec, context, pidOf(instance), instance.lastExit), ...extra }
-    return runCommand(hook, { cwd: spec.cwd, env, attributes: spec.attributes, log }, (failure) =>
-      ended(failure === null ? null : concealSecrets(failure, spec, context)),
+    return runCommand(
+      hook,
+      { cwd: spec.cwd, env, attributes: spec.attributes, log, outputs: host.outputs },
+      (failure) => ended(failure === null ? null : concealSecrets(failure, spec, context)),
     )
   }
 }

@@ -149,6 +149,7 @@ export class InstanceRun {
           preload: needsPreload(spec) ? host.preload : null,
           stdout: out?.path ?? '/dev/null',
           stderr: err?.path ?? '/dev/null',
+          outputs: host.outputs,
           listenFds: host.listenFds(id.scope, id.app, spec.listen),
           hasChannel: isAsking,
           systemdFds: usesSystemdProtocol(spec),

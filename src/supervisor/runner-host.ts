@@ -6,6 +6,7 @@ import type { InstanceRunner } from './instance-runner.ts'
 import type { MemoryWatch } from './memory-watch.ts'
 import type { NotifySockets } from './notify-socket.ts'
 import type { OomWatch } from './oom-watch.ts'
+import type { Outputs } from './outputs.ts'
 import type { ProbeSockets } from './probe-sockets.ts'
 import type { ProcessTrees } from './process-trees.ts'
 import type { TurnQueue } from './turn-queue.ts'
@@ -20,6 +21,7 @@ export interface RunnerHost {
   readonly preload: string
   readonly notify: NotifySockets
   readonly probeSockets: ProbeSockets
+  readonly outputs: Outputs
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
   /** Binds the app's sockets and makes them fit to be handed over. @returns null: nothing to wait for; never fails */

@@ -8,6 +8,7 @@ import { afterEach, expect, test } from 'vitest'
 import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 import type { Exit } from '../../src/model/observed.ts'
 import type { ProcessAttributes } from '../../src/model/spec.ts'
+import { LOG_FILES } from '../../src/supervisor/outputs.ts'
 import { spawnInstance } from '../../src/supervisor/child.ts'
 import { lookUpUser } from '../../src/supervisor/account.ts'
 import { prepared } from '../../src/supervisor/launch-script.ts'
@@ -50,6 +51,7 @@ function start(
       preload: options.preload ?? null,
       stdout: log,
       stderr: log,
+      outputs: LOG_FILES,
       listenFds: [],
       hasChannel: false,
       systemdFds: false,
