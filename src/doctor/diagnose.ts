@@ -1,4 +1,4 @@
-import { ecoHome } from '../state/paths.ts'
+import { inspectUnit } from '../startup/inspect-unit.ts'
 import { VERSION } from '../version.ts'
 import { type AppliedOne, appliedApps } from './applied-apps.ts'
 import { type Area, error, type Finding, skipped } from './finding.ts'
@@ -12,7 +12,6 @@ import { judgeNode } from './judge/node.ts'
 import { judgePorts } from './judge/ports.ts'
 import { judgeState } from './judge/state.ts'
 import { lookAtApps, lookAtLogs } from './look/apps.ts'
-import { lookAtBoot } from './look/boot.ts'
 import { lookAtCgroups } from './look/cgroups.ts'
 import { lookAtDaemon } from './look/daemon.ts'
 import { lookAtHome } from './look/home.ts'
@@ -41,7 +40,8 @@ export async function diagnose(home: string): Promise<Finding[]> {
   const state = lookAtState(home)
   const runs = await lookAtRuns(home)
   const apps = appliedApps(state.scopes, now)
-  const boot = lookAtBoot()
+  const boot = inspectUnit(home, VERSION)
+  const isSystemd = boot.init === 'systemd'
   const pid = daemon.process?.pid ?? null
   const isOpen = !isDaemonThere || typeof daemon.process?.openFiles === 'number'
   const listed = daemon.listing?.apps ?? null
@@ -61,9 +61,9 @@ export async function diagnose(home: string): Promise<Finding[]> {
         me,
       ),
     ),
-    ...judged('boot', () => judgeBoot(boot, home, defaultHome(), apps.length > 0)),
-    ...judged('cgroups', () => judgeCgroups(lookAtCgroups(home, pid), limited(apps), boot.isSystemd)),
-    ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), boot.isSystemd)),
+    ...judged('boot', () => judgeBoot(boot, apps.length > 0)),
+    ...judged('cgroups', () => judgeCgroups(lookAtCgroups(home, pid), limited(apps), isSystemd)),
+    ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), isSystemd)),
     ...seen('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
     ...seen('apps', () =>
       judgeApps(lookAtApps(home, apps), listed, runs, lookAtLogs(home, folder.entries, runs, files), {
@@ -97,10 +97,6 @@ function needsOf(apps: readonly AppliedOne[]): Needs {
       listens.flatMap(({ backlog }) => (backlog === undefined ? [] : [{ app: name, backlog }])),
     ),
   }
-}
-
-function defaultHome(): string {
-  return ecoHome({ ...process.env, ECO_HOME: '' })
 }
 
 /** A check that fails itself must not hide what the others have found. */

@@ -39,7 +39,12 @@ export function judgeUnits(inspection: Inspection): readonly Finding[] {
   const { init, services, isRoot } = inspection
   if (init === null) return [ok('no init system that eco knows: whatever starts this machine starts the daemon')]
   if (services.length === 0) {
-    return [warning('nothing starts the daemon at boot', isRoot ? 'eco startup' : 'eco startup --user')]
+    return [
+      warning(
+        'no service of "eco startup" starts the daemon at boot, and with it the apps',
+        isRoot ? 'eco startup' : 'eco startup --user',
+      ),
+    ]
   }
   const findings = services.flatMap((service) => judgeService(service, inspection))
   const twice =

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import type { AppliedOne } from '../../src/doctor/applied-apps.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
+import type { InspectedService, Inspection } from '../../src/startup/inspection.ts'
 import { judgeBoot } from '../../src/doctor/judge/boot.ts'
 import { judgeCgroups } from '../../src/doctor/judge/cgroups.ts'
 import { judgeDaemon } from '../../src/doctor/judge/daemon.ts'
@@ -10,7 +11,6 @@ import { judgeHome, whyClosed } from '../../src/doctor/judge/home.ts'
 import { judgeLimits } from '../../src/doctor/judge/limits.ts'
 import { judgeNode } from '../../src/doctor/judge/node.ts'
 import { judgePorts } from '../../src/doctor/judge/ports.ts'
-import type { BootFacts, UnitFacts } from '../../src/doctor/look/boot.ts'
 import type { DaemonFacts } from '../../src/doctor/look/daemon.ts'
 import type { HomeFacts } from '../../src/doctor/look/home.ts'
 import type { LimitFacts } from '../../src/doctor/look/limits.ts'
@@ -171,31 +171,42 @@ test.each<
   expect(problems(judgeNode({ ...node, ...change }, notify, listen, me))).toEqual(expected)
 })
 
-const unit: UnitFacts = {
-  path: '/etc/systemd/system/eco.service',
+const service: InspectedService = {
   scope: 'system',
-  home: home.path,
-  user: 'me',
-  missing: [],
+  title: 'eco.service',
+  path: '/etc/systemd/system/eco.service',
+  written: {
+    version: '1.0.0',
+    home: home.path,
+    node: '/usr/bin/node',
+    daemon: '/opt/eco/daemon.cjs',
+    ownsLinger: false,
+  },
+  hasNode: true,
+  hasDaemon: true,
   isEnabled: true,
-  delegates: true,
+  isActive: true,
+  status: 'systemctl status eco',
 }
-const boot: BootFacts = { isSystemd: true, units: [unit], user: 'me', lingers: false }
+const boot: Inspection = {
+  init: 'systemd',
+  version: '1.0.0',
+  user: 'me',
+  isRoot: true,
+  isLingering: true,
+  services: [service],
+}
 
-test.each<[string, Partial<BootFacts>, string[]]>([
-  ['all is well', {}, []],
-  ['no unit', { units: [] }, ['warning boot.unit']],
-  ['no unit, no systemd', { units: [], isSystemd: false }, []],
-  ['a unit of another ECO_HOME', { units: [{ ...unit, home: '/srv/eco' }] }, ['warning boot.unit']],
-  ['a unit of another user', { units: [{ ...unit, home: null, user: 'you' }] }, ['warning boot.unit']],
-  ['a unit with the default', { units: [{ ...unit, home: null }] }, []],
-  ['Node is gone', { units: [{ ...unit, missing: ['/nvm/node'] }] }, ['error boot.unit']],
-  ['not enabled', { units: [{ ...unit, isEnabled: false }] }, ['warning boot.enabled']],
-  ['no cgroups', { units: [{ ...unit, delegates: false }] }, ['warning boot.delegate']],
-  ['a user unit without linger', { units: [{ ...unit, scope: 'user' }] }, ['warning boot.linger']],
-  ['a user unit with linger', { units: [{ ...unit, scope: 'user' }], lingers: true }, []],
-])('boot: %s', (_, change, expected) => {
-  expect(problems(judgeBoot({ ...boot, ...change }, home.path, home.path, true))).toEqual(expected)
+// What is wrong with a service is for the tests of src/startup to say.
+test.each<[string, Partial<Inspection>, boolean, string[]]>([
+  ['all is well', {}, true, []],
+  ['no service', { services: [] }, true, ['warning boot.unit']],
+  ['no service, and nothing applied', { services: [] }, false, []],
+  ['no init system', { services: [], init: null }, true, []],
+  ['Node is gone', { services: [{ ...service, hasNode: false }] }, true, ['error boot.unit']],
+  ['it does not run', { services: [{ ...service, isActive: false }] }, true, ['warning boot.unit']],
+])('boot: %s', (_, change, applied, expected) => {
+  expect(problems(judgeBoot({ ...boot, ...change }, applied))).toEqual(expected)
 })
 
 const cgroups = { reason: null, base: '/sys/fs/cgroup/eco', controllers: ['cpu', 'memory'], runs: 0, empty: 0 }

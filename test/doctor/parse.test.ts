@@ -1,27 +1,6 @@
 import { expect, test } from 'vitest'
 import { bytes, word } from '../../src/doctor/finding.ts'
 import { parseTcp, parseUnix } from '../../src/doctor/look/listeners.ts'
-import { parseUnit } from '../../src/doctor/unit-file.ts'
-
-test('the words of a unit, as systemd splits them', () => {
-  const unit = parseUnit(`# eco
-[Service]
-Environment="ECO_HOME=/srv/my eco" A=1
-Environment=B="two words"
-  User = me
-Delegate=cpu memory
-ExecStart=/never/this
-ExecStart=-/bin/sh -c "exec \\"$$1\\" 100%%" eco \\
-  "/opt/a b/node" /lib/daemon.cjs
-`)
-  expect(unit).toEqual({
-    command: ['/bin/sh', '-c', 'exec "$1" 100%', 'eco', '/opt/a b/node', '/lib/daemon.cjs'],
-    environment: { ECO_HOME: '/srv/my eco', A: '1', B: 'two words' },
-    user: 'me',
-    delegates: true,
-  })
-  expect(parseUnit('[Service]\nDelegate=no\n')).toEqual({ command: [], environment: {}, user: null, delegates: false })
-})
 
 test('who listens, of the tables of the kernel', () => {
   const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

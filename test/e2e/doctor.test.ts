@@ -404,27 +404,6 @@ test('an app that failed, and one that somebody stopped and forgot', async () =>
   ])
 })
 
-test('a unit that starts a Node which is gone', async () => {
-  await using rig = await createRig()
-  const units = join(rig.env['HOME'] ?? '', '.config/systemd/user')
-  mkdirSync(join(units, 'default.target.wants'), { recursive: true })
-  const unit = (node: string): void =>
-    writeFileSync(
-      join(units, 'eco.service'),
-      `[Service]\nEnvironment="ECO_HOME=${rig.home}"\nDelegate=yes\nExecStart="${node}" "${ECO}"\n`,
-    )
-  unit('/opt/none/bin/node')
-  const broken = await diagnose(rig)
-  expect(broken.of('boot.unit')).toMatchObject([
-    { level: 'error', message: expect.stringContaining('/opt/none/bin/node'), remedy: 'eco startup --user' },
-  ])
-  expect(broken.of('boot.enabled')).toMatchObject([{ remedy: 'systemctl --user enable eco.service' }])
-  unit(process.execPath)
-  writeFileSync(join(units, 'default.target.wants/eco.service'), '')
-  const mended = await diagnose(rig)
-  expect([...mended.of('boot.unit'), ...mended.of('boot.enabled')]).toEqual([])
-})
-
 test('a disk that is nearly full', async (context) => {
   await using rig = await createRig()
   mkdirSync(rig.home, { mode: 0o700 })

@@ -41,6 +41,12 @@ test.skipIf(none)('a Node that is gone is said by systemctl status, and eco star
   const listed = await eco('ls', '--json')
   expect(listed.stderr).toContain('eco.service did not start')
   expect(JSON.parse(await ok('daemon', 'status', '--json'))).toMatchObject({ unit: null })
+  const looked = await eco('doctor', '--json')
+  expect(looked.code).toBe(7)
+  const { findings } = JSON.parse(looked.stdout) as { findings: { id: string; level: string; remedy: string }[] }
+  expect(findings.filter(({ id }) => id.startsWith('boot.'))).toMatchObject([
+    { level: 'error', message: expect.stringContaining(OLD_NODE), remedy: 'eco startup' },
+  ])
   const mended = await ok('startup')
   expect(mended).toContain('wrote /etc/systemd/system/eco.service')
   expect(mended).toContain('started eco.service')
