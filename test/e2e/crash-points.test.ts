@@ -16,7 +16,7 @@ import {
 } from '../support/crash-scenarios.ts'
 
 const SOME = [
-  { make: roll, everyNth: 6 },
+  { make: roll, everyNth: 10 },
   { make: reload, everyNth: 29 },
   { make: firstApply, everyNth: 19 },
   { make: () => scale(1), everyNth: 19 },
