@@ -1,6 +1,6 @@
 /** Binds an address without listening on it. */
 
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { constants, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs'
 import net from 'node:net'
 import { dirname } from 'node:path'
 import { getSystemErrorName } from 'node:util'
@@ -40,14 +40,27 @@ export function bindSocket(listen: Listen): BoundHandle {
 
 /**
  * A socket that another process bound, by the descriptor that came with the start of this one. The descriptor belongs to
- * the handle from now on.
+ * the handle from now on. Whether calls on the socket block stays as whoever holds it relies on.
  */
 export function openSocket(fd: number): BoundHandle {
+  const blocks = doesBlock(fd)
   // With a descriptor Node insists on no address and no port.
   const handle = createServerHandle('', 0, -1, fd)
   if (typeof handle === 'number')
     throw new EcoError('GUARD', `Cannot use descriptor ${fd}: ${getSystemErrorName(handle)}.`)
+  // libuv has changed it for all who share the socket.
+  if (blocks) handle.setBlocking(true)
   return handle
+}
+
+/** False where there is no /proc to tell. */
+function doesBlock(fd: number): boolean {
+  try {
+    const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
+    return flags !== undefined && (Number.parseInt(flags, 8) & constants.O_NONBLOCK) === 0
+  } catch {
+    return false
+  }
 }
 
 function bindTcp(listen: Extract<Listen, { type: 'tcp' }>): BoundHandle {

@@ -11,7 +11,8 @@ import { startLoad } from '../support/load.ts'
 import { buildEco, type Change } from '../support/other-eco.ts'
 import { freePort } from '../support/ports.ts'
 import { isRunning, processesWith } from '../support/processes.ts'
-import { createRig, type Rig } from '../support/rig.ts'
+import { findPython } from '../support/python.ts'
+import { createRig, fixture, type Rig } from '../support/rig.ts'
 
 const CLIENTS = { keepAlive: 8, perRequest: 8 }
 const sleeper = { command: ['sleep', '1000'] }
@@ -471,4 +472,23 @@ test('without a daemon it starts one, and the same version takes over too', asyn
   const third = (await rig.eco(['daemon', 'upgrade', '--json'])).json() as { from: object; to: { pid: number } }
   expect(third).toMatchObject({ from: { version: to.version }, to: { version: to.version } })
   expect(daemons(rig)).toEqual([third.to.pid])
+})
+
+const python = findPython()
+if (python === null) process.stderr.write('SKIPPED: no python3 here, so no upgrade beside calls that block\n')
+
+test.skipIf(python === null)('a program that blocks in accept goes on blocking there', async () => {
+  await using rig = await createRig()
+  const path = join(rig.dir, 'api.sock')
+  const port = await freePort()
+  const command = [python as string, fixture('systemd-server.py')]
+  const apps = { tcp: { command, listen: `127.0.0.1:${port}` }, unix: { command, listen: path } }
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
+  const before = [await rig.pids('tcp'), await rig.pids('unix')]
+  expect(await rig.eco(['daemon', 'upgrade'])).toMatchObject({ code: 0 })
+  for (let i = 0; i < 5; i++) {
+    expect(await get(port)).toMatchObject({ status: 200 })
+    expect(await get(path)).toMatchObject({ status: 200 })
+  }
+  expect([await rig.pids('tcp'), await rig.pids('unix')]).toEqual(before)
 })
