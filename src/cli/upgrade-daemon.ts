@@ -1,4 +1,4 @@
-import { call, NoDaemon } from '../daemon/client.ts'
+import { call, DaemonEnded, NoDaemon } from '../daemon/client.ts'
 import { daemonEntry, startDaemon } from '../daemon/ensure.ts'
 import type { DaemonId, Hello, StreamEvent } from '../daemon/protocol.ts'
 import { EcoError } from '../errors.ts'
@@ -24,7 +24,8 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
     await call('upgrade', { node: process.execPath, entry: await daemonEntry() }, { home, onEvent })
   } catch (error) {
     if (!(error instanceof EcoError)) throw error
-    if (error.code === 'DAEMON_UNREACHABLE') return { from, to: await heirOf(before, home, error) }
+    // It is gone, or has said that it goes.
+    if (error.code === 'DAEMON_ENDED') return { from, to: await heirOf(before, home) }
     if (error.code !== 'DAEMON_VERSION') throw error
     throw new EcoError('DAEMON_VERSION', `The daemon (eco ${before.version}) is too old to hand over.`, {
       hint: 'replace it, your apps keep running: eco daemon stop && eco daemon start',
@@ -35,9 +36,17 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
 }
 
 /** Somebody killed the daemon while it handed over: its successor is there all the same, or none is. */
-async function heirOf(before: Hello, home: string, error: EcoError): Promise<DaemonId> {
+async function heirOf(before: Hello, home: string): Promise<DaemonId> {
   const now = await hello(home)
-  if (now === null || now.pid === before.pid || now.version !== VERSION) throw error
+  if (now === null || now.pid === before.pid || now.version !== VERSION) {
+    throw new EcoError(
+      'UPGRADE_FAILED',
+      `The daemon (pid ${before.pid}) ended before it had handed over; the apps go on.`,
+      {
+        hint: 'eco daemon start starts the daemon of this eco',
+      },
+    )
+  }
   return { pid: now.pid, version: now.version }
 }
 
@@ -51,7 +60,7 @@ async function hello(home: string): Promise<Hello | null> {
   try {
     return await call('hello', {}, { home })
   } catch (error) {
-    if (error instanceof NoDaemon) return null
+    if (error instanceof NoDaemon || error instanceof DaemonEnded) return null
     throw error
   }
 }
