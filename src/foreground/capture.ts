@@ -5,6 +5,10 @@ import type { Outlet } from './outlet.ts'
 import type { RecentLog } from './recent-log.ts'
 
 const CHUNK_BYTES = 64 * 1024
+/** Four times what a pipe holds, unless its writer has made it larger. */
+const MOST_SETTLED = 256 * 1024
+/** Nobody should have the other end any more. */
+const MOST_AT_END = 16 * 1024 * 1024
 
 export interface CaptureParts {
   /** The end of the pipe that we read; closed by the capture. */
@@ -34,12 +38,17 @@ export class Capture {
 
   /** Takes what is in the pipe now, without waiting for the loop: an app has ended, and its last words are asked for. */
   settle(): void {
+    this.#settle(MOST_SETTLED)
+  }
+
+  /** @param most bytes; who writes faster than we read would keep us here for ever */
+  #settle(most: number): void {
     if (this.#isOver) return
     // What a pause has left in the stream; it comes as `data`.
     while (this.#socket.read() !== null);
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
     try {
-      for (let length = 1; length > 0;) {
+      for (let length = 1, total = 0; length > 0 && total < most; total += length) {
         length = readSync(this.#it.reader, chunk, 0, chunk.length, null)
         if (length > 0) this.#print(Buffer.from(chunk.subarray(0, length)))
       }
@@ -51,7 +60,7 @@ export class Capture {
   /** No more comes. */
   finish(): void {
     if (this.#isOver) return
-    this.settle()
+    this.#settle(MOST_AT_END)
     this.#isOver = true
     const rest = this.#it.lines?.end() ?? null
     if (rest !== null) this.#it.outlet.write(this.#it.format([rest]))
