@@ -5,6 +5,8 @@ import type { Outlet } from './outlet.ts'
 import type { RecentLog } from './recent-log.ts'
 
 const CHUNK_BYTES = 64 * 1024
+/** The most that a pipe holds (fs.pipe-max-size): who writes as fast as we read would keep us for ever, and fill our memory. */
+const MOST_BYTES = 1024 * 1024
 
 export interface CaptureParts {
   /** The end of the pipe that we read; closed by the capture. */
@@ -39,7 +41,7 @@ export class Capture {
     while (this.#socket.read() !== null);
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
     try {
-      for (let length = 1; length > 0;) {
+      for (let length = 1, sum = 0; length > 0 && sum < MOST_BYTES; sum += length) {
         length = readSync(this.#it.reader, chunk, 0, chunk.length, null)
         if (length > 0) this.#print(Buffer.from(chunk.subarray(0, length)))
       }
