@@ -105,7 +105,8 @@ export class DaemonEnded extends EcoError {
   }
 }
 
-function checkedPath(home: string): string {
+/** @returns where the daemon answers. @throws EcoError USAGE where none can */
+export function checkedPath(home: string): string {
   const path = socketPath(home)
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH) return path
   throw new EcoError(

@@ -108,14 +108,23 @@ export async function daemonEntry(): Promise<string> {
   return path.join(path.dirname(fs.realpathSync(process.argv[1] ?? '')), 'daemon.cjs')
 }
 
+/** @throws EcoError GUARD where nothing can be written, as in a container whose root is read-only */
+async function openLog(home: string): Promise<number> {
+  const [fs, { daemonLogPath }] = await Promise.all([import('node:fs'), import('../state/paths.ts')])
+  try {
+    fs.mkdirSync(home, { recursive: true, mode: 0o700 })
+    return fs.openSync(daemonLogPath(home), 'a', 0o600)
+  } catch (error) {
+    const { EcoError } = await import('../errors.ts')
+    throw new EcoError('GUARD', `ECO_HOME cannot be written to: ${(error as Error).message}.`, {
+      hint: 'set ECO_HOME to a folder of yours; beside "eco run", its first line says which',
+    })
+  }
+}
+
 async function spawnDaemon(home: string): Promise<ChildProcess> {
-  const [{ spawn }, fs, { daemonLogPath }] = await Promise.all([
-    import('node:child_process'),
-    import('node:fs'),
-    import('../state/paths.ts'),
-  ])
-  fs.mkdirSync(home, { recursive: true, mode: 0o700 })
-  const log = fs.openSync(daemonLogPath(home), 'a', 0o600)
+  const [{ spawn }, fs] = await Promise.all([import('node:child_process'), import('node:fs')])
+  const log = await openLog(home)
   try {
     const entry = await daemonEntry()
     // A small young generation keeps the daemon at half the memory after hours of work.

@@ -28,11 +28,15 @@ export function staleError(expected: string, { plan: now }: PlannedChange): EcoE
   )
 }
 
+const FREE_THE_PORT = 'stop what holds the port, or give the app another one'
+
 /** @throws EcoError GUARD */
 export function refuseGuards({ plan: { guards } }: PlannedChange): void {
   const [first, ...rest] = guards
   if (!first) return
   const remedies = guards.map((guard) => guard.remedy).filter((remedy) => remedy !== null)
+  // No flag helps here.
+  if (guards.some(({ id }) => id === 'foreign-port')) remedies.push(FREE_THE_PORT)
   throw new EcoError('GUARD', first.message, {
     details: rest.map((guard) => guard.message),
     hint: remedies.length > 0 ? remedies.join('; ') : undefined,

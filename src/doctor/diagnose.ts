@@ -1,10 +1,11 @@
 import { inspectUnit } from '../startup/inspect-unit.ts'
+import type { Inspection } from '../startup/inspection.ts'
 import { VERSION } from '../version.ts'
 import { type AppliedOne, appliedApps } from './applied-apps.ts'
 import { type Area, error, type Finding, skipped } from './finding.ts'
 import { judgeApps } from './judge/apps.ts'
 import { judgeBoot } from './judge/boot.ts'
-import { judgeCgroups } from './judge/cgroups.ts'
+import { type Delegation, judgeCgroups } from './judge/cgroups.ts'
 import { judgeDaemon } from './judge/daemon.ts'
 import { judgeHome, whyClosed } from './judge/home.ts'
 import { judgeLimits, type Needs } from './judge/limits.ts'
@@ -62,7 +63,9 @@ export async function diagnose(home: string): Promise<Finding[]> {
       ),
     ),
     ...judged('boot', () => judgeBoot(boot, apps.length > 0)),
-    ...judged('cgroups', () => judgeCgroups(lookAtCgroups(home, pid), limited(apps), isSystemd)),
+    ...judged('cgroups', () =>
+      judgeCgroups(lookAtCgroups(home, pid), limited(apps), delegationOf(boot, pid, apps.length > 0)),
+    ),
     ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), isSystemd)),
     ...seen('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
     ...seen('apps', () =>
@@ -72,6 +75,16 @@ export async function diagnose(home: string): Promise<Finding[]> {
       }),
     ),
   ]
+}
+
+function delegationOf({ init, services, isRoot }: Inspection, daemon: number | null, applied: boolean): Delegation {
+  const isSystemd = init === 'systemd'
+  const isUnit = services.some(({ isActive }) => isActive)
+  return {
+    isSystemd,
+    remedy: !isSystemd || isUnit ? null : isRoot ? 'eco startup' : 'eco startup --user',
+    isYetToCome: isSystemd && daemon === null && (services.length > 0 || !applied),
+  }
 }
 
 function named(apps: readonly AppliedOne[], has: (app: AppliedOne) => boolean): string[] {

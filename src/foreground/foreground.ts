@@ -45,12 +45,12 @@ export class ForegroundSupervision implements ForegroundRun {
   readonly #daemon: Daemon
   /** Of a container, the kernel ends all that is left. */
   readonly #guardian: Guardian | null
-  readonly #giveSignalsBack: () => void
   readonly #ended: Promise<number>
   #tellEnd: (code: number) => void = () => {}
   /** The code that it will end with, and since when it ends; null: it goes on. */
   #ending: { readonly code: number; readonly since: number } | null = null
   #isKilled = false
+  #isClosing = false
   /** Until all of the file has been applied once. */
   #isComingUp = true
   #desired: DesiredState | null = null
@@ -72,7 +72,7 @@ export class ForegroundSupervision implements ForegroundRun {
     this.#daemon = new Daemon(home.path, preload, this.#captures)
     this.#report.printAs({ json: options.style === 'json', color: options.color.err, width: 3 })
     this.#guardian = options.isInit ? null : new Guardian(home.path)
-    this.#giveSignalsBack = takeSignals((signal) => this.#onSignal(signal))
+    takeSignals((signal) => this.#onSignal(signal))
     process.on('uncaughtException', this.#onBug)
     process.on('unhandledRejection', this.#onBug)
     // What a daemon writes to its log.
@@ -146,7 +146,7 @@ export class ForegroundSupervision implements ForegroundRun {
   }
 
   async close(): Promise<void> {
-    this.#giveSignalsBack()
+    this.#isClosing = true
     process.off('uncaughtException', this.#onBug)
     process.off('unhandledRejection', this.#onBug)
     this.#server?.close()
@@ -282,6 +282,8 @@ export class ForegroundSupervision implements ForegroundRun {
   }
 
   #onSignal(signal: NodeJS.Signals): void {
+    // Who is impatient must not have us leave our folder, nor end without the code that tells how.
+    if (this.#isClosing) return
     const act = actOf(signal, this.#ending === null ? null : performance.now() - this.#ending.since)
     switch (act) {
       case 'stop':

@@ -26,11 +26,7 @@ export function actOf(signal: NodeJS.Signals, stoppingForMs: number | null): Sig
   return isImpatient ? 'kill' : 'ignore'
 }
 
-/** Takes the signals of this process. @returns gives them back */
-export function takeSignals(received: (signal: NodeJS.Signals) => void): () => void {
-  const signals = [...STOPS, ...FORWARDED]
-  for (const signal of signals) process.on(signal, received)
-  return () => {
-    for (const signal of signals) process.off(signal, received)
-  }
+/** Takes the signals of this process, to its end. */
+export function takeSignals(received: (signal: NodeJS.Signals) => void): void {
+  for (const signal of [...STOPS, ...FORWARDED]) process.on(signal, received)
 }

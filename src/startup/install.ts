@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { writeFileAtomic } from '../state/atomic-file.ts'
@@ -76,14 +77,19 @@ export function install({ file, before, text, service, needsLinger }: Planned): 
   return { file, text, done, leftToRoot }
 }
 
+const NO_BUS = /connect to (?:user scope )?bus/
+
 /** @throws EcoError GUARD */
-export function must(argv: readonly string[], { status }: ServiceFile): void {
+export function must(argv: readonly string[], { scope, status }: ServiceFile): void {
   const { code, text } = runCommand(argv)
   if (code === 0) return
   const shown = runCommand(status).text
   throw new EcoError('GUARD', `"${argv.join(' ')}" failed with exit code ${code}.`, {
     details: [...text.split('\n'), ...(shown === text ? [] : shown.split('\n'))].filter(Boolean).slice(0, 25),
-    hint: `mend that, then run the same command again; "${status.join(' ')}" shows more`,
+    hint:
+      scope === 'user' && NO_BUS.test(text)
+        ? `your own systemd does not run, or cannot be found: "sudo loginctl enable-linger ${userInfo().username}", log in anew (su does not do), then run the same command again`
+        : `mend that, then run the same command again; "${status.join(' ')}" shows more`,
   })
 }
 

@@ -55,7 +55,7 @@ export function oomKills(cgroup: Cgroup): number | null {
 export function limitNotes({ memoryBytes, cpu }: Limits, enforced: Enforced, hasProc: boolean): string[] {
   const notes: string[] = []
   if (cpu !== null && !enforced.cpu) {
-    const how = 'run the daemon as a systemd service with Delegate=yes'
+    const how = '"eco startup" has it given one, with systemd 254 or newer'
     notes.push(`limits.cpu is not enforced: the daemon has no cgroup v2 with the cpu controller; ${how}`)
   }
   if (memoryBytes !== null && !enforced.memory && !hasProc) {

@@ -212,24 +212,34 @@ test.each<[string, Partial<Inspection>, boolean, string[]]>([
 const cgroups = { reason: null, base: '/sys/fs/cgroup/eco', controllers: ['cpu', 'memory'], runs: 0, empty: 0 }
 const limited = { memory: ['a'], cpu: ['b'] }
 
-test.each<[string, Partial<Parameters<typeof judgeCgroups>[0]>, boolean, string[]]>([
-  ['all is well', {}, true, []],
+const startup = { isSystemd: true, remedy: 'eco startup', isYetToCome: false }
+const inUnit = { ...startup, remedy: null }
+const noSystemd = { ...inUnit, isSystemd: false }
+
+test.each<[string, Partial<Parameters<typeof judgeCgroups>[0]>, Parameters<typeof judgeCgroups>[2], string[]]>([
+  ['all is well', {}, startup, []],
   [
     'not delegated',
     { reason: 'EACCES' },
-    true,
+    startup,
     ['warning cgroups.tree', 'warning cgroups.memory', 'warning cgroups.cpu'],
   ],
   [
     'none, in a container',
     { reason: 'read-only', base: null },
-    false,
+    noSystemd,
     ['warning cgroups.memory', 'warning cgroups.cpu'],
   ],
-  ['no cpu controller', { controllers: ['memory'] }, true, ['warning cgroups.cpu']],
-  ['macOS', { reason: 'this system has no cgroups', base: null }, false, []],
-])('cgroups: %s', (_, change, isSystemd, expected) => {
-  expect(problems(judgeCgroups({ ...cgroups, ...change }, limited, isSystemd))).toEqual(expected)
+  ['no cpu controller', { controllers: ['memory'] }, startup, ['warning cgroups.cpu']],
+  ['the daemon is not there yet', { reason: 'EACCES' }, { ...startup, isYetToCome: true }, []],
+  ['macOS', { reason: 'this system has no cgroups', base: null }, noSystemd, []],
+])('cgroups: %s', (_, change, delegation, expected) => {
+  expect(problems(judgeCgroups({ ...cgroups, ...change }, limited, delegation))).toEqual(expected)
+})
+
+test('a unit that has no controllers to give is not told to be made once more', () => {
+  const findings = judgeCgroups({ ...cgroups, controllers: [] }, limited, inUnit)
+  expect(findings.flatMap(({ remedy }) => remedy ?? [])).toEqual(['eco explain limits', 'eco explain limits'])
 })
 
 const limits: LimitFacts = {
@@ -283,7 +293,7 @@ const address: AddressFacts = {
   isPrivileged: false,
 }
 const unix = { type: 'unix', path: '/run/api.sock' } as const
-const nginx = { pid: 12, command: 'nginx' }
+const nginx = { pid: 12, command: 'nginx', home: null }
 
 test.each<[string, Partial<AddressFacts>, string[]]>([
   ['all is well', {}, []],
@@ -291,7 +301,7 @@ test.each<[string, Partial<AddressFacts>, string[]]>([
   ['taken', { isServed: false, strangers: [nginx] }, ['error ports.foreign']],
   [
     'taken by somebody who cannot be seen',
-    { isServed: false, strangers: [{ pid: null, command: null }] },
+    { isServed: false, strangers: [{ pid: null, command: null, home: null }] },
     ['error ports.foreign'],
   ],
   ['taken while it is stopped', { app: stopped, isServed: false, strangers: [nginx] }, ['warning ports.foreign']],

@@ -262,3 +262,12 @@ test('files are 0600 and folders 0700 whatever the umask', async () => {
   expect(wrong.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([])
   expect(statSync(join(rig.dir, 'plan.json')).mode & 0o777).toBe(0o600)
 })
+
+test.skipIf(process.platform !== 'linux')('an ECO_HOME that cannot be made is told, and is no bug', async () => {
+  await using rig = await createRig()
+  // Nobody can make a folder there, not even root: as in a container whose root is read-only.
+  const { code, stderr } = await rig.eco(['ls'], { env: { ECO_HOME: '/sys/eco' } })
+  expect(stderr).toContain('ECO_HOME cannot be written to')
+  expect(stderr).toContain('hint: set ECO_HOME')
+  expect(code).toBe(5)
+})

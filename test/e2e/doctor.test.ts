@@ -298,6 +298,26 @@ test('a daemon whose code was replaced underneath is to be upgraded', async () =
   ])
 })
 
+test('a port that another eco has is not to be freed by killing its daemon', async () => {
+  await using rig = await createRig()
+  await using other = await createRig()
+  const port = await freePort()
+  const web = { apps: { web: { script: 'server.js', listen: port, ready: { tcp: port } } } }
+  for (const one of [rig, other]) one.write('server.js', SERVER)
+  expect((await rig.apply(web)).code).toBe(0)
+  expect((await rig.eco(['daemon', 'stop', '--apps'])).code).toBe(0)
+  expect((await other.apply(web)).code).toBe(0)
+  expect((await rig.eco(['daemon', 'start'])).code).toBe(0)
+  await eventually(async () =>
+    expect((await diagnose(rig)).of('ports.foreign')).toMatchObject([
+      {
+        message: expect.stringContaining(`for an app of the eco in ${other.home}`),
+        remedy: `ECO_HOME=${other.home} eco ls`,
+      },
+    ]),
+  )
+})
+
 test('who holds a declared port is named', async () => {
   await using rig = await createRig()
   const port = await freePort()

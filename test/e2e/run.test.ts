@@ -176,6 +176,7 @@ test('starts nothing of a file with a mistake, nor when a port is taken', async 
   const second = runInForeground(rig)
   expect(await second.ended()).toBe(5)
   expect(second.stderr()).toMatch(new RegExp(`api needs port ${port}, but pid ${first.pid}`))
+  expect(second.stderr()).toContain('hint: stop what holds the port')
   expect(second.stderr()).not.toContain('bug')
   first.signal('SIGTERM')
   expect(await first.ended()).toBe(0)
@@ -211,6 +212,17 @@ test('runs the apps that are named, and those they depend on', async () => {
   expect(wrong.stderr()).toContain('nope')
 })
 
+test('takes the name of an app for one, whatever else is called so', async () => {
+  const rig = await createRig()
+  rig.write('ecosystem.yaml', { apps: { api: { ...sh('echo api'), ...once }, web: { ...sh('echo web'), ...once } } })
+  mkdirSync(join(rig.dir, 'api'))
+  rig.write('web', 'a program')
+  const run = runInForeground(rig, ['api', '--no-prefix'])
+  expect(await run.ended()).toBe(0)
+  expect(run.stdout()).toBe('api\n')
+  expect(await runInForeground(rig, ['web']).ended()).toBe(0)
+})
+
 test('can be looked at and reloaded from outside while it runs', async () => {
   const rig = await createRig()
   rig.write('ecosystem.yaml', { apps: { api: { ...sh('echo hello; exec sleep 1000'), instances: 2 } } })
@@ -227,6 +239,9 @@ test('can be looked at and reloaded from outside while it runs', async () => {
   const again = (await rig.eco(['ls', '--json'], inside)).json().apps[0]
   const pids = (it: { instances: { pid: number }[] }): number[] => it.instances.map(({ pid }) => pid)
   expect(pids(again).some((pid) => pids(listed).includes(pid))).toBe(false)
+  // Its pipes have no names, and that is how it should be.
+  const { findings } = (await rig.eco(['doctor', '--json'], inside)).json() as { findings: { id: string }[] }
+  expect(findings.map(({ id }) => id)).not.toContain('apps.logs_removed')
   expect((await rig.eco(['daemon', 'stop'], inside)).code).toBe(5)
   // An operator who stops an app does not end the run.
   expect((await rig.eco(['stop', 'api'], inside)).code).toBe(0)

@@ -47,7 +47,7 @@ test('without the controllers nothing is enforced, and what cannot be had is sai
   expect(enforced).toEqual(NOT_ENFORCED)
   expect(file('memory.max')).toBeNull()
   expect(limitNotes(limits, enforced, true)).toEqual([
-    'limits.cpu is not enforced: the daemon has no cgroup v2 with the cpu controller; run the daemon as a systemd service with Delegate=yes',
+    'limits.cpu is not enforced: the daemon has no cgroup v2 with the cpu controller; "eco startup" has it given one, with systemd 254 or newer',
   ])
   expect(limitNotes(limits, enforced, false)).toHaveLength(2)
   expect(limitNotes(limits, { memory: true, cpu: true }, false)).toEqual([])

@@ -70,10 +70,18 @@ test.skipIf(none)('units that eco did not write, or that are for another ECO_HOM
 
   await ok('startup')
   const other = { env: { ECO_HOME: '/srv/o%th $er "1"' }, cwd: '/srv/shop' }
-  const second = await machine.run('node', [ECO, 'startup'], other)
+  const second = await machine.run('node', [ECO, 'startup', '--name', 'eco'], other)
   expect(second.code).toBe(5)
   expect(second.stderr).toContain('is for another ECO_HOME, /root/.eco')
   await machine.must('node', [ECO, 'startup', '--name', 'eco-other'], other)
+  // It has its name by now.
+  expect(await machine.must('node', [ECO, 'startup'], other)).toContain('eco-other.service is there')
+  const long = await machine.run('node', [ECO, 'startup', '--name', 'eco-long'], {
+    env: { ECO_HOME: `/srv/${'long'.repeat(40)}` },
+    cwd: '/srv/shop',
+  })
+  expect(long.code).toBe(4)
+  await expect(machine.run('test', ['-e', '/etc/systemd/system/eco-long.service'])).resolves.toMatchObject({ code: 1 })
   const pids = [
     await show('MainPID'),
     (await machine.must('systemctl', ['show', '--value', '-p', 'MainPID', 'eco-other'])).trim(),
@@ -83,6 +91,10 @@ test.skipIf(none)('units that eco did not write, or that are for another ECO_HOM
   // Two units of one ECO_HOME do not end each other's daemons: the second says so, and gives up.
   const twice = await eco('startup', '--name', 'eco-twice')
   expect(twice.code).toBe(5)
+  expect(twice.stderr).toContain(`${path} starts the daemon of this ECO_HOME already; nothing was done.`)
+  machine.write('/etc/systemd/system/eco-twice.service', await ok('startup', '--name', 'eco-twice', '--print'))
+  await machine.must('systemctl', ['daemon-reload'])
+  expect((await machine.run('systemctl', ['start', 'eco-twice'])).code).not.toBe(0)
   expect(machine.read('/root/.eco/daemon.log')).toContain(
     'belongs to eco.service already; eco-twice.service does not replace it',
   )

@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module'
-import { existsSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { selectApps } from '../../daemon/selection.ts'
 import { EcoError } from '../../errors.ts'
@@ -45,12 +44,12 @@ function styleOf({ json, raw, prefix }: RunCommandOptions): LineStyle | null {
 
 const FILES = new Set(['.yaml', '.yml', '.json', '.jsonc', '.ts', '.mts', '.js', '.mjs', '.cjs'])
 
-/** The first operand may be the file: it is there, or looks like one. */
+/** The first operand may be the file, which shows by its name: an app may well be called as its folder or its program. */
 function fileAndApps(operands: readonly string[]): { file: string | null; selectors: readonly string[] } {
   const [first, ...others] = operands
   if (first === undefined) return { file: null, selectors: [] }
   const isRegex = first.length > 2 && first.startsWith('/') && first.endsWith('/')
-  const isFile = !isRegex && (FILES.has(extname(first)) || first.includes('/') || existsSync(first))
+  const isFile = !isRegex && (FILES.has(extname(first)) || first.includes('/'))
   return isFile ? { file: first, selectors: others } : { file: null, selectors: operands }
 }
 

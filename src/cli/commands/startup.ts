@@ -1,8 +1,8 @@
 /** `eco startup` and `eco unstartup`: the daemon, and with it the apps, come back when the machine does. */
 
 import { realpathSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { call } from '../../daemon/client.ts'
+import { basename, dirname, join } from 'node:path'
+import { call, checkedPath } from '../../daemon/client.ts'
 import { EcoError, EXIT, type ExitCode } from '../../errors.ts'
 import { type Account, findAccount } from '../../startup/accounts.ts'
 import { findInit, systemdVersion } from '../../startup/find-init.ts'
@@ -13,7 +13,7 @@ import { remove } from '../../startup/remove.ts'
 import { runCommand } from '../../startup/run-command.ts'
 import type { InitName, Service, ServiceScope } from '../../startup/service.ts'
 import { stableNode } from '../../startup/stable-path.ts'
-import type { ServiceFile } from '../../startup/init-system.ts'
+import { nameOfFile, type ServiceFile } from '../../startup/init-system.ts'
 import { lastLines } from '../../logs/tail.ts'
 import { daemonLogPath, ecoHome } from '../../state/paths.ts'
 import { VERSION } from '../../version.ts'
@@ -33,17 +33,20 @@ export async function startup(options: StartupOptions): Promise<ExitCode> {
   const account = accountFor(options)
   const home = homeOf(account, options)
   const scope: ServiceScope = options.user ? 'user' : 'system'
-  const service = describe(options.name ?? defaultName(scope, account), scope, account, home)
+  const found = findServices(init, home, account)
+  const name = options.name ?? nameOf(init, found, scope) ?? defaultName(scope, account)
+  const service = describe(name, scope, account, home)
   const planned = planInstall(init, service, account)
   if (options.print) {
     process.stdout.write(planned.text)
     return EXIT.ok
   }
   if (scope === 'system' && !isRoot()) throw needsRoot('startup', account, home, options.name)
+  refuseSecond(found, planned.file)
   const { file, done, leftToRoot } = install(planned)
   const pid = await daemonOf(file, home)
   const command = leftToRoot === null ? null : ['sudo', ...leftToRoot].join(' ')
-  const { name, user, node, daemon } = service
+  const { user, node, daemon } = service
   const json = {
     format_version: '1.0',
     init,
@@ -183,6 +186,21 @@ function homeOf(account: Account, { forUser }: StartupOptions): string {
   return forUser === undefined ? ecoHome() : ecoHome({ HOME: account.home, ECO_HOME: process.env['ECO_HOME'] })
 }
 
+/** That which it was given before. */
+function nameOf(init: InitName, found: readonly FoundService[], scope: ServiceScope): string | null {
+  const before = found.find(({ file }) => file.scope === scope)
+  return before === undefined ? null : nameOfFile(init, basename(before.file.path))
+}
+
+/** Of two, either may be the first after a boot; the other one fails. */
+function refuseSecond(found: readonly FoundService[], { path }: ServiceFile): void {
+  const other = found.find(({ file }) => file.path !== path)
+  if (other === undefined || found.some(({ file }) => file.path === path)) return
+  throw new EcoError('GUARD', `${other.file.path} starts the daemon of this ECO_HOME already; nothing was done.`, {
+    hint: `to have ${basename(path)} instead: "eco unstartup", then this again`,
+  })
+}
+
 function defaultName(scope: ServiceScope, { name }: Account): string {
   return scope === 'user' || name === 'root' ? 'eco' : `eco-${name}`
 }
@@ -193,6 +211,7 @@ function describe(name: string, scope: ServiceScope, account: Account, home: str
       hint: 'letters, digits, - _ and .',
     })
   }
+  checkedPath(home)
   const node = stableNode(process.execPath)
   const daemon = join(dirname(eco()), 'daemon.cjs')
   for (const path of [home, node, daemon]) {

@@ -1,5 +1,5 @@
 import { selectorOf } from '../applied-apps.ts'
-import { count, error, type Finding, ok, warning } from '../finding.ts'
+import { count, error, type Finding, ok, warning, word } from '../finding.ts'
 import type { AddressFacts, Stranger } from '../look/ports.ts'
 
 /** @param isDaemonThere without one nothing is started, and that is told elsewhere */
@@ -37,14 +37,16 @@ function judgeAddress(address: AddressFacts, isDaemonThere: boolean): Finding[] 
   return [warning('ports.unserved', text, `eco describe ${selectorOf(app)}`)]
 }
 
-function judgeStranger({ app, isServed }: AddressFacts, what: string, { pid, command }: Stranger): Finding {
+function judgeStranger({ app, isServed }: AddressFacts, what: string, { pid, command, home }: Stranger): Finding {
   const who = pid === null ? 'a process of another user' : `pid ${pid} (${command ?? 'unknown command'})`
-  const remedy = pid === null ? `sudo ss -lxtnp | grep -F ${what.replace('port ', ':')}` : `kill ${pid}`
+  const kill = pid === null ? `sudo ss -lxtnp | grep -F ${what.replace('port ', ':')}` : `kill ${pid}`
+  // An app of another eco: which one, that one tells.
+  const remedy = home === null ? kill : `ECO_HOME=${word(home)} eco ls`
   if (isServed) {
     const text = `${who} listens on ${what} beside ${app.name}, and gets a part of its connections`
     return warning('ports.shared', text, remedy)
   }
-  const text = `${what} of ${app.name} is taken by ${who}, which is no app of this ECO_HOME`
+  const text = `${what} of ${app.name} is taken by ${who}, ${home === null ? 'which is no app of this ECO_HOME' : `for an app of the eco in ${home}`}`
   return app.wanted === 0
     ? warning('ports.foreign', `${text}; it cannot be started`, remedy)
     : error('ports.foreign', text, remedy)

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { listPids } from '../../supervisor/proc.ts'
 
 /** What the processes of this machine hold open, as far as this user may see it. */
@@ -28,7 +28,7 @@ export function lookAtOpenFiles(): OpenFiles {
         else if (known.at(-1) !== pid) known.push(pid)
       } else if (target === 'anon_inode:inotify') {
         inotify.set(pid, [...(inotify.get(pid) ?? []), watchesOf(pid, fd)])
-      } else if ((fd === '1' || fd === '2') && target.endsWith(REMOVED)) {
+      } else if ((fd === '1' || fd === '2') && target.endsWith(REMOVED) && isFile(pid, fd)) {
         removedOutputs.set(pid, target.slice(0, -REMOVED.length))
       }
     }
@@ -50,6 +50,15 @@ function linksOf(pid: number): [fd: string, target: string][] {
     // Gone, or somebody else's.
   }
   return links
+}
+
+/** A pipe that has lost its name, as those of `eco run`, loses nothing. */
+function isFile(pid: number, fd: string): boolean {
+  try {
+    return statSync(`/proc/${pid}/fd/${fd}`).isFile()
+  } catch {
+    return false
+  }
 }
 
 function watchesOf(pid: number, fd: string): number {

@@ -1,14 +1,20 @@
 import { lstatSync, readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import type { Listen } from '../../model/spec.ts'
 import { commandOf } from '../../supervisor/proc.ts'
 import type { AppliedOne } from '../applied-apps.ts'
 import type { Listener } from './listeners.ts'
+
+/** As a daemon binds it, before it becomes eco.sock. */
+const DOOR = /^\.sock\.\d+$/
 
 /** A process that listens, and is none of ours. */
 export interface Stranger {
   /** null: of another user, so it cannot be seen. */
   readonly pid: number | null
   readonly command: string | null
+  /** Of the eco that runs it, where it is of one; null: of none. */
+  readonly home: string | null
 }
 
 export interface AddressFacts {
@@ -50,13 +56,22 @@ export function lookAtPorts(
         strangers: there.flatMap(({ pids }): Stranger[] => {
           if (pids.some(isOurs) || isHidden(pids)) return []
           const [pid] = pids
-          return [pid === undefined ? { pid: null, command: null } : { pid, command: commandOf(pid) }]
+          if (pid === undefined) return [{ pid: null, command: null, home: null }]
+          return [{ pid, command: commandOf(pid), home: homeOf(pids, listeners) }]
         }),
         file: listen.type === 'unix' ? fileAt(listen.path) : null,
         isPrivileged: listen.type === 'tcp' && listen.port < firstFreePort() && !mayBindAny(daemon),
       }
     }),
   )
+}
+
+/** A daemon of another ECO_HOME is found by its own socket. It has the sockets of its apps, and whoever kills it frees none. */
+function homeOf(pids: readonly number[], listeners: readonly Listener[]): string | null {
+  const isDoor = ({ path, pids: them }: Listener): boolean =>
+    DOOR.test(basename(path)) && them.some((pid) => pids.includes(pid))
+  const door = listeners.find(isDoor)
+  return door === undefined ? null : dirname(door.path)
 }
 
 function fileAt(path: string): AddressFacts['file'] {
