@@ -101,3 +101,17 @@ test('a full disk stops no app, loses nothing that was acknowledged, and is told
   expect(await rig.pids('held')).toEqual([held])
   expect((await rig.eco(['diff', '--exit-code'])).code).toBe(0)
 })
+
+test('a daemon that is killed while the disk is full is replaced by the next command', async (context) => {
+  await using rig = await createRig()
+  if (!mountSmall(rig)) return context.skip()
+  expect((await rig.apply({ apps: { api: sleeper } })).code).toBe(0)
+  const [pid = 0] = await rig.pids('api')
+  fill(join(rig.home, 'ballast'))
+  kill(await rig.daemonPid())
+  expect(await rig.eco(['ls', '--json'])).toMatchObject({ code: 0 })
+  expect(await rig.pids('api')).toEqual([pid])
+  expect(await rig.eco(['daemon', 'upgrade'])).toMatchObject({ code: 0 })
+  expect(await rig.pids('api')).toEqual([pid])
+  rmSync(join(rig.home, 'ballast'))
+})
