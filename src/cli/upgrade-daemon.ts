@@ -1,4 +1,4 @@
-import { call, NoDaemon } from '../daemon/client.ts'
+import { call, DaemonEnded, NoDaemon } from '../daemon/client.ts'
 import { daemonEntry, startDaemon } from '../daemon/ensure.ts'
 import type { DaemonId, Hello, StreamEvent } from '../daemon/protocol.ts'
 import { EcoError } from '../errors.ts'
@@ -24,7 +24,7 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
     await call('upgrade', { node: process.execPath, entry: await daemonEntry() }, { home, onEvent })
   } catch (error) {
     if (!(error instanceof EcoError)) throw error
-    if (error.code === 'DAEMON_UNREACHABLE') return { from, to: await heirOf(before, home, error) }
+    if (error.code === 'DAEMON_ENDED') return { from, to: await heirOf(before, home, error) }
     if (error.code !== 'DAEMON_VERSION') throw error
     throw new EcoError('DAEMON_VERSION', `The daemon (eco ${before.version}) is too old to hand over.`, {
       hint: 'replace it, your apps keep running: eco daemon stop && eco daemon start',
@@ -34,11 +34,19 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
   return { from, to: await idOf(home) }
 }
 
-/** Somebody killed the daemon while it handed over: its successor is there all the same, or none is. */
+/**
+ * Somebody ended the daemon while it handed over: its successor is there all the same, or none is.
+ *
+ * @throws EcoError UPGRADE_FAILED
+ */
 async function heirOf(before: Hello, home: string, error: EcoError): Promise<DaemonId> {
   const now = await hello(home)
-  if (now === null || now.pid === before.pid || now.version !== VERSION) throw error
-  return { pid: now.pid, version: now.version }
+  if (now !== null && now.pid !== before.pid && now.version === VERSION) return { pid: now.pid, version: now.version }
+  const left = now === null ? 'no daemon runs now' : `eco ${now.version} runs now, pid ${now.pid}`
+  throw new EcoError('UPGRADE_FAILED', `The daemon ended before it had handed over; ${left}, and the apps go on.`, {
+    hint: now === null ? 'eco daemon start' : 'eco daemon upgrade',
+    cause: error,
+  })
 }
 
 /** Once it answers, it has taken over. */
@@ -51,7 +59,7 @@ async function hello(home: string): Promise<Hello | null> {
   try {
     return await call('hello', {}, { home })
   } catch (error) {
-    if (error instanceof NoDaemon) return null
+    if (error instanceof NoDaemon || error instanceof DaemonEnded) return null
     throw error
   }
 }

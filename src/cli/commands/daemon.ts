@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { call, NoDaemon } from '../../daemon/client.ts'
+import { call, DaemonEnded, NoDaemon } from '../../daemon/client.ts'
 import { startDaemon } from '../../daemon/ensure.ts'
 import type { Hello } from '../../daemon/protocol.ts'
 import { EcoError } from '../../errors.ts'
@@ -52,7 +52,7 @@ async function hello(home: string): Promise<Hello | null> {
   try {
     return await call('hello', {}, { home })
   } catch (error) {
-    if (error instanceof NoDaemon) return null
+    if (error instanceof NoDaemon || error instanceof DaemonEnded) return null
     throw error
   }
 }
