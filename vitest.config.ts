@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/real/**', 'test/systemd/**'],
+          exclude: ['e2e', 'real', 'systemd', 'crash'].map((lane) => `test/${lane}/**`),
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },

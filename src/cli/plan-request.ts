@@ -42,7 +42,7 @@ export function savePlan(path: string, request: PlanRequest, planId: string, pla
 }
 
 /** @throws EcoError USAGE when it is not a saved plan */
-export function readPlan(path: string): PlanRequest & { readonly planId: string } {
+export function readPlan(path: string): { readonly request: PlanRequest; readonly planId: string } {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -59,7 +59,7 @@ export function readPlan(path: string): PlanRequest & { readonly planId: string 
   if (content.eco_plan_file !== 1 || !desired?.scope || !desired.source || !desired.apps || !intent || !planId) {
     throw new EcoError('USAGE', `${path} is not a saved plan.`, { hint: `eco diff --out ${path}` })
   }
-  return { desired, intent, planId }
+  return { request: { desired, intent }, planId }
 }
 
 /** Who applies: `deploy@web-1`-like, for the history, holds and locks. */

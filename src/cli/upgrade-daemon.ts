@@ -24,7 +24,8 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
     await call('upgrade', { node: process.execPath, entry: await daemonEntry() }, { home, onEvent })
   } catch (error) {
     if (!(error instanceof EcoError)) throw error
-    if (error.code === 'DAEMON_ENDED') return { from, to: await heirOf(before, home, error) }
+    // It is gone, or has said that it goes.
+    if (error.code === 'DAEMON_ENDED') return { from, to: await heirOf(before, home) }
     if (error.code !== 'DAEMON_VERSION') throw error
     throw new EcoError('DAEMON_VERSION', `The daemon (eco ${before.version}) is too old to hand over.`, {
       hint: 'replace it, your apps keep running: eco daemon stop && eco daemon start',
@@ -34,19 +35,19 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
   return { from, to: await idOf(home) }
 }
 
-/**
- * Somebody ended the daemon while it handed over: its successor is there all the same, or none is.
- *
- * @throws EcoError UPGRADE_FAILED
- */
-async function heirOf(before: Hello, home: string, error: EcoError): Promise<DaemonId> {
+/** Somebody killed the daemon while it handed over: its successor is there all the same, or none is. */
+async function heirOf(before: Hello, home: string): Promise<DaemonId> {
   const now = await hello(home)
-  if (now !== null && now.pid !== before.pid && now.version === VERSION) return { pid: now.pid, version: now.version }
-  const left = now === null ? 'no daemon runs now' : `eco ${now.version} runs now, pid ${now.pid}`
-  throw new EcoError('UPGRADE_FAILED', `The daemon ended before it had handed over; ${left}, and the apps go on.`, {
-    hint: now === null ? 'eco daemon start' : 'eco daemon upgrade',
-    cause: error,
-  })
+  if (now === null || now.pid === before.pid || now.version !== VERSION) {
+    throw new EcoError(
+      'UPGRADE_FAILED',
+      `The daemon (pid ${before.pid}) ended before it had handed over; the apps go on.`,
+      {
+        hint: 'eco daemon start starts the daemon of this eco',
+      },
+    )
+  }
+  return { pid: now.pid, version: now.version }
 }
 
 /** Once it answers, it has taken over. */

@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import { writeSync } from 'node:fs'
+import type { Reply } from './protocol.ts'
 
 /** One that has said nothing for this long may be left alone when the daemon ends. */
 const SAYS_NOTHING_MS = 1000
@@ -22,6 +23,13 @@ export class Clients {
   asked(socket: net.Socket): void {
     const state = this.#clients.get(socket)
     if (state) state.asked = true
+  }
+
+  /** Whoever still waits for an answer gets this one. */
+  answerAll(reply: Reply): void {
+    for (const [socket, { asked }] of this.#clients) {
+      if (asked && socket.writable) socket.end(`${JSON.stringify(reply)}\n`)
+    }
   }
 
   /** How many others wait for something that this process would not give them any more if it ended now. */

@@ -92,6 +92,8 @@ export class Daemon {
     const moved: Elsewhere = unit === null ? new Map() : moveIn(unit, pass)
     const regain = new SocketRegain(this.#sockets, ({ scope }, problem) => this.#tell(scope, problem))
     const adoption = { engine, trees, regain, store: this.#runtime, pass, moved }
+    // Before anything is started: a new one is empty until its process is there.
+    trees.removeEmptyCgroups()
     for (const scope of this.#runtime.scopes()) {
       try {
         const keeper = this.keeper(scope)
@@ -102,7 +104,6 @@ export class Daemon {
         console.error(error instanceof EcoError ? `${error.message} ${error.hint ?? ''}` : error)
       }
     }
-    trees.removeEmptyCgroups()
     // Of instances that ended while no daemon ran.
     if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
     this.monitor.start()

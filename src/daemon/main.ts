@@ -17,7 +17,7 @@ import { comeIntoInheritance, type Inheritance } from './heir.ts'
 import { Lifetime } from './lifetime.ts'
 import { OwnService } from './own-service.ts'
 import type { Hello } from './protocol.ts'
-import { createServer, type Handlers } from './server.ts'
+import { createServer, type Handlers, wireError } from './server.ts'
 import { statusLine } from './status-line.ts'
 import { closeStrays } from './stray-descriptors.ts'
 import { Succession } from './succession.ts'
@@ -42,7 +42,11 @@ async function main(): Promise<void> {
   const handlers = createHandlers(daemon, {
     version: VERSION,
     unit,
-    shutdown: () => lifetime.stop(service?.askedCode ?? 0),
+    shutdown: () => {
+      // Asking the next daemon would start one, against the will of whoever stops this one.
+      clients.answerAll({ error: wireError(stoppedError()) })
+      lifetime.stop(service?.askedCode ?? 0)
+    },
     upgrade: (to, emit, client) => succession.handOver(to, client, (message) => emit({ type: 'waiting', message })),
   })
   const server = await openDoor(home, unit, inheritance, () =>
@@ -72,6 +76,12 @@ async function main(): Promise<void> {
   }
   service?.ready(() => statusLine(daemon))
   await converged
+}
+
+function stoppedError(): EcoError {
+  return new EcoError('DAEMON_ENDED', 'The daemon was told to end ("eco daemon stop") before this was over.', {
+    hint: '"eco daemon start" starts the next one, and "eco events" says what that makes of it',
+  })
 }
 
 /** @returns null: another daemon is there */

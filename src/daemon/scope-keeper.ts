@@ -1,20 +1,19 @@
 import { EcoError, EXIT } from '../errors.ts'
 import type { NotReady } from '../engine/engine.ts'
 import type { LocalEngine } from '../engine/local/local-engine.ts'
-import { execute, exitCodeOf, type StepResult } from '../executor/execute.ts'
+import { execute, exitCodeOf } from '../executor/execute.ts'
 import type { AppliedState } from '../model/applied.ts'
-import type { ScopeEvent, ScopeEventName, StepEvent } from '../model/events.ts'
+import type { StepEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
-import type { Plan, PlannedChange, Step, StepAction, Verb } from '../model/plan.ts'
+import type { Plan, PlannedChange, Verb } from '../model/plan.ts'
 import type { DesiredState } from '../model/spec.ts'
 import type { Intent, VerbTarget } from '../planner/intent.ts'
 import { plan } from '../planner/plan.ts'
 import type { RevisionStore } from '../state/revision-store.ts'
 import type { EventLog } from './event-log.ts'
-import { holdEnded } from './hold-ends.ts'
 import type { ApplyResult } from './protocol.ts'
 import { Previews } from './previews.ts'
-import { cutOffText } from './pending-works.ts'
+import { DAEMON, leaveWaiting, Restoration, type ScopeParts } from './restoration.ts'
 import { lockedError, refuseGuards, staleError } from './refusals.ts'
 import { ScopeState } from './scope-state.ts'
 import { type Work, Works } from './works.ts'
@@ -54,7 +53,8 @@ export class ScopeKeeper {
   #revisionsToCome = 0
   /** Of the applies that took over, the newest goes on. */
   #newestTakeOver = 0
-  #healing: Promise<unknown> = Promise.resolve()
+  readonly #parts: ScopeParts
+  readonly #restoration: Restoration
   /** The apply under way, for those who ask for the very same meanwhile. */
   #underWay: (BegunApply & Pick<PlannedChange, 'next'> & { readonly intent: ApplyRequest['intent'] }) | null = null
 
@@ -64,6 +64,10 @@ export class ScopeKeeper {
     this.#state = new ScopeState(scope, store)
     this.#engine = engine
     this.#events = events
+    const tell: ScopeParts['tell'] = (event, message, data = {}) =>
+      events.emit(scope, { type: 'scope', event, at: Date.now(), scope: scopeName(scope), message, data })
+    this.#parts = { state: this.#state, works: this.#works, engine, events, tell }
+    this.#restoration = new Restoration(this, this.#parts)
   }
 
   get applied(): AppliedState {
@@ -187,51 +191,14 @@ export class ScopeKeeper {
     await this.#begin({ intent, desired: null, expectedPlan: null, by: DAEMON }, { isOwn: true }).finished
   }
 
-  /**
-   * Starts what is applied and not running; requests wait until it is done. What an earlier daemon was in the middle of
-   * is brought to what is applied.
-   */
+  /** Starts what is applied and not running, and makes up for what an earlier daemon was in the middle of. */
   async heal(): Promise<void> {
-    const works = this.#state.takeBackCutOff()
-    const { serial } = this.applied
-    for (const work of works) {
-      const message = cutOffText(work, serial)
-      console.error(`${scopeName(this.scope)}: ${message}`)
-      this.#tell('apply_cut_off', message, { plan: work.plan, by: work.by, serial })
-    }
-    const healing = this.isDown ? this.#stayDown() : this.#heal()
-    this.#healing = healing.catch(() => {})
-    await healing
-    if (works.length > 0) this.#state.settleCutOff()
+    await this.#restoration.heal()
   }
 
-  /** What a stop of the whole scope had not come to. */
-  async #stayDown(): Promise<void> {
-    await this.#works.carryOut({ by: DAEMON, what: 'stop', isOwn: true }, async () => {
-      await this.#discardUnapplied()
-      await this.#engine.stopScope(this.scope)
-    })
-  }
-
-  /** Of an apply that an earlier daemon was in the middle of. */
-  async #discardUnapplied(): Promise<void> {
-    const apps = [...this.#engine.groups(this.scope).keys()].filter((app) => !Object.hasOwn(this.applied.apps, app))
-    await Promise.all(apps.map((app) => this.#engine.discard(this.scope, app)))
-  }
-
-  async #heal(): Promise<void> {
-    const over = this.heldTooLong()
-    const only = over.length === 0 ? null : Object.keys(this.applied.apps).filter((app) => !over.includes(app))
-    // Whether a job should run again is for an operator to say: a daemon's start is no reason.
-    const work = { by: DAEMON, what: 'start', isOwn: true }
-    const due = (step: Step): Step | null => {
-      if (!HEALS.has(step.action)) return null
-      if (step.action !== 'start' && step.action !== 'scale') return step
-      // What was given up stays so: the death of a daemon has mended nothing.
-      const slots = step.slots.filter((slot) => !this.#engine.isFailed(this.scope, step.app, slot))
-      return slots.length > 0 || step.slots.length === 0 ? { ...step, slots } : null
-    }
-    await this.#restore(work, only, due, () => this.#discardUnapplied())
+  /** Resolves once what the daemon's start has begun is over. */
+  whenHealed(): Promise<unknown> {
+    return this.#restoration.healed
   }
 
   /**
@@ -240,46 +207,7 @@ export class ScopeKeeper {
    * @throws EcoError STATE_UNWRITABLE
    */
   async endHolds(apps: readonly string[]): Promise<void> {
-    // What an operator asks for waits for what is brought up. A job may take hours: then it is refused, as beside an apply.
-    const isOwn = apps.every((app) => this.applied.apps[app]?.spec.kind !== 'job')
-    const work = { by: DAEMON, what: `end of the hold of ${apps.join(', ')}`, isOwn }
-    // A job that has completed is what was applied, even one that runs at every apply.
-    await this.#restore(work, apps, (step) => (step.trigger === 'always' ? null : step))
-  }
-
-  /**
-   * Makes apps what was applied, without an operator. Each app by itself: a port that is taken keeps its own app down,
-   * which says so, and no other.
-   *
-   * @param only null: all apps
-   * @param due what is done of a step; null: nothing
-   * @param first what is done before anything else
-   */
-  async #restore(
-    work: Pick<Work, 'by' | 'what' | 'isOwn'>,
-    only: readonly string[] | null,
-    due: (step: Step) => Step | null,
-    first: () => Promise<void> = async () => {},
-  ): Promise<void> {
-    await this.#works.carryOut(work, async ({ cancellation }) => {
-      await first()
-      await this.#engine.whenRegained(this.scope)
-      await this.#engine.dropUnapplied(this.scope, this.applied.apps)
-      const intent: Intent = { kind: 'apply', only, allowEmpty: true, takeOver: true, keepHolds: true }
-      const change = this.plan(intent, null)
-      const { holds } = this.applied
-      this.#state.saveHolds(change)
-      for (const app of change.plan.endsHolds) this.#events.emit(this.scope, holdEnded(this.scope, app, holds[app]))
-      const steps = change.plan.steps.flatMap((step) => due(step) ?? [])
-      const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
-      const healed = { ...change, plan: { ...change.plan, steps } }
-      this.#leaveWaiting(await execute(healed, this.applied, this.#engine, emit, cancellation))
-    })
-  }
-
-  /** Resolves once what the daemon's start has begun is over. */
-  whenHealed(): Promise<unknown> {
-    return this.#healing
+    await this.#restoration.endHolds(apps)
   }
 
   /** Cancels whatever is being brought up. @returns once no plan is being carried out */
@@ -304,7 +232,10 @@ export class ScopeKeeper {
     const reason = `cancelled by eco ${verbOf(intent)} (${by})`
     this.#underWay = null
     await this.#works.cancel(cancels, reason, ({ what }) => {
-      this.#tell('steps_cancelled', `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`)
+      this.#parts.tell(
+        'steps_cancelled',
+        `${cancels.join(', ')}: what the ${what} under way still does to it is ${reason}`,
+      )
     })
     const unapplied = unknown.filter((app) => !Object.hasOwn(this.applied.apps, app))
     await Promise.all(unapplied.map((app) => this.#engine.discard(this.scope, app)))
@@ -315,25 +246,6 @@ export class ScopeKeeper {
   #ofApplied(intent: Intent): Intent {
     if (intent.kind === 'apply') return intent
     return { ...intent, apps: intent.apps.filter(({ app }) => Object.hasOwn(this.applied.apps, app)) }
-  }
-
-  #tell(event: ScopeEventName, message: string, data: ScopeEvent['data'] = {}): void {
-    this.#events.emit(this.scope, {
-      type: 'scope',
-      event,
-      at: Date.now(),
-      scope: scopeName(this.scope),
-      message,
-      data,
-    })
-  }
-
-  /** An app that could not start because of others does so once these are there. */
-  #leaveWaiting(results: readonly StepResult[]): void {
-    for (const { step, outcome } of results) {
-      const spec = this.applied.apps[step.app]?.spec
-      if (outcome.status !== 'done' && spec && this.isWanted(step.app)) this.#engine.waitOn(this.scope, step.app, spec)
-    }
   }
 
   /**
@@ -354,7 +266,7 @@ export class ScopeKeeper {
       throw staleError(expectedPlan, change)
     refuseGuards(change)
     const reason = `taken over by a newer apply (${by})`
-    this.#tell('rollout_taken_over', `the rollouts under way are ${reason}`, { by })
+    this.#parts.tell('rollout_taken_over', `the rollouts under way are ${reason}`, { by })
     const turn = ++this.#newestTakeOver
     await this.cancelAll(reason)
     if (turn !== this.#newestTakeOver) {
@@ -413,7 +325,7 @@ export class ScopeKeeper {
     const what = workName(done)
     const told = { plan: done.id, by }
     const count = done.steps.length
-    this.#tell('apply_started', `${what} by ${by}: ${count} step${count === 1 ? '' : 's'} (${done.id})`, told)
+    this.#parts.tell('apply_started', `${what} by ${by}: ${count} step${count === 1 ? '' : 's'} (${done.id})`, told)
     const revisions = this.#state.isNew(change) ? 1 : 0
     this.#revisionsToCome += revisions
     const emit = (event: StepEvent): void => this.#events.emit(this.scope, event)
@@ -423,9 +335,9 @@ export class ScopeKeeper {
       if (outcome.status === 'skipped') this.#engine.releaseUnused(this.scope, step.app)
     }
     const unheld = this.#state.bringBackHolds(change, results, holdsBefore, overruled)
-    if (unheld !== null) this.#tell('problem', unheld)
+    if (unheld !== null) this.#parts.tell('problem', unheld)
     const problem = this.#state.record(change, results, by, overruled)
-    this.#leaveWaiting(results)
+    leaveWaiting(this, this.#engine, results)
     this.onCarriedOut(done, isOwn)
     const worst = exitCodeOf(results)
     const apps = done.only ?? Object.keys(change.next)
@@ -437,7 +349,7 @@ export class ScopeKeeper {
     const exit_code = problem !== null ? EXIT.needsPerson : late.length > 0 ? EXIT.notReady : worst
     const { serial } = this.applied
     const outcome = exit_code === EXIT.ok ? 'done' : `ended with exit code ${exit_code}`
-    this.#tell('apply_ended', `${what} ${outcome}, serial ${serial}${problem === null ? '' : `: ${problem}`}`, {
+    this.#parts.tell('apply_ended', `${what} ${outcome}, serial ${serial}${problem === null ? '' : `: ${problem}`}`, {
       ...told,
       exit_code,
       serial,
@@ -445,12 +357,6 @@ export class ScopeKeeper {
     return { plan: done, results, not_ready: late, discarded: [], problem, exit_code, serial }
   }
 }
-
-/** What a daemon does by itself when it starts. */
-const HEALS: ReadonlySet<StepAction> = new Set<StepAction>(['start', 'scale', 'stop', 'roll', 'restart'])
-
-/** Who begins what no operator asked for. */
-const DAEMON = 'eco daemon'
 
 /** An operator who stops an app at 3 a.m. does not wait until an apply has given up on it. */
 function goesBeside(verb: Verb | null): boolean {

@@ -61,7 +61,7 @@ function finish(socket: net.Socket, reply: Reply): void {
   if (socket.writable) socket.end(`${JSON.stringify(reply)}\n`)
 }
 
-function wireError(error: Error): WireError {
+export function wireError(error: Error): WireError {
   if (error instanceof EcoError) {
     const { code, message, hint, details } = error
     return { code, message, hint, details }

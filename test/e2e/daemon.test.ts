@@ -136,6 +136,22 @@ test('what died while no daemon watched comes back with the next one', async () 
   expect(await rig.pids('b')).toEqual(b)
 })
 
+test('eco daemon stop is not undone by a command that waits', async () => {
+  await using rig = await createRig()
+  const job = { kind: 'job', command: ['sh', '-c', 'while [ ! -e go ]; do sleep 0.05; done'] }
+  rig.write('ecosystem.yaml', { apps: { job } })
+  const applied = rig.eco(['apply', '--yes'])
+  await eventually(async () => expect(await rig.ls()).toMatchObject([{ state: 'running' }]))
+  const pid = await rig.daemonPid()
+  expect(await rig.eco(['daemon', 'stop'])).toMatchObject({ code: 0 })
+  const result = await applied
+  expect(result).toMatchObject({ code: 7 })
+  expect(result.stderr).toContain('was told to end ("eco daemon stop") before this was over')
+  await eventually(() => expect(isRunning(pid)).toBe(false))
+  expect(await rig.eco(['daemon', 'status'])).toMatchObject({ code: 5 })
+  rig.write('go', '')
+})
+
 test('eco daemon stop leaves the apps; with --apps it stops them first', async () => {
   await using rig = await createRig()
   await rig.apply({ apps: { a: sleeper, b: { ...sleeper, instances: 2 } } })

@@ -23,7 +23,7 @@ export async function apply(file: string | null, options: ApplyOptions): Promise
     })
   }
   const saved = options.plan === undefined ? null : readPlan(options.plan)
-  const request: PlanRequest = saved ?? {
+  const request: PlanRequest = saved?.request ?? {
     desired: await withGitRevision(await loadFile(file, options.env ?? null)),
     intent: intentOf(options),
   }
