@@ -48,7 +48,7 @@ export async function callOrStart<M extends MethodName>(
  * Starts a daemon and waits until one answers: by its service, where `eco startup` made one, else ours, or that of another
  * command that started at the same time.
  *
- * @throws EcoError DAEMON_UNREACHABLE with the end of the daemon's log
+ * @throws EcoError DAEMON_UNREACHABLE with the end of the daemon's log, STATE_UNWRITABLE
  */
 export async function startDaemon(home: string): Promise<void> {
   const { startByService } = await import('../startup/start-service.ts')
@@ -114,8 +114,18 @@ async function spawnDaemon(home: string): Promise<ChildProcess> {
     import('node:fs'),
     import('../state/paths.ts'),
   ])
-  fs.mkdirSync(home, { recursive: true, mode: 0o700 })
-  const log = fs.openSync(daemonLogPath(home), 'a', 0o600)
+  let log: number
+  try {
+    fs.mkdirSync(home, { recursive: true, mode: 0o700 })
+    log = fs.openSync(daemonLogPath(home), 'a', 0o600)
+  } catch (cause) {
+    const { EcoError } = await import('../errors.ts')
+    throw new EcoError('STATE_UNWRITABLE', `No daemon can be started with ${home}: ${(cause as Error).message}.`, {
+      details: ['Apps that run go on, without supervision.'],
+      hint: 'eco doctor',
+      cause,
+    })
+  }
   try {
     const entry = await daemonEntry()
     // A small young generation keeps the daemon at half the memory after hours of work.

@@ -16,7 +16,7 @@ test('a lock or pipe of the script that started the daemon is held by neither th
     env: { ...rig.env },
     stdio: ['ignore', 'ignore', 'ignore', ...high, 'pipe'],
   })
-  const lock = script.stdio[200] as NodeJS.ReadableStream
+  const lock = (script.stdio as readonly unknown[])[200] as NodeJS.ReadableStream
   lock.resume()
   const released = new Promise((done) => lock.once('end', () => done('released')))
   expect(await new Promise((done) => script.once('exit', done))).toBe(0)

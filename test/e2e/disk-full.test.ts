@@ -115,3 +115,18 @@ test('a daemon that is killed while the disk is full is replaced by the next com
   expect(await rig.pids('api')).toEqual([pid])
   rmSync(join(rig.home, 'ballast'))
 })
+
+test('a file system that is read-only is no bug of eco', async (context) => {
+  await using rig = await createRig()
+  if (!mountSmall(rig)) return context.skip()
+  expect((await rig.apply({ apps: { api: sleeper } })).code).toBe(0)
+  expect((await rig.eco(['daemon', 'stop', '--apps'])).code).toBe(0) // what writes its log keeps it writable
+  await eventually(() => void execFileSync('mount', ['-o', 'remount,ro', rig.home], { stdio: 'pipe' }))
+  for (const command of [['ls'], ['start', 'api'], ['daemon', 'upgrade']]) {
+    const result = await rig.eco(command)
+    expect(result, command.join(' ')).toMatchObject({ code: 5, stdout: '' })
+    expect(result.stderr).toMatch(/No daemon can be started with .*: EROFS[^]*hint: eco doctor/)
+  }
+  execFileSync('mount', ['-o', 'remount,rw', rig.home])
+  expect(await rig.eco(['start', 'api'])).toMatchObject({ code: 0 })
+})

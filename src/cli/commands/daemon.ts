@@ -21,14 +21,15 @@ export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
   const home = ecoHome()
   const daemon = await hello(home)
   if (daemon === null) return print(json, { stopped: false }, 'No daemon is running.')
-  const { instances } = await call('shutdown', { apps }, { home })
+  const { instances, left_alone = [] } = await call('shutdown', { apps }, { home })
   await whenGone(home)
   const count = instances === 1 ? '1 instance' : `${instances} instances`
   const goOn = instances === 0 ? '' : ` ${count} go on without supervision; the next eco command takes them over.`
   const text = apps
     ? `Stopped ${count} and the daemon; "eco daemon start" brings them back.`
     : `The daemon has ended.${goOn}`
-  print(json, { stopped: true, instances }, text)
+  for (const scope of left_alone) process.stderr.write(`The apps of this scope go on:\n    ${scope}\n`)
+  print(json, { stopped: true, instances, ...(left_alone.length > 0 && { left_alone }) }, text)
 }
 
 /** @returns 0 when it runs, 5 when not */
