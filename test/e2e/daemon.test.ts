@@ -262,3 +262,17 @@ test('files are 0600 and folders 0700 whatever the umask', async () => {
   expect(wrong.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([])
   expect(statSync(join(rig.dir, 'plan.json')).mode & 0o777).toBe(0o600)
 })
+
+test('eco daemon stop --apps stops them also when the daemon was killed before', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { one: sleeper } })
+  const [pid = 0] = await rig.pids('one')
+  kill(await rig.daemonPid())
+  await eventually(() => expect(daemons(rig)).toEqual([]))
+  expect(await rig.eco(['daemon', 'stop', '--apps'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('Stopped 1 instance and the daemon'),
+  })
+  expect(isRunning(pid)).toBe(false)
+  expect(daemons(rig)).toEqual([])
+})

@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { call, DaemonEnded, NoDaemon } from '../../daemon/client.ts'
 import { startDaemon } from '../../daemon/ensure.ts'
 import type { Hello } from '../../daemon/protocol.ts'
 import { EcoError } from '../../errors.ts'
 import { lastLines } from '../../logs/tail.ts'
-import { daemonLogPath, ecoHome } from '../../state/paths.ts'
+import { daemonLogPath, ecoHome, scopesDir } from '../../state/paths.ts'
 
 export async function startCommand(json: boolean): Promise<void> {
   const home = ecoHome()
@@ -20,7 +21,11 @@ export async function startCommand(json: boolean): Promise<void> {
 export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
   const home = ecoHome()
   const daemon = await hello(home)
-  if (daemon === null) return print(json, { stopped: false }, 'No daemon is running.')
+  if (daemon === null) {
+    if (!apps || !existsSync(scopesDir(home))) return print(json, { stopped: false }, 'No daemon is running.')
+    // One that was killed has left its apps running: only a daemon knows which these are.
+    await startDaemon(home)
+  }
   const { instances, left_alone = [] } = await call('shutdown', { apps }, { home })
   await whenGone(home)
   const count = instances === 1 ? '1 instance' : `${instances} instances`
