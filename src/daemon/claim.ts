@@ -131,8 +131,7 @@ function takeAway(path: string): void {
 async function withTakeoverLock(home: string, work: () => Promise<void>): Promise<void> {
   const path = join(home, '.takeover')
   const own = `${path}.${process.pid}`
-  // It comes into being with its holder's name in it.
-  writeFileSync(own, JSON.stringify(identify(process.pid)), { mode: 0o600 })
+  writeName(own)
   const isMine = tryLink(own, path)
   removeFile(own)
   if (!isMine) return breakStaleLock(path)
@@ -140,6 +139,16 @@ async function withTakeoverLock(home: string, work: () => Promise<void>): Promis
     await work()
   } finally {
     removeFile(path)
+  }
+}
+
+/** The lock comes into being with its holder's name in it; without one where the disk is full, which does for a moment. */
+function writeName(path: string): void {
+  try {
+    writeFileSync(path, JSON.stringify(identify(process.pid)), { mode: 0o600 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
   }
 }
 
@@ -153,7 +162,7 @@ function breakStaleLock(path: string): void {
     return // it is gone
   }
   const holder = holderOf(text)
-  // An eco before this one writes its name only after it has made it.
+  // On a full disk it has no name.
   if (holder === null ? age < UNNAMED_MS : isAlive(holder)) return
   const aside = `${path}.${process.pid}`
   try {

@@ -162,11 +162,20 @@ export class Daemon {
   /** Plans that are being carried out, and runs of jobs and cron apps, each a clause; empty: none. */
   underWay(): string[] {
     const plans = this.keepers().flatMap(({ scope, occupation }) =>
-      occupation === null ? [] : [`${scopeName(scope)}: ${occupation}`],
+      occupation === null ? [] : [`${scopeName(scope)}: ${occupation}${this.#pausedText(scope)}`],
     )
     const runners = [...this.engine.allGroups()].flatMap((group) => group.runners)
     const runs = runners.filter(({ spec, process }) => spec.kind !== 'service' && process !== null)
     return [...plans, ...runs.map(({ id, spec }) => `${scopeName(id.scope)}: a run of the ${spec.kind} app ${id.app}`)]
+  }
+
+  /** What waits for a person ends by itself never: whoever waits for that needs to know. */
+  #pausedText(scope: ScopeId): string {
+    const paused = [...this.engine.groups(scope).keys()].filter(
+      (app) => this.engine.rollout(scope, app)?.status.state === 'paused',
+    )
+    const [app] = paused
+    return app === undefined ? '' : `, paused at ${paused.join(', ')} (eco rollout resume ${app}, or abort)`
   }
 
   /** What is wrong with the state of scopes, for those who list them. */

@@ -48,7 +48,7 @@ export async function callOrStart<M extends MethodName>(
  * Starts a daemon and waits until one answers: by its service, where `eco startup` made one, else ours, or that of another
  * command that started at the same time.
  *
- * @throws EcoError DAEMON_UNREACHABLE with the end of the daemon's log
+ * @throws EcoError DAEMON_UNREACHABLE with the end of the daemon's log, STATE_UNWRITABLE
  */
 export async function startDaemon(home: string): Promise<void> {
   const { startByService } = await import('../startup/start-service.ts')
@@ -108,16 +108,18 @@ export async function daemonEntry(): Promise<string> {
   return path.join(path.dirname(fs.realpathSync(process.argv[1] ?? '')), 'daemon.cjs')
 }
 
-/** @throws EcoError GUARD where nothing can be written, as in a container whose root is read-only */
+/** @throws EcoError STATE_UNWRITABLE, on a full disk or in a container whose root is read-only, say */
 async function openLog(home: string): Promise<number> {
   const [fs, { daemonLogPath }] = await Promise.all([import('node:fs'), import('../state/paths.ts')])
   try {
     fs.mkdirSync(home, { recursive: true, mode: 0o700 })
     return fs.openSync(daemonLogPath(home), 'a', 0o600)
-  } catch (error) {
+  } catch (cause) {
     const { EcoError } = await import('../errors.ts')
-    throw new EcoError('GUARD', `ECO_HOME cannot be written to: ${(error as Error).message}.`, {
-      hint: 'set ECO_HOME to a folder of yours; beside "eco run", its first line says which',
+    throw new EcoError('STATE_UNWRITABLE', `No daemon can be started with ${home}: ${(cause as Error).message}.`, {
+      details: ['Apps that run go on, without supervision.'],
+      hint: 'eco doctor; or set ECO_HOME to a folder of yours (beside "eco run", its first line says which)',
+      cause,
     })
   }
 }

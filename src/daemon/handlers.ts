@@ -24,7 +24,7 @@ import {
   type VerbParams,
 } from './protocol.ts'
 import type { ScopeKeeper } from './scope-keeper.ts'
-import { refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
+import { type KnownApp, refuseAmbiguity, selectApps, type SelectedApp } from './selection.ts'
 import type { Handlers } from './server.ts'
 
 /** What the daemon as a whole does, which is for its entry point to carry out. */
@@ -49,7 +49,8 @@ export function createHandlers(daemon: Daemon, { version, unit, shutdown, upgrad
     shutdown: async ({ apps }) => {
       const instances = apps ? await daemon.stopApps() : daemon.liveInstances()
       setImmediate(shutdown)
-      return { instances }
+      const alone = apps ? daemon.damage().map(([scope, { message }]) => `${scope}: ${message}`) : []
+      return alone.length > 0 ? { instances, left_alone: alone } : { instances }
     },
     upgrade,
     resume: async () => ({ scopes: await daemon.resume() }),
@@ -179,10 +180,22 @@ function selected(daemon: Daemon, selection: Selection): Selected[] {
   const known = [...keepers.values()].flatMap((keeper) =>
     appNames(keeper, daemon.engine).map((app) => ({ scope: keeper.scope, app, slots: slotsOf(daemon, keeper, app) })),
   )
-  return selectApps(known, selection).flatMap((app) => {
+  return selectReadable(daemon, known, selection).flatMap((app) => {
     const keeper = keepers.get(scopeName(app.scope))
     return keeper ? [{ ...app, keeper }] : []
   })
+}
+
+/** @throws EcoError UNKNOWN_TARGET, with the scopes whose state cannot be used: what is asked for may be in one of them */
+function selectReadable(daemon: Daemon, known: readonly KnownApp[], selection: Selection): readonly SelectedApp[] {
+  try {
+    return selectApps(known, selection)
+  } catch (error) {
+    const [first, ...others] = daemon.damage()
+    if (!(error instanceof EcoError) || error.code !== 'UNKNOWN_TARGET' || first === undefined) throw error
+    const details = [...error.details, ...[first, ...others].map(([, { message }]) => message)]
+    throw new EcoError(error.code, error.message, { details, hint: first[1].hint ?? undefined, cause: error })
+  }
 }
 
 function slotsOf(daemon: Daemon, keeper: ScopeKeeper, app: string): number[] {

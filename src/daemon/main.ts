@@ -19,11 +19,13 @@ import { OwnService } from './own-service.ts'
 import type { Hello } from './protocol.ts'
 import { createServer, type Handlers, wireError } from './server.ts'
 import { statusLine } from './status-line.ts'
+import { closeStrays } from './stray-descriptors.ts'
 import { Succession } from './succession.ts'
 import { claimOrTakeOver } from './take-over.ts'
 import { testatorOf } from './testator.ts'
 
 async function main(): Promise<void> {
+  closeStrays()
   // The apps inherit it, whatever the shell had that happened to start the daemon. Our own files name their modes.
   process.umask(0o022)
   const home = ecoHome()

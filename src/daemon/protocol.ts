@@ -95,7 +95,11 @@ export interface ListedRollout extends RolloutText {
 
 export interface Methods {
   readonly hello: { readonly params: Record<string, never>; readonly result: Hello }
-  readonly shutdown: { readonly params: { readonly apps: boolean }; readonly result: { readonly instances: number } }
+  readonly shutdown: {
+    readonly params: { readonly apps: boolean }
+    /** `left_alone`: scopes whose apps go on, because their state cannot be used, with the reason. */
+    readonly result: { readonly instances: number; readonly left_alone?: readonly string[] }
+  }
   /** Hands the apps over to the daemon of another eco, and ends. */
   readonly upgrade: { readonly params: Program; readonly result: Upgraded }
   /** Starts what `shutdown` with `apps` had stopped. */

@@ -58,6 +58,16 @@ test.each<[string, Partial<HomeFacts>, string[]]>([
   ],
   ['written by root', { entries: [{ ...entry, uid: 0 }] }, ['error home.owners']],
   [
+    'with the log of an app that runs as another user',
+    { uid: 0, me: 0, entries: [{ ...entry, path: 'scopes/p/e/logs/api-0.out.log', uid: 33 }] },
+    [],
+  ],
+  [
+    'with a log that root has written',
+    { entries: [{ ...entry, path: 'scopes/p/e/logs/api-0.out.log', uid: 0 }] },
+    ['error home.owners'],
+  ],
+  [
     'a folder of an app of another user',
     { entries: [{ ...entry, path: 'probe/ab', type: 'folder', uid: 33, mode: 0o700 }] },
     [],

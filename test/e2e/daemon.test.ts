@@ -267,7 +267,21 @@ test.skipIf(process.platform !== 'linux')('an ECO_HOME that cannot be made is to
   await using rig = await createRig()
   // Nobody can make a folder there, not even root: as in a container whose root is read-only.
   const { code, stderr } = await rig.eco(['ls'], { env: { ECO_HOME: '/sys/eco' } })
-  expect(stderr).toContain('ECO_HOME cannot be written to')
-  expect(stderr).toContain('hint: set ECO_HOME')
+  expect(stderr).toContain('No daemon can be started with /sys/eco')
+  expect(stderr).toContain('set ECO_HOME to a folder of yours')
   expect(code).toBe(5)
+})
+
+test('eco daemon stop --apps stops them also when the daemon was killed before', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { one: sleeper } })
+  const [pid = 0] = await rig.pids('one')
+  kill(await rig.daemonPid())
+  await eventually(() => expect(daemons(rig)).toEqual([]))
+  expect(await rig.eco(['daemon', 'stop', '--apps'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('Stopped 1 instance and the daemon'),
+  })
+  expect(isRunning(pid)).toBe(false)
+  expect(daemons(rig)).toEqual([])
 })

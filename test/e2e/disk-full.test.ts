@@ -101,3 +101,32 @@ test('a full disk stops no app, loses nothing that was acknowledged, and is told
   expect(await rig.pids('held')).toEqual([held])
   expect((await rig.eco(['diff', '--exit-code'])).code).toBe(0)
 })
+
+test('a daemon that is killed while the disk is full is replaced by the next command', async (context) => {
+  await using rig = await createRig()
+  if (!mountSmall(rig)) return context.skip()
+  expect((await rig.apply({ apps: { api: sleeper } })).code).toBe(0)
+  const [pid = 0] = await rig.pids('api')
+  fill(join(rig.home, 'ballast'))
+  kill(await rig.daemonPid())
+  expect(await rig.eco(['ls', '--json'])).toMatchObject({ code: 0 })
+  expect(await rig.pids('api')).toEqual([pid])
+  expect(await rig.eco(['daemon', 'upgrade'])).toMatchObject({ code: 0 })
+  expect(await rig.pids('api')).toEqual([pid])
+  rmSync(join(rig.home, 'ballast'))
+})
+
+test('a file system that is read-only is no bug of eco', async (context) => {
+  await using rig = await createRig()
+  if (!mountSmall(rig)) return context.skip()
+  expect((await rig.apply({ apps: { api: sleeper } })).code).toBe(0)
+  expect((await rig.eco(['daemon', 'stop', '--apps'])).code).toBe(0) // what writes its log keeps it writable
+  await eventually(() => void execFileSync('mount', ['-o', 'remount,ro', rig.home], { stdio: 'pipe' }))
+  for (const command of [['ls'], ['start', 'api'], ['daemon', 'upgrade']]) {
+    const result = await rig.eco(command)
+    expect(result, command.join(' ')).toMatchObject({ code: 5, stdout: '' })
+    expect(result.stderr).toMatch(/No daemon can be started with .*: EROFS[^]*hint: eco doctor/)
+  }
+  execFileSync('mount', ['-o', 'remount,rw', rig.home])
+  expect(await rig.eco(['start', 'api'])).toMatchObject({ code: 0 })
+})

@@ -232,6 +232,24 @@ test('a rollout is aborted by hand: whoever waits for it is told, with 6', async
   expect(await rig.pids('worker')).toEqual(before)
 })
 
+test('an upgrade that waits for a paused rollout says who has to do what', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  await rig.apply(workers(rig, { version: 2, rollout: { on_failure: 'pause', deadline: '700ms' } }))
+  const upgraded = rig.eco(['daemon', 'upgrade'])
+  await eventually(() => readFileSync(join(rig.home, 'daemon.log'), 'utf8').includes('waits with that for'))
+  await rig.eco(['rollout', 'abort', 'worker'])
+  expect((await upgraded).stderr).toMatch(/waiting for .*apply by .*, paused at worker \(eco rollout resume worker/)
+})
+
+test('without a daemon one is started, and says that there is no rollout', async () => {
+  await using rig = await createRig()
+  await applied(rig)
+  kill(await rig.daemonPid())
+  const result = await rig.eco(['rollout', 'status'])
+  expect(result).toMatchObject({ code: 0, stdout: 'No rollout is under way.\n' })
+})
+
 test('there is nothing to pause, resume or abort without a rollout (5)', async () => {
   await using rig = await createRig()
   await applied(rig)

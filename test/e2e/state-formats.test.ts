@@ -201,3 +201,18 @@ function asFormat1(spec: any): object {
     rollout: { exclusive: spec.rollout.exclusive },
   }
 }
+
+test('what a newer eco wrote is named to a verb that finds no app, and to who stops all', async () => {
+  await using rig = await createRig()
+  expect(await rig.apply({ apps: { app: { command: ['sleep', '1000'] } } })).toMatchObject({ code: 0 })
+  const [pid = 0] = await rig.pids('app')
+  expect(await rig.eco(['daemon', 'stop'])).toMatchObject({ code: 0 })
+  writeFileSync(join(rig.home, 'scopes/demo/default/holds.json'), '{"format":9}')
+  const restarted = await rig.eco(['restart', 'app'])
+  expect(restarted).toMatchObject({ code: 5 })
+  expect(restarted.stderr).toMatch(/No app matches "app"[^]*holds\.json has format 9[^]*hint: upgrade eco/)
+  const stopped = await rig.eco(['daemon', 'stop', '--apps'])
+  expect(stopped.stderr).toMatch(/go on:[^]*demo\/default: .*holds\.json has format 9/)
+  expect(isRunning(pid)).toBe(true)
+  rmSync(join(rig.home, 'scopes/demo/default/holds.json'))
+})

@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { call, NoDaemon } from '../../daemon/client.ts'
+import { call, DaemonEnded, NoDaemon } from '../../daemon/client.ts'
 import { startDaemon } from '../../daemon/ensure.ts'
 import type { Hello } from '../../daemon/protocol.ts'
 import { EcoError } from '../../errors.ts'
 import { lastLines } from '../../logs/tail.ts'
-import { daemonLogPath, ecoHome } from '../../state/paths.ts'
+import { daemonLogPath, ecoHome, scopesDir } from '../../state/paths.ts'
 
 export async function startCommand(json: boolean): Promise<void> {
   const home = ecoHome()
@@ -20,15 +21,20 @@ export async function startCommand(json: boolean): Promise<void> {
 export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
   const home = ecoHome()
   const daemon = await hello(home)
-  if (daemon === null) return print(json, { stopped: false }, 'No daemon is running.')
-  const { instances } = await call('shutdown', { apps }, { home })
+  if (daemon === null) {
+    if (!apps || !existsSync(scopesDir(home))) return print(json, { stopped: false }, 'No daemon is running.')
+    // One that was killed has left its apps running: only a daemon knows which these are.
+    await startDaemon(home)
+  }
+  const { instances, left_alone = [] } = await call('shutdown', { apps }, { home })
   await whenGone(home)
   const count = instances === 1 ? '1 instance' : `${instances} instances`
   const goOn = instances === 0 ? '' : ` ${count} go on without supervision; the next eco command takes them over.`
   const text = apps
     ? `Stopped ${count} and the daemon; "eco daemon start" brings them back.`
     : `The daemon has ended.${goOn}`
-  print(json, { stopped: true, instances }, text)
+  for (const scope of left_alone) process.stderr.write(`The apps of this scope go on:\n    ${scope}\n`)
+  print(json, { stopped: true, instances, ...(left_alone.length > 0 && { left_alone }) }, text)
 }
 
 /** @returns 0 when it runs, 5 when not */
@@ -52,7 +58,7 @@ async function hello(home: string): Promise<Hello | null> {
   try {
     return await call('hello', {}, { home })
   } catch (error) {
-    if (error instanceof NoDaemon) return null
+    if (error instanceof NoDaemon || error instanceof DaemonEnded) return null
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import { neutralise } from '../../config/diagnostic.ts'
-import { call } from '../../daemon/client.ts'
+import { callOrStart } from '../../daemon/ensure.ts'
 import type { ListedRollout, RolloutAction, Selection } from '../../daemon/protocol.ts'
 import { EXIT, type ExitCode } from '../../errors.ts'
 import { ecoHome } from '../../state/paths.ts'
@@ -7,7 +7,7 @@ import { actor } from '../plan-request.ts'
 
 /** `eco rollout status|pause|resume|abort`. @returns the exit code */
 export async function rolloutCommand(action: RolloutAction, selection: Selection, json: boolean): Promise<number> {
-  const { rollouts } = await call('rollout', { ...selection, action, by: actor() }, { home: ecoHome() })
+  const { rollouts } = await callOrStart('rollout', { ...selection, action, by: actor() }, { home: ecoHome() })
   const exitCode = exitCodeOf(rollouts)
   if (json) {
     process.stdout.write(`${JSON.stringify({ format_version: '1.0', rollouts, exit_code: exitCode })}\n`)
