@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * node bench/run.mjs [scenario…] [--rounds N] [--quick] [--cases TEXT] [--json FILE] [--list]
+ * node bench/run.mjs [scenario…] [--rounds N] [--quick] [--cases TEXT] [--without-pm2] [--json FILE] [--list]
  *
  * Measures eco beside PM2 and beside the floor the machine allows, and prints one table. See bench/README.md.
  */
@@ -26,6 +26,7 @@ const { values: flags, positionals: wanted } = parseArgs({
     rounds: { type: 'string' },
     quick: { type: 'boolean' },
     cases: { type: 'string' },
+    'without-pm2': { type: 'boolean' },
     json: { type: 'string' },
     list: { type: 'boolean' },
   },
@@ -38,7 +39,7 @@ for (const name of wanted) if (!known.includes(name)) fail(`no scenario ${name};
 if (flags.rounds !== undefined && !/^[1-9]\d*$/.test(flags.rounds)) fail('--rounds takes a whole number from 1', 4)
 if (process.platform !== 'linux') fail('the bench reads /proc: it runs on Linux only', 4)
 
-const missing = { eco: ecoMissing(), pm2: await installPm2() }
+const missing = { eco: ecoMissing(), pm2: flags['without-pm2'] ? 'not asked for' : await installPm2() }
 for (const [name, reason] of Object.entries(missing)) if (reason) say(`${name} IS LEFT OUT: ${reason}`)
 
 const machine = {
