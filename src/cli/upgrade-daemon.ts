@@ -1,8 +1,9 @@
-import { call, DaemonEnded, NoDaemon } from '../daemon/client.ts'
+import { call } from '../daemon/client.ts'
 import { daemonEntry, startDaemon } from '../daemon/ensure.ts'
 import type { DaemonId, Hello, StreamEvent } from '../daemon/protocol.ts'
 import { EcoError } from '../errors.ts'
 import { VERSION } from '../version.ts'
+import { findDaemon } from './find-daemon.ts'
 
 /**
  * Has the daemon that runs hand over to that of this eco; starts one when none runs.
@@ -11,7 +12,7 @@ import { VERSION } from '../version.ts'
  * @throws EcoError as the daemon refused; it goes on then
  */
 export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | null; to: DaemonId }> {
-  const before = await hello(home)
+  const before = await findDaemon(home)
   if (before === null) {
     await startDaemon(home)
     return { from: null, to: await idOf(home) }
@@ -37,7 +38,7 @@ export async function upgradeDaemon(home: string): Promise<{ from: DaemonId | nu
 
 /** Somebody killed the daemon while it handed over: its successor is there all the same, or none is. */
 async function heirOf(before: Hello, home: string): Promise<DaemonId> {
-  const now = await hello(home)
+  const now = await findDaemon(home)
   if (now === null || now.pid === before.pid || now.version !== VERSION) {
     throw new EcoError(
       'UPGRADE_FAILED',
@@ -54,13 +55,4 @@ async function heirOf(before: Hello, home: string): Promise<DaemonId> {
 async function idOf(home: string): Promise<DaemonId> {
   const { pid, version } = await call('hello', {}, { home })
   return { pid, version }
-}
-
-async function hello(home: string): Promise<Hello | null> {
-  try {
-    return await call('hello', {}, { home })
-  } catch (error) {
-    if (error instanceof NoDaemon || error instanceof DaemonEnded) return null
-    throw error
-  }
 }

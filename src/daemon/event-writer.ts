@@ -1,8 +1,8 @@
-import { close, closeSync, constants, fstatSync, ftruncateSync, mkdirSync, openSync, renameSync, write } from 'node:fs'
-import { dirname } from 'node:path'
+import { close, closeSync, fstatSync, ftruncateSync, renameSync, write } from 'node:fs'
 import { type EcoEvent, storedEvent, type StoredEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
 import { endOfEvents, eventFile, KEPT_EVENT_FILES } from '../state/event-files.ts'
+import { openLog } from '../supervisor/outputs.ts'
 
 const MAX_FILE_BYTES = 5 * 1024 * 1024
 /** What waits for room on the disk, some 300 KB; the oldest go first. */
@@ -109,13 +109,13 @@ export class EventWriter {
 
   #open(length: number): { fd: number; size: number } {
     const path = eventFile(this.#home, this.#scope)
-    const fd = openForAppend(path)
+    const fd = openLog(path)
     const { size } = fstatSync(fd)
     if (size === 0 || size + length <= this.#maxFileBytes) return { fd, size }
     closeSync(fd)
     for (let age = KEPT_EVENT_FILES; age > 0; age--) this.#move(age - 1, age)
     this.#isTorn = false
-    return { fd: openForAppend(path), size: 0 }
+    return { fd: openLog(path), size: 0 }
   }
 
   #move(from: number, to: number): void {
@@ -158,18 +158,6 @@ export class EventWriter {
     const waiting = this.#drained
     this.#drained = []
     for (const resolve of waiting) resolve()
-  }
-}
-
-/** Never follows a symlink: the path must not become a way to write elsewhere. */
-function openForAppend(path: string): number {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW
-  try {
-    return openSync(path, flags, 0o600)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    return openSync(path, flags, 0o600)
   }
 }
 

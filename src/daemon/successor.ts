@@ -34,7 +34,10 @@ export class Successor {
       try {
         accessSync(path, mode)
       } catch (cause) {
-        throw new EcoError('USAGE', `The daemon cannot start ${path}: ${(cause as Error).message}.`, { cause })
+        throw new EcoError('USAGE', `The daemon cannot start ${path}: ${(cause as Error).message}.`, {
+          hint: "install Node and eco where the daemon's user can read them, then: eco daemon upgrade",
+          cause,
+        })
       }
     }
     // In this order, without a gap: Node keeps what it inherits so from the processes that it starts.
@@ -49,7 +52,9 @@ export class Successor {
     this.#child.unref()
     const pair = pairOf(this.#child)
     if (this.#child.pid === undefined || pair === null) {
-      throw new EcoError('UPGRADE_FAILED', `The new daemon could not be started: ${node} ${entry}.`)
+      throw new EcoError('UPGRADE_FAILED', `The new daemon could not be started: ${node} ${entry}; this one goes on.`, {
+        hint: 'eco daemon logs',
+      })
     }
     pair.readStop() // what it says is read here, and not by the loop
     this.pid = this.#child.pid

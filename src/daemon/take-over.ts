@@ -23,7 +23,9 @@ export async function claimOrTakeOver(home: string, unit: Unit, server: () => ne
     if (claimed !== null) return claimed
     await endOther(home, unit, deadline)
   }
-  throw new EcoError('DAEMON_UNREACHABLE', `The daemon at ${socketPath(home)} did not make room.`)
+  throw new EcoError('DAEMON_UNREACHABLE', `The daemon at ${socketPath(home)} did not make room.`, {
+    hint: 'eco daemon stop ends it, the apps go on',
+  })
 }
 
 async function endOther(home: string, unit: Unit, deadline: number): Promise<void> {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { killDaemon } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { isRunning, kill } from '../support/processes.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
@@ -11,12 +12,6 @@ import { createRig, fixture, type Rig } from '../support/rig.ts'
 const LONG_MS = 120_000
 
 const sleeper = { command: ['sleep', '1000'] }
-
-async function killDaemon(rig: Rig): Promise<void> {
-  const daemon = await rig.daemonPid()
-  kill(daemon)
-  await eventually(() => expect(isRunning(daemon)).toBe(false))
-}
 
 async function killInstance(pid: number): Promise<void> {
   kill(pid)

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { daemons } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { isRunning, kill, processesWith } from '../support/processes.ts'
 import { createRig, type EcoResult, type Rig } from '../support/rig.ts'
@@ -13,17 +14,6 @@ const ROUNDS = Number(process.env['ECO_ROUNDS'] ?? 5)
 const TIMEOUT_MS = ROUNDS * 20_000 + 30_000
 
 const sleeper = { command: ['sleep', '1000'], rollout: { soak: '0ms' } }
-
-/** The daemons of this rig, as the kernel knows them. */
-function daemons(rig: Rig): number[] {
-  return processesWith(`ECO_HOME=${rig.home}`).filter((pid) => {
-    try {
-      return isRunning(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('daemon.cjs')
-    } catch {
-      return false
-    }
-  })
-}
 
 interface Command {
   readonly args: readonly string[]

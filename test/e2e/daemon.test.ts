@@ -1,27 +1,17 @@
 /** The daemon: exactly one, and the apps do not depend on it. */
 
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { daemons } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { findFiles } from '../support/files.ts'
 import { get } from '../support/http.ts'
 import { freePort } from '../support/ports.ts'
 import { isRunning, kill, processesWith } from '../support/processes.ts'
-import { createRig, fixture, type Rig } from '../support/rig.ts'
+import { createRig, fixture } from '../support/rig.ts'
 
 const sleeper = { command: ['sleep', '1000'] }
-
-/** The daemons of this rig, as the kernel knows them. */
-function daemons(rig: Rig): number[] {
-  return processesWith(`ECO_HOME=${rig.home}`).filter((pid) => {
-    try {
-      return isRunning(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('daemon.cjs')
-    } catch {
-      return false
-    }
-  })
-}
 
 test('eight commands at once start exactly one daemon, ten times over', async () => {
   await using rig = await createRig()

@@ -8,11 +8,12 @@ import { mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ROOT } from '../support/binary.ts'
+import { killDaemon } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { get } from '../support/http.ts'
 import { startLoad } from '../support/load.ts'
 import { freePort } from '../support/ports.ts'
-import { isRunning, kill } from '../support/processes.ts'
+import { kill } from '../support/processes.ts'
 import { findPython } from '../support/python.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
 
@@ -20,12 +21,6 @@ import { createRig, fixture, type Rig } from '../support/rig.ts'
 const LONG_MS = 120_000
 
 const CLIENTS = { keepAlive: 4, perRequest: 4 }
-
-async function killDaemon(rig: Rig): Promise<void> {
-  const daemon = await rig.daemonPid()
-  kill(daemon)
-  await eventually(() => expect(isRunning(daemon)).toBe(false))
-}
 
 /** Inodes of the sockets that listen on a port, by the kernel. */
 function socketsOn(port: number): string[] {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, type TestContext } from 'vitest'
 import { findCgroups, homeDigest } from '../../src/supervisor/cgroup.ts'
 import { ECO } from '../support/binary.ts'
+import { killDaemon } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { isRunning, kill, processesWith } from '../support/processes.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
@@ -47,12 +48,6 @@ function startWithoutCgroups(rig: Rig): boolean {
     umount "$m" || exit 77; done; exec "$0" "$@"`
   const args = ['-m', 'sh', '-c', script, process.execPath, ECO, 'daemon', 'start']
   return spawnSync('unshare', args, { env: rig.env as NodeJS.ProcessEnv, stdio: 'ignore' }).status === 0
-}
-
-async function killDaemon(rig: Rig): Promise<void> {
-  const pid = await rig.daemonPid()
-  kill(pid)
-  await eventually(() => expect(isRunning(pid)).toBe(false))
 }
 
 test.each([

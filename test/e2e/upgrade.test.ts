@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROOT } from '../support/binary.ts'
+import { daemons } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { get } from '../support/http.ts'
 import { startLoad } from '../support/load.ts'
@@ -24,11 +25,6 @@ beforeAll(async () => {
   newer = await buildEco(builds, { version: '9.1.0' })
 })
 afterAll(() => rmSync(builds, { recursive: true, force: true }))
-
-/** Daemons of this home that run, the one to be among them. */
-function daemons(rig: Rig): number[] {
-  return processesWith(`ECO_HOME=${rig.home}`).filter((pid) => isRunning(pid) && commandOf(pid).includes('daemon.cjs'))
-}
 
 function commandOf(pid: number): string {
   try {

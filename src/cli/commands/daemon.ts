@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { call, DaemonEnded, NoDaemon } from '../../daemon/client.ts'
+import { call, NoDaemon } from '../../daemon/client.ts'
 import { startDaemon } from '../../daemon/ensure.ts'
-import type { Hello } from '../../daemon/protocol.ts'
 import { EcoError } from '../../errors.ts'
 import { lastLines } from '../../logs/tail.ts'
 import { daemonLogPath, ecoHome, scopesDir } from '../../state/paths.ts'
+import { findDaemon } from '../find-daemon.ts'
 
 export async function startCommand(json: boolean): Promise<void> {
   const home = ecoHome()
-  const before = await hello(home)
+  const before = await findDaemon(home)
   if (before === null) await startDaemon(home)
   const now = before ?? (await call('hello', {}, { home }))
   const { scopes } = await call('resume', {}, { home })
@@ -20,7 +20,7 @@ export async function startCommand(json: boolean): Promise<void> {
 
 export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
   const home = ecoHome()
-  const daemon = await hello(home)
+  const daemon = await findDaemon(home)
   if (daemon === null) {
     if (!apps || !existsSync(scopesDir(home))) return print(json, { stopped: false }, 'No daemon is running.')
     // One that was killed has left its apps running: only a daemon knows which these are.
@@ -39,7 +39,7 @@ export async function stopCommand(apps: boolean, json: boolean): Promise<void> {
 
 /** @returns 0 when it runs, 5 when not */
 export async function statusCommand(json: boolean): Promise<number> {
-  const daemon = await hello(ecoHome())
+  const daemon = await findDaemon(ecoHome())
   if (daemon === null) throw new NoDaemon()
   print(
     json,
@@ -54,18 +54,9 @@ export function logsCommand(lines: number): void {
   for (const line of lastLines(path, lines)) process.stdout.write(`${line}\n`)
 }
 
-async function hello(home: string): Promise<Hello | null> {
-  try {
-    return await call('hello', {}, { home })
-  } catch (error) {
-    if (error instanceof NoDaemon || error instanceof DaemonEnded) return null
-    throw error
-  }
-}
-
 async function whenGone(home: string): Promise<void> {
   for (let i = 0; i < 200; i++) {
-    if ((await hello(home).catch(() => null)) === null) return
+    if ((await findDaemon(home).catch(() => null)) === null) return
     await sleep(10)
   }
   throw new EcoError('DAEMON_UNREACHABLE', 'The daemon still answers 2s after it was told to end.', {
