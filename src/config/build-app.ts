@@ -12,6 +12,7 @@ import { ambientEnv, buildEnv, sealEnv } from './build-env.ts'
 import { buildHooks } from './build-hooks.ts'
 import { buildInputs, buildJob } from './build-job.ts'
 import { buildLimits } from './build-limits.ts'
+import { buildOutput, buildRotation } from './build-logs.ts'
 import { buildProbe } from './build-probe.ts'
 import { buildReady } from './build-ready.ts'
 import { buildRestart } from './build-restart.ts'
@@ -70,6 +71,8 @@ export async function buildApp(
     hooks: buildHooks(app, search, report),
     limits,
     attributes,
+    output: buildOutput(app, context),
+    rotation: buildRotation(app, report),
     rollout: buildRollout(app, search, bindsItself(ready, listen, asksForPorts({ kind, command, listen })), report),
     ...dependencies,
     job: isService ? SPEC_DEFAULTS.job : buildJob(app, report),

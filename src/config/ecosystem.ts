@@ -260,6 +260,55 @@ export type App = {
     cpu?: number | null
   } | null
   /**
+   * Where stdout and stderr go, and how their files are rotated and kept.
+   */
+  logs?: {
+    /**
+     * The file of stdout, relative to the ecosystem file; its folder is created. The same file for all instances, or one for each with ${instance} in it. none: discarded. Default: a file for each instance in eco's own folder.
+     */
+    out?: string | null
+    /**
+     * The file of stderr, as out has it. The same file as out is good, too: lines stand in it in the order in which they were written.
+     */
+    err?: string | null
+    /**
+     * stderr goes where stdout goes.
+     */
+    merge?: boolean | null
+    /**
+     * plain: what the app writes, straight into the file, at no cost. time: each line with the time before it. json: each line as JSON with time, app, instance, stream and message. For time and json the output passes a process of eco's own, which costs memory and CPU time.
+     */
+    format?: 'plain' | 'time' | 'json' | null
+    /**
+     * auto: a file that has reached max_size or max_age is rotated without the loss of a line, by the best method of its file system (eco doctor shows it). copytruncate: copy and truncate, which loses what is written meanwhile. off: not at all, for logrotate and the like.
+     */
+    rotation?: 'auto' | 'copytruncate' | 'off' | null
+    /**
+     * A file is rotated once it has reached this size. At least 64K.
+     */
+    max_size?: Size
+    /**
+     * A file is rotated once its first line is as old as this, at least 1m. Default: at any age.
+     */
+    max_age?: Duration
+    /**
+     * How many rotated files are kept, of each log file.
+     */
+    keep?: number | null
+    /**
+     * Rotated files whose last line is older are removed. Default: kept at any age.
+     */
+    keep_for?: Duration
+    /**
+     * A log file and its rotated files together; the oldest are removed. At least max_size. Default: what max_size and keep make of it.
+     */
+    total_size?: Size
+    /**
+     * How rotated files are compressed: gzip (or true), zstd, or none (or false). zstd needs the program zstd, or Node.js 22.15 or newer.
+     */
+    compress?: 'gzip' | 'zstd' | 'none' | true | false | null
+  } | null
+  /**
    * As whom the app, its hooks and its checks run: name or number. Default: the daemon's. Only root may run apps as others.
    */
   user?: string | number | null

@@ -97,12 +97,13 @@ function instanceValue(expression: string, body: string, path: Path, at: Span | 
 
 const CHECKS = ['ready', 'readiness', 'health']
 
-/** Whether a value can be another for each instance: variables, arguments, and the addresses of checks. */
+/** Whether a value can be another for each instance: variables, arguments, log files, and the addresses of checks. */
 function mayDiffer([top, , key, index, inner]: Path): boolean {
   if (top !== 'apps') return false
   if (key === 'env') return inner === undefined || inner === 'value'
   if (key === 'args' || key === 'node_args') return true
   if (key === 'command') return index !== 0
+  if (key === 'logs') return index === 'out' || index === 'err'
   return CHECKS.includes(String(key)) && (index === 'http' || index === 'tcp')
 }
 

@@ -1,12 +1,11 @@
-import { join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { ownerName } from '../engine/local/group-register.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
+import { logPaths } from '../logs/layout.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
 import { refuseNewerState } from '../state/known-formats.ts'
-import { scopeDir } from '../state/paths.ts'
 import { RevisionStore } from '../state/revision-store.ts'
 import { RunHistoryStore } from '../state/run-history.ts'
 import { RuntimeStore } from '../state/runtime-store.ts'
@@ -183,11 +182,6 @@ export class Daemon {
     return [...this.#damaged]
   }
 
-  logPaths(scope: ScopeId, app: string, slot: number): { out: string; err: string } {
-    const base = join(scopeDir(this.home, scope), 'logs', `${app}-${slot}`)
-    return { out: `${base}.out.log`, err: `${base}.err.log` }
-  }
-
   /** Stops every instance, without forgetting what was applied; they stay down until somebody starts them. */
   async stopApps(): Promise<number> {
     const keepers = [...this.#keepers.values()]
@@ -344,7 +338,7 @@ export class Daemon {
       notify: new NotifySockets(this.home, preload),
       probeSockets: this.#probeSockets,
       openSecret: (sealed) => this.openSecret(sealed),
-      logPaths: (scope, app, slot) => this.logPaths(scope, app, slot),
+      logPaths: (scope, app, slot, output) => logPaths(this.home, scope, app, slot, output),
       prepareSockets: (scope, app, spec) => {
         const group = this.engine.group(scope, app)
         const prepare = (): Promise<unknown> | null => prepareSockets(group, spec, this.#sockets)

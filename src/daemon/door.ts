@@ -95,7 +95,18 @@ function refuseUnknownFields(spec: AppSpec, version: string, app: string): void 
 }
 
 /** Fields of an app with settings of fixed names. */
-const SETTINGS = ['ready', 'stop', 'restart', 'hooks', 'limits', 'attributes', 'rollout', 'job'] as const
+const SETTINGS = [
+  'ready',
+  'stop',
+  'restart',
+  'hooks',
+  'limits',
+  'attributes',
+  'output',
+  'rotation',
+  'rollout',
+  'job',
+] as const
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

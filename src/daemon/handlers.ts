@@ -1,7 +1,9 @@
 /** What the daemon answers to each method of the protocol. */
 
 import { EcoError } from '../errors.ts'
-import { scopeName } from '../model/ids.ts'
+import { logPaths } from '../logs/layout.ts'
+import { SPEC_DEFAULTS } from '../model/defaults.ts'
+import { instanceName, scopeName } from '../model/ids.ts'
 import type { Plan } from '../model/plan.ts'
 import type { AppSpec, DesiredState } from '../model/spec.ts'
 import type { Intent } from '../planner/intent.ts'
@@ -275,6 +277,9 @@ function groupByKeeper(apps: readonly Selected[]): Map<ScopeKeeper, Selected[]> 
   return groups
 }
 
+const STREAMS = ['out', 'err'] as const
+
+/** Of all slots that are wanted or run. Where stderr is merged, or instances share a file, it stands there more than once. */
 function logFiles(daemon: Daemon, keeper: ScopeKeeper, app: string): LogFile[] {
   const { scope } = keeper
   const slots = new Set(slotsOf(daemon, keeper, app))
@@ -283,12 +288,16 @@ function logFiles(daemon: Daemon, keeper: ScopeKeeper, app: string): LogFile[] {
   return [...slots]
     .sort((a, b) => a - b)
     .flatMap((slot): LogFile[] => {
-      const paths = daemon.logPaths(scope, app, slot)
-      const instance = `${app}#${slot}`
-      return [
-        { app, instance, scope, stream: 'out', path: paths.out },
-        { app, instance, scope, stream: 'err', path: paths.err },
-      ]
+      const runners = daemon.engine.groups(scope).get(app)?.runners ?? []
+      const runner = runners.find(({ id }) => id.slot === slot)
+      const output = runner?.spec.output ?? keeper.applied.apps[app]?.spec.output ?? SPEC_DEFAULTS.output
+      const paths = logPaths(daemon.home, scope, app, slot, output)
+      const instance = instanceName(app, slot)
+      const pid = runner?.process?.pid ?? null
+      return STREAMS.flatMap((stream): LogFile[] => {
+        const path = paths[stream]
+        return path === null ? [] : [{ app, instance, scope, stream, path, pid, format: output.format }]
+      })
     })
 }
 

@@ -13,7 +13,7 @@ import type { EpochMs, ScopeId } from '../model/ids.ts'
 import type { Exit, InstanceStateName, AppStateName } from '../model/observed.ts'
 import type { RunOutcome, RunTrigger } from '../model/runs.ts'
 import type { Plan } from '../model/plan.ts'
-import type { DesiredState, AppSpec, AppKind } from '../model/spec.ts'
+import type { DesiredState, AppSpec, AppKind, Output } from '../model/spec.ts'
 import type { ExitCode } from '../errors.ts'
 import type { NotReady, StepOutcome } from '../engine/engine.ts'
 import type { StepResult } from '../executor/execute.ts'
@@ -311,6 +311,10 @@ export interface LogFile {
   readonly scope: ScopeId
   readonly stream: 'out' | 'err'
   readonly path: string
+  /** Of the process that writes it; null: none runs. */
+  readonly pid: number | null
+  /** How its lines are written (model/spec.ts). */
+  readonly format: Output['format']
 }
 
 export function isoTime(at: EpochMs): string {

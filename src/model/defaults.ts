@@ -21,6 +21,16 @@ export const SPEC_DEFAULTS = {
   hooks: { preStart: null, postStart: null, preStop: null, postStop: null },
   limits: { memoryBytes: null, cpu: null },
   attributes: { user: null, group: null, umask: 0o022, nice: null, oomScoreAdj: null, rlimits: {} },
+  output: { out: 'default', err: 'default', format: 'plain' },
+  rotation: {
+    method: 'auto',
+    maxSizeBytes: 20 * 2 ** 20,
+    maxAgeMs: null,
+    keep: 10,
+    keepForMs: null,
+    totalSizeBytes: null,
+    compress: 'gzip',
+  },
   rollout: {
     maxSurge: '25%',
     maxUnavailable: 0,

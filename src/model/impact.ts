@@ -24,6 +24,8 @@ export const FIELD_IMPACT: Readonly<Record<keyof AppSpec, Impact>> = {
   hooks: 'live',
   limits: 'live',
   attributes: 'roll',
+  output: 'roll',
+  rotation: 'live',
   rollout: 'live',
   dependsOn: 'live',
   restartsWith: 'live',

@@ -44,7 +44,10 @@ export function showSpec(spec: AppSpec): AppSpec {
   const env = Object.entries(spec.env).map(([name, one]) => {
     return [name, one.type === 'plain' ? { ...one, value: showPerInstance(one.value) } : one] as const
   })
-  return { ...spec, command: spec.command.map(showPerInstance), env: Object.fromEntries(env) }
+  const { out, err } = spec.output
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a path stays one, a word too
+  const output = { ...spec.output, out: showPerInstance(out), err: showPerInstance(err) } as AppSpec['output']
+  return { ...spec, command: spec.command.map(showPerInstance), env: Object.fromEntries(env), output }
 }
 
 /** The text without its markers: what is left must have no NUL. */

@@ -252,6 +252,37 @@ export interface ProcessAttributes {
   readonly rlimits: Readonly<Partial<Record<RlimitName, number | 'unlimited'>>>
 }
 
+/** Where an output goes: eco's own folder, nowhere, or an absolute path, which may differ from slot to slot (instance-values.ts). */
+export type LogTarget = 'default' | 'discard' | `/${string}`
+
+/** What becomes of stdout and stderr. */
+export interface Output {
+  readonly out: LogTarget
+  /** `merged`: into the file of stdout, in the order in which they were written. */
+  readonly err: LogTarget | 'merged'
+  /**
+   * `plain`: the app writes straight into the file. Otherwise through a pipe to a process of eco's own, which writes each
+   * line with the time before it, or as JSON.
+   */
+  readonly format: 'plain' | 'time' | 'json'
+}
+
+/** When a log file is rotated, and what is kept of it. */
+export interface Rotation {
+  /** `copytruncate` loses lines that are written meanwhile; `off`: somebody else does it (logrotate). */
+  readonly method: 'auto' | 'copytruncate' | 'off'
+  readonly maxSizeBytes: number
+  /** Since its first line; null: any age. */
+  readonly maxAgeMs: number | null
+  /** Archives of one file. */
+  readonly keep: number
+  /** An archive whose last line is older is removed; null: any age. */
+  readonly keepForMs: number | null
+  /** Of one file and its archives together; null: what maxSizeBytes and keep make of it. */
+  readonly totalSizeBytes: number | null
+  readonly compress: 'none' | 'gzip' | 'zstd'
+}
+
 /** Files whose change restarts the app. */
 export interface Watch {
   /** Files and folders, absolute. */
@@ -284,6 +315,8 @@ export interface AppSpec {
   readonly hooks: Hooks
   readonly limits: Limits
   readonly attributes: ProcessAttributes
+  readonly output: Output
+  readonly rotation: Rotation
   readonly rollout: Rollout
   readonly dependsOn: Readonly<Record<string, DependencyCondition>>
   /** Of these, the apps after whose restart it is restarted too. */

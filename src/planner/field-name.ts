@@ -14,6 +14,9 @@ const GROUPS: ReadonlyArray<readonly [prefix: string, inFile: string]> = [
   ['job.', ''],
   ['attributes.rlimits.', 'ulimits.'],
   ['attributes.', ''],
+  ['output.', 'logs.'],
+  ['rotation.method', 'logs.rotation'],
+  ['rotation.', 'logs.'],
 ]
 
 /** Behind these stands a word of the user. */
@@ -32,6 +35,6 @@ export function fieldName(path: string): string {
   const inFile = group ? group[1] + path.slice(group[0].length) : path
   return inFile
     .replace(/^(hooks\.\w+|rollout\.check)\.command$/, '$1.run')
-    .replaceAll(/Ms\b/g, '')
+    .replaceAll(/Ms\b|Bytes\b/g, '')
     .replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

@@ -28,7 +28,7 @@ export function textValue(path: string, value: unknown): string {
 function written(path: string, value: unknown): string | null {
   if (typeof value !== 'number' || path.startsWith('env.')) return null
   if (path.endsWith('Ms')) return formatDuration(value)
-  if (path === 'limits.memoryBytes' || SIZES.has(path)) return formatSize(value)
+  if (path.endsWith('Bytes') || SIZES.has(path)) return formatSize(value)
   if (path === 'restart.backoff.jitter') return `${Number((value * 100).toFixed(6))}%`
   return path === 'attributes.umask' ? value.toString(8).padStart(3, '0') : null
 }
@@ -56,9 +56,9 @@ function isHookPath(path: string): boolean {
   return path.startsWith('hooks.') || path.startsWith('rollout.check')
 }
 
-/** Variables and arguments may differ from instance to instance. */
+/** Variables, arguments and log files may differ from instance to instance. */
 function withPerInstance(path: string, value: unknown): unknown {
-  if (path.startsWith('env.') && typeof value === 'string') return showPerInstance(value)
+  if (/^(env|output)\./.test(path) && typeof value === 'string') return showPerInstance(value)
   return path === 'command' && Array.isArray(value) ? value.map((word) => showPerInstance(String(word))) : value
 }
 

@@ -17,6 +17,8 @@ export function currentSpec(stored: AppSpec): AppSpec {
       ...restart,
       backoff: { ...SPEC_DEFAULTS.restart.backoff, ...restart.backoff },
     },
+    output: { ...SPEC_DEFAULTS.output, ...stored.output },
+    rotation: { ...SPEC_DEFAULTS.rotation, ...stored.rotation },
     rollout: { ...SPEC_DEFAULTS.rollout, ...rollout },
     schedule: schedule && { ...SCHEDULE_DEFAULTS, ...schedule },
   }

@@ -29,6 +29,11 @@ export function cacheDir(home: string): string {
   return join(home, 'cache')
 }
 
+/** What eco knows about log files: their archives, and when what was written (logs/ledger.ts, logs/time-index.ts). */
+export function logIndexDir(home: string): string {
+  return join(home, 'log-index')
+}
+
 export function scopesDir(home: string): string {
   return join(home, 'scopes')
 }

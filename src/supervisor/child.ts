@@ -19,8 +19,9 @@ export interface SpawnRequest {
   readonly attributes: ProcessAttributes
   /** What Node is told to load first; null: nothing. */
   readonly preload: string | null
-  readonly stdout: string
-  readonly stderr: string
+  /** Log files; null: discarded. */
+  readonly stdout: string | null
+  readonly stderr: string | null
   readonly outputs: Outputs
   readonly listenFds: readonly number[]
   /** Also hand the sockets over from descriptor 3 on (systemd's protocol). */
@@ -60,10 +61,14 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
     launch = launchFor(request, reportFd)
     const [file, ...args] = launch.command
     if (file === undefined) throw new Error('Internal error: empty command')
-    const out = request.outputs.open(request.stdout)
-    opened.push(out)
-    const err = request.stderr === request.stdout ? out : request.outputs.open(request.stderr)
-    opened.push(err)
+    const open = (log: string): number => {
+      const fd = request.outputs.open(log)
+      opened.push(fd)
+      return fd
+    }
+    const out = request.stdout === null ? 'ignore' : open(request.stdout)
+    const isMerged = request.stderr === request.stdout
+    const err = request.stderr === null ? 'ignore' : isMerged ? out : open(request.stderr)
     for (const fd of opened) giveLog(fd, launch.owner)
     const stdio = stdioOf(request, out, err)
     if (launch.reports && reportFd !== null) stdio[reportFd] = 'pipe'
@@ -74,7 +79,7 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
     setImmediate(() => events.exited({ kind: 'spawn-error', message, at: Date.now() }))
     return null
   } finally {
-    for (const fd of new Set(opened)) closeSync(fd)
+    for (const fd of opened) closeSync(fd)
   }
   child.once('error', (error: NodeJS.ErrnoException) => {
     if (child.pid !== undefined) return // a signal that failed; the process itself goes on
@@ -82,7 +87,7 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
   })
   child.once('exit', (code, signal) => {
     const at = Date.now()
-    for (const log of [request.stdout, request.stderr]) request.outputs.settle(log)
+    for (const log of [request.stdout, request.stderr]) if (log !== null) request.outputs.settle(log)
     events.exited(signal === null ? { kind: 'code', code: code ?? 0, at } : { kind: 'signal', signal, at })
   })
   if (child.pid === undefined) return null
@@ -117,7 +122,7 @@ function reportFdOf({ listenFds, systemdFds, readyFd, hasChannel }: SpawnRequest
 
 type Stdio = 'ignore' | 'pipe' | 'ipc' | number
 
-function stdioOf(request: SpawnRequest, out: number, err: number): Stdio[] {
+function stdioOf(request: SpawnRequest, out: number | 'ignore', err: number | 'ignore'): Stdio[] {
   const stdio: Stdio[] = ['ignore', out, err]
   request.listenFds.forEach((fd, i) => {
     if (request.systemdFds) stdio[SYSTEMD_FIRST_FD + i] = fd

@@ -17,8 +17,8 @@ export interface CommandContext {
   readonly env: Record<string, string>
   /** As whom it runs, and with which limits: like the app itself. */
   readonly attributes: ProcessAttributes
-  /** Where its output goes: the log of the instance, so that nobody has to look in another place. */
-  readonly log: string
+  /** Where its output goes: the log of the instance, so that nobody has to look in another place; null: nowhere. */
+  readonly log: string | null
   readonly outputs: Outputs
 }
 
@@ -34,14 +34,16 @@ export function runCommand(
   { cwd, env, attributes, log, outputs }: CommandContext,
   ended: (failure: string | null) => void,
 ): CommandRun {
-  const offset = sizeOf(log)
+  const offset = log === null ? 0 : sizeOf(log)
   let verdict: string | null = null
   let isOver = false
   const end = (failure: string | null): void => {
     if (isOver) return
     isOver = true
     clearTimeout(timer)
-    ended(failure === null ? null : [failure, ...lastLines(log, OUTPUT_LINES, offset)].join('\n'))
+    if (failure === null) return ended(null)
+    const said = log === null ? [] : lastLines(log, OUTPUT_LINES, offset)
+    ended([failure, ...said].join('\n'))
   }
   let child: ChildProcess | null = null
   const kill = (reason: string): void => {
@@ -55,19 +57,19 @@ export function runCommand(
   }
   const timer = setTimeout(() => kill(`did not end within ${timeoutMs / 1000}s`), timeoutMs)
   try {
-    const out = outputs.open(log)
+    const out = log === null ? 'ignore' : outputs.open(log)
     try {
       const { command: whole, uid, gid } = launchBeside(command, attributes)
       const [file = '', ...args] = whole
       child = spawn(file, args, { cwd, env, detached: true, stdio: ['ignore', out, out], uid, gid })
     } finally {
-      closeSync(out)
+      if (out !== 'ignore') closeSync(out)
     }
     child.once('error', (error: NodeJS.ErrnoException) =>
       end(`could not be started: ${spawnMessage(error, { command, cwd })}`),
     )
     child.once('exit', (code, signal) => {
-      outputs.settle(log)
+      if (log !== null) outputs.settle(log)
       if (verdict === null && code === 0) return end(null)
       end(verdict ?? (signal === null ? `exited with code ${code}` : `was killed by ${signal}`))
     })

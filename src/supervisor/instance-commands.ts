@@ -13,7 +13,7 @@ export interface CommandsOwner {
   readonly instance: Instance
   readonly context: InstanceContext
   /** Where their output goes. */
-  readonly log: string
+  readonly log: string | null
   readonly host: { readonly outputs: Outputs }
   readonly feed: (event: InstanceEvent) => void
 }

@@ -1,3 +1,4 @@
+import type { LogPaths } from '../logs/layout.ts'
 import { sizeOf } from '../logs/tail.ts'
 import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
@@ -58,6 +59,7 @@ export class InstanceRun {
   readonly incarnation: number
   readonly logOffsets: LogOffsets
   readonly #owner: RunOwner
+  readonly #logs: LogPaths
   #process: ProcIdentity | null = null
   #group: Group | null = null
   #notifySocket: NotifySocket | null = null
@@ -84,8 +86,10 @@ export class InstanceRun {
       noted: (notes) => owner.noted(notes),
     })
     const { scope, app, slot } = owner.id
-    const { out, err } = owner.host.logPaths(scope, app, slot)
-    this.logOffsets = logOffsets ?? [out, err].map((path) => ({ path, offset: sizeOf(path) }))
+    this.#logs = owner.host.logPaths(scope, app, slot, owner.spec.output)
+    const paths = new Set([this.#logs.out, this.#logs.err])
+    this.logOffsets =
+      logOffsets ?? [...paths].flatMap((path) => (path === null ? [] : [{ path, offset: sizeOf(path) }]))
   }
 
   get process(): ProcIdentity | null {
@@ -129,7 +133,6 @@ export class InstanceRun {
   spawn(): void {
     const { spec, id, version, host } = this.#owner
     const { incarnation } = this
-    const [out, err] = this.logOffsets
     const isAsking = asksForPorts(spec)
     const nest = host.trees.begin({ ...id, version })
     host.oom.look()
@@ -147,8 +150,8 @@ export class InstanceRun {
           },
           attributes: spec.attributes,
           preload: needsPreload(spec) ? host.preload : null,
-          stdout: out?.path ?? '/dev/null',
-          stderr: err?.path ?? '/dev/null',
+          stdout: this.#logs.out,
+          stderr: this.#logs.err,
           outputs: host.outputs,
           listenFds: host.listenFds(id.scope, id.app, spec.listen),
           hasChannel: isAsking,

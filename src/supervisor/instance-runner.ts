@@ -190,10 +190,11 @@ export class InstanceRunner {
     return this.#run?.logOffsets ?? []
   }
 
-  /** Where the output of the commands around it goes. */
-  get log(): string {
+  /** Where the output of the commands around it goes; null: nowhere. */
+  get log(): string | null {
     const { scope, app, slot } = this.id
-    return this.host.logPaths(scope, app, slot).err
+    const { out, err } = this.host.logPaths(scope, app, slot, this.spec.output)
+    return err ?? out
   }
 
   /** Sentences about what is not as the spec asks for, although the process runs. */

@@ -1,6 +1,7 @@
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
+import type { LogPaths } from '../logs/layout.ts'
 import type { ScopeId } from '../model/ids.ts'
-import type { AppSpec, Listen } from '../model/spec.ts'
+import type { AppSpec, Listen, Output } from '../model/spec.ts'
 import type { BoundHandle } from './bind-socket.ts'
 import type { InstanceRunner } from './instance-runner.ts'
 import type { MemoryWatch } from './memory-watch.ts'
@@ -23,7 +24,7 @@ export interface RunnerHost {
   readonly probeSockets: ProbeSockets
   readonly outputs: Outputs
   openSecret(sealed: string): string
-  logPaths(scope: ScopeId, app: string, slot: number): { readonly out: string; readonly err: string }
+  logPaths(scope: ScopeId, app: string, slot: number, output: Output): LogPaths
   /** Binds the app's sockets and makes them fit to be handed over. @returns null: nothing to wait for; never fails */
   prepareSockets(scope: ScopeId, app: string, spec: AppSpec): Promise<unknown> | null
   /** The descriptors of the app's sockets, in the order of these. */

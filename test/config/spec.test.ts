@@ -42,6 +42,16 @@ test('fills in every default', async () => {
     hooks: { preStart: null, postStart: null, preStop: null, postStop: null },
     limits: { memoryBytes: null, cpu: null },
     attributes: { user: null, group: null, umask: 0o022, nice: null, oomScoreAdj: null, rlimits: {} },
+    output: { out: 'default', err: 'default', format: 'plain' },
+    rotation: {
+      method: 'auto',
+      maxSizeBytes: 20 * 1024 * 1024,
+      maxAgeMs: null,
+      keep: 10,
+      keepForMs: null,
+      totalSizeBytes: null,
+      compress: 'gzip',
+    },
     rollout: {
       maxSurge: '25%',
       maxUnavailable: 0,

@@ -5,9 +5,7 @@ const LINES = 10
 
 /** The last words of an instance's current run: what it wrote to stderr, or to stdout when stderr is empty. */
 export function logTail(runner: InstanceRunner): string[] {
-  const [out, err] = runner.logOffsets
-  for (const log of [err, out]) {
-    if (!log) continue
+  for (const log of runner.logOffsets.toReversed()) {
     const lines = lastLines(log.path, LINES, log.offset)
     if (lines.length > 0) return lines
   }
