@@ -15,7 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   executor: ['model', 'errors', 'engine'],
   supervisor: ['model', 'errors', 'logs'],
   secrets: ['errors'],
-  logs: [],
+  logs: ['model', 'errors', 'state'],
   state: ['model', 'errors', 'supervisor'],
   startup: ['errors', 'state'],
   daemon: [
@@ -97,6 +97,13 @@ test('the CLI and the doctor reach the daemon only through its client', () => {
   const wrong = imports
     .filter(({ from, to }) => ['cli', 'doctor'].includes(folderOf(from)) && to.includes('/daemon/'))
     .filter(({ to }) => !DAEMON_FOR_CLI.some((file) => to.endsWith(`/daemon/${file}`)))
+  expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
+})
+
+test('of the state the logs know where files are, and how one is replaced', () => {
+  const wrong = imports
+    .filter(({ from, to }) => folderOf(from) === 'logs' && to.includes('/state/'))
+    .filter(({ to }) => !/\/state\/(paths|atomic-file)\.ts$/.test(to))
   expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
 })
 
