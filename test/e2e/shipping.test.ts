@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, type TestContext } from 'vitest'
+import { ROOT } from '../support/binary.ts'
 import { eventually } from '../support/eventually.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
 import { isInstalled, startShipper } from '../support/shipper.ts'
@@ -11,6 +12,13 @@ import { isInstalled, startShipper } from '../support/shipper.ts'
 const WAIT_MS = 20_000
 const counter = { command: ['node', fixture('counts-lines.mjs')] }
 const logs = (rig: Rig): string => join(rig.home, 'scopes/demo/default/logs')
+
+/** As docs/logs.md has it, for this home. */
+function recipe(language: string, rig: Rig): string {
+  const page = readFileSync(join(ROOT, 'docs/logs.md'), 'utf8')
+  const [, text = ''] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, 'm').exec(page) ?? []
+  return text.replaceAll('/home/ann/.eco', rig.home)
+}
 
 function needs(context: TestContext, program: string, debianPackage: string): void {
   if (isInstalled(program)) return
@@ -27,7 +35,7 @@ test('a shipper gets every line once, over restart, reload, scale and its own re
   needs(context, 'rsyslogd', 'rsyslog')
   await using rig = await createRig()
   mkdirSync(rig.home, { mode: 0o700 })
-  const shipper = await startShipper(join(rig.dir, 'shipper'), `${rig.home}/scopes/*/*/logs/*.log`)
+  const shipper = await startShipper(join(rig.dir, 'shipper'), recipe('rsyslog', rig))
   await rig.apply({ apps: { api: { ...counter, instances: 2 } } })
   await eventually(() => shipper.delivered('api-1.err.log').length > 10, WAIT_MS)
   expect((await rig.eco(['restart', 'api'])).code).toBe(0)
@@ -67,7 +75,7 @@ test('logrotate with copytruncate rotates what eco leaves alone', async (context
   await rig.apply({ apps: { api: { ...counter, logs: { rotation: 'off' } } } })
   await eventually(() => rig.output('api').length > 2000, WAIT_MS)
   const { ino } = statSync(join(logs(rig), 'api-0.out.log'))
-  logrotate(rig, `${logs(rig)}/*.log {\n  rotate 5\n  copytruncate\n  missingok\n}\n`)
+  logrotate(rig, recipe('logrotate', rig).replace(/^ *compress\n/m, ''))
   const rotated = readFileSync(join(logs(rig), 'api-0.out.log.1'), 'utf8')
     .trimEnd()
     .split('\n')

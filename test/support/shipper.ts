@@ -21,16 +21,15 @@ export interface Shipper {
   start(): Promise<void>
 }
 
-/** @param files pattern of the files it follows */
-export async function startShipper(folder: string, files: string): Promise<Shipper> {
+/** @param input what it follows, in the language of rsyslog's configuration */
+export async function startShipper(folder: string, input: string): Promise<Shipper> {
   mkdirSync(folder, { recursive: true })
   const output = join(folder, 'delivered')
   const config = join(folder, 'rsyslog.conf')
   writeFileSync(
     config,
     `global(workDirectory="${folder}")
-module(load="imfile")
-input(type="imfile" File="${files}" Tag="eco" addMetadata="on" reopenOnTruncate="on")
+${input}
 template(name="line" type="string" string="%$!metadata!filename%\\t%msg%\\n")
 action(type="omfile" file="${output}" template="line")
 `,
