@@ -1,7 +1,17 @@
 /** By which means a log file can be rotated without losing a line: that depends on its file system. */
 
 import { spawnSync } from 'node:child_process'
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, statfsSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  statfsSync,
+  unlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { collapseCommand } from './collapse-command.ts'

@@ -8,7 +8,8 @@ import type { Archive, Ledger } from '../ledger.ts'
 export function strictest(policies: readonly Rotation[]): Rotation | null {
   const [first] = policies
   if (first === undefined) return null
-  const has = <K extends keyof Rotation>(key: K, value: Rotation[K]): boolean => policies.some((it) => it[key] === value)
+  const has = <K extends keyof Rotation>(key: K, value: Rotation[K]): boolean =>
+    policies.some((it) => it[key] === value)
   const least = (key: 'maxAgeMs' | 'keepForMs' | 'totalSizeBytes'): number | null => {
     const set = policies.flatMap((it) => it[key] ?? [])
     return set.length === 0 ? null : Math.min(...set)
