@@ -8,6 +8,9 @@ import type { LogUser } from './run-logs.ts'
 import { sizeOf } from './tail.ts'
 import { appendPoints, TimeIndex, type TimePoint } from './time-index.ts'
 
+/** Between two points of the index. */
+const SEEN_MS = 900
+
 /** One log file, while runs write to it: however many these are, it is looked at once. */
 export class FollowedFile {
   readonly users = new Set<LogUser>()
@@ -18,6 +21,7 @@ export class FollowedFile {
   #isMissing = false
   /** undefined: to be looked up. */
   #firstAt: EpochMs | null | undefined
+  #pointedAt = 0
   /** Address of the newest point. */
   #pointed: number
 
@@ -50,12 +54,12 @@ export class FollowedFile {
 
   /** … as it is now, also while bytes are on the move. */
   endNow(now: EpochMs): number {
-    this.look(now)
+    this.look(now, true)
     return this.#ledger.pending === null ? this.end : addressOfEnd(this.#home, this.#ledger)
   }
 
-  /** @param now when it is looked at; notes how far it has grown */
-  look(now: EpochMs): void {
+  /** Notes how far it has grown: at once when that `isAsked` for, else about once a second. */
+  look(now: EpochMs, isAsked = false): void {
     const { pending, inode, size } = this.#ledger
     if (pending !== null) return
     const stat = statOf(this.path)
@@ -64,13 +68,15 @@ export class FollowedFile {
     if ((inode !== null && stat.ino !== inode) || stat.size < size) this.#beginAnew()
     if (stat.ino !== this.#ledger.inode) this.change({ inode: stat.ino, size: stat.size })
     else this.#ledger = { ...this.#ledger, size: stat.size }
-    if (this.end > this.#pointed) this.#point(now, 'seen', this.end)
+    // The clock may be set back.
+    const isTime = isAsked || Math.abs(now - this.#pointedAt) >= SEEN_MS
+    if (isTime && this.end > this.#pointed) this.#point(now, 'seen', this.end)
     if (!this.#isWritten) this.write()
   }
 
   /** @returns the address of its end, which is noted in the index too */
   mark(kind: 'start' | 'end', now: EpochMs): number {
-    this.look(now)
+    this.look(now, true)
     if (this.#isMissing && this.#ledger.inode !== null) {
       this.#beginAnew()
       this.write()
@@ -162,6 +168,7 @@ export class FollowedFile {
       // The disk is full: the times of these lines are known less exactly.
     }
     this.#pointed = address
+    this.#pointedAt = at
   }
 }
 

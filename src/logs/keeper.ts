@@ -10,12 +10,16 @@ import { Rotator } from './rotate/rotator.ts'
 import type { LogAddress, LogTail, LogUser, RunLogs } from './run-logs.ts'
 
 const LOOK_MS = 1000
+/** What a run does at its beginning says nothing yet about its pace. */
+const YOUNG_MS = 2000
+const YOUNG_LOOK_MS = 100
 
 interface Kept {
   readonly file: FollowedFile
   readonly rotator: Rotator
   /** Until it is looked at again sooner than all others. */
   timer: NodeJS.Timeout | undefined
+  youngUntil: number
 }
 
 export type Flushed =
@@ -62,12 +66,16 @@ export class LogKeeper implements RunLogs {
 
   begin(user: LogUser): LogAddress[] {
     const now = Date.now()
-    return this.#followAll(user).map((file) => ({ path: file.path, offset: file.mark('start', now) }))
+    return this.#followAll(user).map((kept) => {
+      kept.youngUntil = performance.now() + YOUNG_MS
+      this.#lookIn(kept, YOUNG_LOOK_MS)
+      return { path: kept.file.path, offset: kept.file.mark('start', now) }
+    })
   }
 
   follow(user: LogUser): void {
     const now = Date.now()
-    for (const file of this.#followAll(user)) file.look(now)
+    for (const { file } of this.#followAll(user)) file.look(now)
   }
 
   end(user: LogUser): void {
@@ -134,11 +142,11 @@ export class LogKeeper implements RunLogs {
     return file.ledger
   }
 
-  #followAll(user: LogUser): FollowedFile[] {
+  #followAll(user: LogUser): Kept[] {
     return user.paths.map((path) => {
-      const { file } = this.#keep(path)
-      file.users.add(user)
-      return file
+      const kept = this.#keep(path)
+      kept.file.users.add(user)
+      return kept
     })
   }
 
@@ -153,7 +161,7 @@ export class LogKeeper implements RunLogs {
       tell: (message) => [...file.users][0]?.tell(message),
     })
     rotator.removeLeftovers()
-    const kept: Kept = { file, rotator, timer: undefined }
+    const kept: Kept = { file, rotator, timer: undefined, youngUntil: 0 }
     this.#kept.set(path, kept)
     return kept
   }
@@ -176,7 +184,12 @@ export class LogKeeper implements RunLogs {
     const policy = policyOf(kept)
     if (policy === null) return this.#forget(kept)
     const soon = kept.rotator.look(policy, now, LOOK_MS)
-    if (soon !== null && this.#timer) kept.timer = setTimeout(() => this.#look(kept), soon).unref()
+    if (soon !== null) this.#lookIn(kept, soon)
+    else if (performance.now() < kept.youngUntil) this.#lookIn(kept, YOUNG_LOOK_MS)
+  }
+
+  #lookIn(kept: Kept, ms: number): void {
+    if (this.#timer) kept.timer ??= setTimeout(() => this.#look(kept), ms).unref()
   }
 }
 

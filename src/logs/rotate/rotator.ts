@@ -90,7 +90,7 @@ export class Rotator {
 
   /** Nothing else is done to the file meanwhile. */
   async alone<T>(act: () => Promise<T>): Promise<T> {
-    await this.whenIdle()
+    while (this.#running !== null) await this.#running
     const acting = act()
     this.#running = acting.catch(() => {})
     try {
