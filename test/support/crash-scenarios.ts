@@ -1,6 +1,6 @@
 /** What a daemon is in the middle of when it crashes. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { expect } from 'vitest'
 import type { Scenario } from './crash-point.ts'
@@ -261,7 +261,13 @@ export function rotation(): Scenario {
   return {
     name: 'the rotation of logs',
     from,
-    act: (rig) => rig.eco(['logs', 'rotate']),
+    act: async (rig) => {
+      const result = await rig.eco(['logs', 'rotate'])
+      await eventually(() => {
+        for (const id of ['d', 'm']) expect(existsSync(join(rig.dir, `${id}.done`))).toBe(true)
+      })
+      return result
+    },
     allowed: [{ world: { disk: ['1'], memory: ['1'] }, file: from }],
     to: from,
     end: { disk: ['1'], memory: ['1'] },
