@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { ownerName } from '../engine/local/group-register.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
@@ -63,7 +64,7 @@ export class Daemon {
   /** @param outputs null: log files, which are kept here */
   constructor(home: string, preload: string, outputs: Outputs | null = null) {
     this.home = home
-    this.logs = outputs === null ? new LogKeeper(home) : null
+    this.logs = outputs === null ? new LogKeeper(home, join(dirname(preload), 'stopped-copy.cjs')) : null
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
     this.#recorder = new RuntimeRecorder(this.#runtime)
@@ -294,6 +295,7 @@ export class Daemon {
   /** Writes what waits to be written. */
   async flush(): Promise<void> {
     this.#recorder.flush()
+    await this.logs?.whenIdle()
     await this.events.flushed()
   }
 
