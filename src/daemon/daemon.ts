@@ -27,6 +27,7 @@ import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
 import type { InheritedSocket } from './hand-over.ts'
 import { HoldEnds } from './hold-ends.ts'
+import { LogAlarm } from './log-alarm.ts'
 import { Monitor } from './monitor.ts'
 import { type Elsewhere, moveIn, type OwnUnit } from './move-in.ts'
 import { Renewals } from './renewals.ts'
@@ -50,6 +51,8 @@ export class Daemon {
   readonly #recorder: RuntimeRecorder
   readonly #keepers = new Map<string, ScopeKeeper>()
   readonly #watches: Watches
+  /** null: output does not go into files. */
+  readonly #logAlarm: LogAlarm | null
   readonly #renewalsByScope = new Map<string, Renewals>()
   readonly #holdEnds = new Map<string, HoldEnds>()
   /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
@@ -75,6 +78,8 @@ export class Daemon {
         this.#renewals(scope)?.request(app, { verb: 'start', cause: 'what it depends on is there', isDue: () => true })
       },
     })
+    const tell = this.events.emit.bind(this.events)
+    this.#logAlarm = outputs === LOG_FILES ? new LogAlarm(home, this.engine, tell) : null
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
@@ -106,6 +111,7 @@ export class Daemon {
     // Of instances that ended while no daemon ran.
     if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
     this.monitor.start()
+    this.#logAlarm?.start()
     await Promise.all(healing)
   }
 
@@ -273,10 +279,10 @@ export class Daemon {
     this.#record(scope, app, first?.name ?? instanceName(app, 0), message)
   }
 
-  /** What cannot be written at the moment. */
+  /** What cannot be written at the moment, by the daemon or by its apps. */
   unwritable(): string[] {
     const state = this.#recorder.problem
-    return [...this.events.problems(), ...(state === null ? [] : [state])]
+    return [...this.events.problems(), ...(state === null ? [] : [state]), ...(this.#logAlarm?.problems() ?? [])]
   }
 
   /** All that happened is written, as far as it can be. */
