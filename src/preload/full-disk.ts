@@ -23,10 +23,10 @@ export function outliveFullDisk(declared: string | undefined): void {
 
 /** An error that nobody listens for is thrown, and nobody catches it. */
 function forgive(stream: NodeJS.WriteStream): void {
-  const { emit } = stream
+  const emit = stream.emit.bind(stream) as (event: string, ...args: unknown[]) => boolean
   const value = function (this: NodeJS.WriteStream, event: string, ...args: unknown[]): boolean {
     if (event === 'error' && isOfTheDisk(args[0]) && this.listenerCount('error') === 0) return false
-    return Reflect.apply(emit, this, [event, ...args]) as boolean
+    return emit(event, ...args)
   }
   Object.defineProperty(stream, 'emit', { value, writable: true, configurable: true, enumerable: false })
 }
