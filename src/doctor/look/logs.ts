@@ -69,7 +69,10 @@ export function lookAtLogs(
   return {
     files,
     folders: folders.map((folder) => lookAtFolder(folder, files)),
-    closed: [...folders, ...files.map(({ path }) => path)].filter((path) => !isWritable(path)),
+    closed: [
+      ...folders.filter((path) => !isWritable(path, 'folder')),
+      ...files.map(({ path }) => path).filter((path) => !isWritable(path, 'file')),
+    ],
     bytes: sizes.reduce((sum, it) => sum + it.bytes, archived),
     largest: sizes[0] ?? null,
     removed: runs.living.flatMap(({ process, app, slot, scope }) => {
@@ -157,12 +160,12 @@ function sizeOf(path: string): number {
 }
 
 /** What is not there is made, where the folder above it can be written to. */
-function isWritable(path: string): boolean {
+function isWritable(path: string, type: 'file' | 'folder'): boolean {
   try {
     const there = firstThere(path)
-    const isFolder = statSync(there).isDirectory()
-    accessSync(there, isFolder ? constants.W_OK | constants.X_OK : constants.W_OK)
-    return isFolder || (there === path && statSync(there).isFile())
+    const stat = statSync(there)
+    accessSync(there, stat.isDirectory() ? constants.W_OK | constants.X_OK : constants.W_OK)
+    return type === 'file' && there === path ? stat.isFile() : stat.isDirectory()
   } catch {
     return false
   }
