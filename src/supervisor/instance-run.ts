@@ -1,5 +1,6 @@
 import type { LogPaths } from '../logs/layout.ts'
 import { sizeOf } from '../logs/tail.ts'
+import { neutraliseLines } from '../model/neutralise.ts'
 import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
 import type { Exit } from '../model/observed.ts'
@@ -296,9 +297,9 @@ export class InstanceRun {
     this.#group?.close()
   }
 
-  /** For everybody's eyes: without the secrets that a check may have printed. */
+  /** For everybody's eyes: without the secrets and the control characters that a check may have printed. */
   #shown(reason: string): string {
-    return concealSecrets(reason, this.#owner.spec, this.#owner.context)
+    return neutraliseLines(concealSecrets(reason, this.#owner.spec, this.#owner.context))
   }
 
   #note(notes: readonly string[]): void {
