@@ -43,6 +43,8 @@ export class Daemon {
   readonly engine: LocalEngine
   readonly events: EventLog
   readonly monitor: Monitor
+  /** null: output does not go into files. */
+  readonly logAlarm: LogAlarm | null
   readonly startedAt = Date.now()
   readonly trees: ProcessTrees
   readonly #probeSockets: ProbeSockets
@@ -51,8 +53,6 @@ export class Daemon {
   readonly #recorder: RuntimeRecorder
   readonly #keepers = new Map<string, ScopeKeeper>()
   readonly #watches: Watches
-  /** null: output does not go into files. */
-  readonly #logAlarm: LogAlarm | null
   readonly #renewalsByScope = new Map<string, Renewals>()
   readonly #holdEnds = new Map<string, HoldEnds>()
   /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
@@ -79,7 +79,7 @@ export class Daemon {
       },
     })
     const tell = this.events.emit.bind(this.events)
-    this.#logAlarm = outputs === LOG_FILES ? new LogAlarm(home, this.engine, tell) : null
+    this.logAlarm = outputs === LOG_FILES ? new LogAlarm(home, this.engine, tell) : null
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
@@ -111,7 +111,7 @@ export class Daemon {
     // Of instances that ended while no daemon ran.
     if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
     this.monitor.start()
-    this.#logAlarm?.start()
+    this.logAlarm?.start()
     await Promise.all(healing)
   }
 
@@ -282,7 +282,7 @@ export class Daemon {
   /** What cannot be written at the moment, by the daemon or by its apps. */
   unwritable(): string[] {
     const state = this.#recorder.problem
-    return [...this.events.problems(), ...(state === null ? [] : [state]), ...(this.#logAlarm?.problems() ?? [])]
+    return [...this.events.problems(), ...(state === null ? [] : [state]), ...(this.logAlarm?.problems() ?? [])]
   }
 
   /** All that happened is written, as far as it can be. */

@@ -50,6 +50,7 @@ export async function diagnose(home: string): Promise<Finding[]> {
   const listed = daemon.listing?.apps ?? null
   const freeBytes = folder.fileSystem?.freeBytes ?? null
   const closed = whyClosed(folder)
+  const limits = lookAtLimits(daemon.process, files)
   const seen = (area: Area, judge: () => Finding[]): Finding[] =>
     closed === null ? judged(area, judge) : [skipped(`${area}.closed`, `${closed}: this was not looked at`)]
   return [
@@ -68,10 +69,10 @@ export async function diagnose(home: string): Promise<Finding[]> {
     ...judged('cgroups', () =>
       judgeCgroups(lookAtCgroups(home, pid), limited(apps), delegationOf(boot, pid, apps.length > 0)),
     ),
-    ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), isSystemd)),
+    ...judged('limits', () => judgeLimits(limits, needsOf(apps), isSystemd)),
     ...seen('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
     ...seen('apps', () => judgeApps(lookAtApps(apps), listed, runs, now)),
-    ...seen('logs', () => judgeLogs(lookAtLogs(home, apps, folder.entries, runs, files), freeBytes)),
+    ...seen('logs', () => judgeLogs(lookAtLogs(home, apps, folder.entries, runs, files), freeBytes, limits)),
   ]
 }
 

@@ -67,7 +67,9 @@ export function lossText(path: string, loss: Loss, reload: string): string {
   const anew = `${reload} opens a new one`
   switch (loss.type) {
     case 'removed':
-      return `its log file ${path} was removed${loss.isReplaced ? ', another one is in its place' : ''}: what it writes goes into the removed file, and is gone when it ends; ${anew}`
+      return loss.isReplaced
+        ? `its log file ${path} was removed, and another one is in its place: what it writes goes into the removed file, and is gone when it ends; ${anew}`
+        : `its log file ${path} was removed: what it writes goes into the removed file, which eco logs shows until it ends; ${anew}`
     case 'moved':
       return `its log file ${path} was moved to ${loss.to}, ${keeps}; ${anew} (eco rotates by itself: eco explain logs)`
     case 'symlink':

@@ -359,6 +359,7 @@ const logs: LogFacts = {
   removed: [],
   hasZstd: true,
 }
+const inotify = { inotifyInstances: { used: 1, most: 128 }, inotifyWatches: { used: 10, most: 8192 } }
 const small = { ...fileSystem, freeBytes: 30 * 2 ** 20, totalBytes: 80 * 2 ** 20 }
 
 test.each<[string, Partial<LogFacts>, string[]]>([
@@ -405,14 +406,26 @@ test.each<[string, Partial<LogFacts>, string[]]>([
   ],
   ['many logs', { bytes: 3 * GIB }, ['warning apps.log_size']],
 ])('logs: %s', (_, facts, expected) => {
-  const findings = judgeLogs({ ...logs, ...facts }, null)
+  const findings = judgeLogs({ ...logs, ...facts }, null, inotify)
   expect(problems(findings)).toEqual(expected)
   for (const { level, remedy } of findings) if (level !== 'ok') expect(remedy).toMatch(/\S/)
 })
 
 test('what is to be done about much of it depends on whose it is', () => {
   const remedyOf = (path: string): string | null | undefined =>
-    judgeLogs({ ...logs, bytes: 3 * GIB, largest: { path, bytes: GIB } }, null).at(-1)?.remedy
+    judgeLogs({ ...logs, bytes: 3 * GIB, largest: { path, bytes: GIB } }, null, inotify).at(-1)?.remedy
   expect(remedyOf('/logs/api-0.out.log')).toBe('eco logs flush api --project shop --env production')
   expect(remedyOf('/logs/gone.log')).toBe('ls -l /logs/gone.log')
+})
+
+test.each<[string, number, number, number, string | null]>([
+  ['enough of both', 200, 100, 1, null],
+  ['too few watches', 200, 8100, 1, 'sudo sysctl fs.inotify.max_user_watches=16384'],
+  ['far too few', 20_000, 8100, 1, 'sudo sysctl fs.inotify.max_user_watches=48100'],
+  ['no instance left', 200, 100, 128, 'sudo sysctl fs.inotify.max_user_instances=1024'],
+])('following logs: %s', (_, files, watches, instances, remedy) => {
+  const facts = { ...logs, files: Array.from({ length: files }, (_it, i) => ({ ...logFile, path: `/logs/${i}.log` })) }
+  const use = { inotifyInstances: { used: instances, most: 128 }, inotifyWatches: { used: watches, most: 8192 } }
+  const found = judgeLogs(facts, null, use).filter(({ id }) => id === 'logs.follow')
+  expect(found.map((it) => it.remedy)).toEqual([remedy])
 })

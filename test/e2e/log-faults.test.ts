@@ -1,6 +1,6 @@
 /** What happens to log files behind eco's back: noticed, told once, and no reason for an app to end. */
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
@@ -16,6 +16,7 @@ import {
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { StoredEvent } from '../../src/model/events.ts'
+import { ECO } from '../support/binary.ts'
 import { eventually } from '../support/eventually.ts'
 import { isRunning, kill } from '../support/processes.ts'
 import { createRig, type Rig } from '../support/rig.ts'
@@ -23,6 +24,14 @@ import { createRig, type Rig } from '../support/rig.ts'
 /** Numbered lines, as fast as one every 10 ms. */
 const WRITER = `let n = 0; setInterval(() => console.log('line ' + n++), 10)`
 const SHELL = 'n=0; while :; do echo line $n; n=$((n+1)); sleep 0.02; done'
+
+/** The same with lines of a kilobyte, which soon need the next page of a full file system. */
+const WIDE_WRITER = `let n = 0; setInterval(() => console.log('line ' + n++ + ' ' + 'x'.repeat(1000)), 10)`
+const WIDE_SHELL = 'n=0; x=$(printf %01000d 0); while :; do echo line $n $x; n=$((n+1)); sleep 0.02; done'
+
+function numbersIn(path: string): number[] {
+  return [...readFileSync(path, 'utf8').matchAll(/line (\d+) /g)].map((match) => Number(match[1]))
+}
 
 function logOf(rig: Rig, name = 'api-0.out.log'): string {
   return join(rig.home, 'scopes/demo/default/logs', name)
@@ -73,11 +82,13 @@ test('a log folder without room ends no app, is told once in each scope, and its
   onTestFinished(() => void execFileSync('umount', ['-l', logs]))
   const at = (name: string): object => ({ logs: { out: join(logs, name), merge: true } })
   const apps = {
-    node: { command: ['node', '-e', WRITER], ...at('node.log') },
-    shell: { command: ['sh', '-c', SHELL], ...at('shell.log') },
+    node: { command: ['node', '-e', WIDE_WRITER], ...at('node.log') },
+    shell: { command: ['sh', '-c', WIDE_SHELL], ...at('shell.log') },
+    // Ends at the first line that it cannot write.
+    frail: { command: ['sh', '-ec', WIDE_SHELL], ...at('frail.log') },
     elsewhere: { command: ['node', '-e', WRITER] },
   }
-  expect(await rig.apply({ apps, environments: { other: {} } })).toMatchObject({ code: 0 })
+  expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
   expect(await rig.apply({ apps: { far: { command: ['sleep', '1000'] } }, project: 'far' })).toMatchObject({ code: 0 })
   const pids = async (): Promise<number[]> => [...(await rig.pids('node')), ...(await rig.pids('shell'))]
   const before = await pids()
@@ -95,6 +106,7 @@ test('a log folder without room ends no app, is told once in each scope, and its
   const listed = await rig.eco(['ls'])
   expect(listed.stderr).toMatch(/left for logs in .*\n {2}hint: free space/)
   expect((await rig.eco(['ls', '--json'])).json().problems).toHaveLength(1)
+  await eventually(async () => expect(await events(rig, 'restarting')).not.toEqual([]))
   expect(await pids()).toEqual(before)
 
   rmSync(join(logs, 'ballast'))
@@ -105,10 +117,13 @@ test('a log folder without room ends no app, is told once in each scope, and its
   })
   expect(resumed?.message).toMatch(/^there is room for logs in .* again/)
   expect((await rig.eco(['ls'])).stderr).toBe('')
-  for (const name of ['node.log', 'shell.log']) await writesOn(join(logs, name))
+  for (const name of ['node.log', 'shell.log', 'frail.log']) await writesOn(join(logs, name))
   expect(await pids()).toEqual(before)
+  const numbers = numbersIn(join(logs, 'node.log'))
+  expect(numbers.filter((number, i) => number !== (numbers[i - 1] ?? -1) + 1)).toHaveLength(1)
   expect(await events(rig, 'logs_full')).toHaveLength(1)
-  expect(await events(rig, 'restarting', 'failed')).toEqual([])
+  const restarted = await events(rig, 'restarting', 'failed')
+  expect(new Set(restarted.map(({ app, event }) => `${app} ${event}`))).toEqual(new Set(['frail restarting']))
 })
 
 test('a log file that is removed is told of once, and the next start makes a new one', async () => {
@@ -228,4 +243,23 @@ test('what an app does with its own output is its own business', async () => {
   rmSync(logOf(rig, 'plain-0.out.log'))
   await eventually(async () => expect(await events(rig, 'log_lost')).toHaveLength(1))
   expect((await events(rig, 'log_lost'))[0]?.app).toBe('plain')
+})
+
+test('two hundred instances start at once where a process may have 256 files open', async () => {
+  await using rig = await createRig()
+  const api = {
+    command: ['sh', '-c', 'echo out; echo err >&2; exec sleep 1000'],
+    instances: 200,
+    ready: { delay: '1s' },
+  }
+  rig.write('ecosystem.yaml', { apps: { api } })
+  const narrow = ['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, ECO, 'apply', '--yes']
+  const { status, stderr } = spawnSync('sh', narrow, { cwd: rig.dir, env: rig.env, encoding: 'utf8' })
+  expect(status, stderr).toBe(0)
+  expect(new Set(await rig.pids('api')).size).toBe(200)
+  for (let slot = 0; slot < 200; slot++) {
+    expect(rig.output('api', { slot })).toBe('out\n')
+    expect(rig.output('api', { slot, stream: 'err' })).toBe('err\n')
+  }
+  expect(readFileSync(`/proc/${await rig.daemonPid()}/limits`, 'utf8')).toMatch(/Max open files\s+256/)
 })

@@ -2,6 +2,7 @@ import { isFull } from '../../logs/health.ts'
 import type { Rotation } from '../../model/spec.ts'
 import { selectorOf } from '../applied-apps.ts'
 import { bytes, count, error, fewOf, type Finding, ok, warning, word } from '../finding.ts'
+import type { LimitFacts } from '../look/limits.ts'
 import type { LogFacts, LogFileFacts, LogFolderFacts } from '../look/logs.ts'
 import { fileSystemName } from './file-system-name.ts'
 
@@ -11,7 +12,10 @@ const MUCH_UNROTATED = 2 ** 30
 /** How much of a log is left when it is compressed: text takes a tenth, what is half compressed already some more. */
 const COMPRESSED_SHARE = 0.2
 
-export function judgeLogs(facts: LogFacts, homeFreeBytes: number | null): Finding[] {
+type Inotify = Pick<LimitFacts, 'inotifyInstances' | 'inotifyWatches'>
+
+/** @param inotify of the daemon's user, who is likely to read logs as well */
+export function judgeLogs(facts: LogFacts, homeFreeBytes: number | null, inotify: Inotify): Finding[] {
   const { files, folders } = facts
   return [
     ...judgeClosed(facts),
@@ -22,6 +26,7 @@ export function judgeLogs(facts: LogFacts, homeFreeBytes: number | null): Findin
     ...judgeUnrotated(files),
     ...judgeCaps(folders, files),
     ...judgePrograms(facts),
+    ...judgeFollowing(files.length, inotify),
     judgeSize(facts, homeFreeBytes),
   ]
 }
@@ -138,6 +143,21 @@ function judgePrograms({ files, folders, hasZstd }: LogFacts): Finding[] {
     findings.push(warning('logs.programs', text, 'fallocate --version'))
   }
   return findings
+}
+
+/** `eco logs` watches each file that it follows, and looks at them again and again where it cannot. */
+function judgeFollowing(files: number, { inotifyInstances: instances, inotifyWatches: watches }: Inotify): Finding[] {
+  if (instances === null || watches === null || files === 0) return []
+  const short =
+    watches.used + files > watches.most
+      ? { name: 'watches', least: Math.max(watches.most * 2, watches.used + files * 2), ...watches }
+      : instances.used >= instances.most
+        ? { name: 'instances', least: Math.max(instances.most * 2, 1024), ...instances }
+        : null
+  const what = `${count(files, 'log file')} of all apps`
+  if (short === null) return [ok('logs.follow', `eco logs can watch the ${what}`)]
+  const text = `eco logs cannot watch the ${what}: ${short.used} of ${short.most} inotify ${short.name} of this user are in use, so it looks again and again, which is slower`
+  return [warning('logs.follow', text, `sudo sysctl fs.inotify.max_user_${short.name}=${short.least}`)]
 }
 
 function judgeSize({ bytes: total, largest, files }: LogFacts, freeBytes: number | null): Finding {
