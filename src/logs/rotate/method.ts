@@ -24,6 +24,9 @@ export interface RotationMethod {
   readonly blockSize: number
 }
 
+/** Of open(2), which Node has no name for. */
+const O_TMPFILE = 0o20000000
+
 /** A file system does not change; what is installed may. */
 const ASKED_AGAIN_MS = 600_000
 const known = new Map<number, { readonly found: RotationMethod; readonly at: number }>()
@@ -52,11 +55,8 @@ export function rotationMethod(folder: string): RotationMethod {
 /** @returns why it does not work here; null: it does */
 function tryCollapse(folder: string, blockSize: number): string | null {
   if (process.platform !== 'linux') return 'only Linux takes bytes off the head of a file'
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-  const path = join(folder, `.eco-probe.${process.pid}.${randomBytes(4).toString('hex')}`)
-  const fd = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  const fd = openScratch(folder)
   try {
-    unlinkSync(path)
     ftruncateSync(fd, 2 * blockSize + 1)
     const [file, ...args] = collapseCommand(blockSize)
     const { status, stderr, error } = spawnSync(file, args, { stdio: [fd, 'ignore', 'pipe'], encoding: 'utf8' })
@@ -67,5 +67,18 @@ function tryCollapse(folder: string, blockSize: number): string | null {
     return `its file system does not take bytes off the head of a file (${stderr.trim().split(': ').at(-1) ?? status})`
   } finally {
     closeSync(fd)
+  }
+}
+
+/** Where the file system can, one that never has a name: who only looks leaves no trace in the folder. */
+function openScratch(folder: string): number {
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants
+  try {
+    return openSync(folder, O_TMPFILE | O_DIRECTORY | O_RDWR, 0o600)
+  } catch {
+    const path = join(folder, `.eco-probe.${process.pid}.${randomBytes(4).toString('hex')}`)
+    const fd = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    unlinkSync(path)
+    return fd
   }
 }
