@@ -86,7 +86,7 @@ export class Daemon {
       },
     })
     const tell = this.events.emit.bind(this.events)
-    this.logAlarm = outputs === LOG_FILES ? new LogAlarm(home, this.engine, tell) : null
+    this.logAlarm = outputs === null ? new LogAlarm(home, this.engine, tell) : null
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
