@@ -1,7 +1,10 @@
+import { dirname, join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { ownerName } from '../engine/local/group-register.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
+import { LogKeeper } from '../logs/keeper.ts'
 import { logPaths } from '../logs/layout.ts'
+import { PLAIN_LOGS } from '../logs/run-logs.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
@@ -27,6 +30,7 @@ import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
 import type { InheritedSocket } from './hand-over.ts'
 import { HoldEnds } from './hold-ends.ts'
+import { LogAlarm } from './log-alarm.ts'
 import { Monitor } from './monitor.ts'
 import { type Elsewhere, moveIn, type OwnUnit } from './move-in.ts'
 import { Renewals } from './renewals.ts'
@@ -42,6 +46,10 @@ export class Daemon {
   readonly engine: LocalEngine
   readonly events: EventLog
   readonly monitor: Monitor
+  /** null: the output of the apps goes elsewhere. */
+  readonly logs: LogKeeper | null
+  /** null: output does not go into files. */
+  readonly logAlarm: LogAlarm | null
   readonly startedAt = Date.now()
   readonly trees: ProcessTrees
   readonly #probeSockets: ProbeSockets
@@ -56,14 +64,16 @@ export class Daemon {
   readonly #damaged = new Map<string, EcoError>()
   #secrets: SecretBox | null = null
 
-  constructor(home: string, preload: string, outputs: Outputs = LOG_FILES) {
+  /** @param outputs null: log files, which are kept here */
+  constructor(home: string, preload: string, outputs: Outputs | null = null) {
     this.home = home
+    this.logs = outputs === null ? new LogKeeper(home, join(dirname(preload), 'stopped-copy.cjs')) : null
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
     this.#recorder = new RuntimeRecorder(this.#runtime)
     this.trees = new ProcessTrees(home)
     this.#probeSockets = new ProbeSockets(home)
-    this.engine = new LocalEngine(this.#host(preload, outputs), this.#sockets, new RunHistoryStore(home))
+    this.engine = new LocalEngine(this.#host(preload, outputs ?? LOG_FILES), this.#sockets, new RunHistoryStore(home))
     this.#watches = new Watches({
       home,
       renewals: (scope) => this.#renewals(scope),
@@ -75,6 +85,8 @@ export class Daemon {
         this.#renewals(scope)?.request(app, { verb: 'start', cause: 'what it depends on is there', isDue: () => true })
       },
     })
+    const tell = this.events.emit.bind(this.events)
+    this.logAlarm = outputs === null ? new LogAlarm(home, this.engine, tell) : null
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
@@ -106,6 +118,8 @@ export class Daemon {
     // Of instances that ended while no daemon ran.
     if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
     this.monitor.start()
+    this.logs?.start()
+    this.logAlarm?.start()
     await Promise.all(healing)
   }
 
@@ -273,10 +287,10 @@ export class Daemon {
     this.#record(scope, app, first?.name ?? instanceName(app, 0), message)
   }
 
-  /** What cannot be written at the moment. */
+  /** What cannot be written at the moment, by the daemon or by its apps. */
   unwritable(): string[] {
     const state = this.#recorder.problem
-    return [...this.events.problems(), ...(state === null ? [] : [state])]
+    return [...this.events.problems(), ...(state === null ? [] : [state]), ...(this.logAlarm?.problems() ?? [])]
   }
 
   /** All that happened is written, as far as it can be. */
@@ -287,6 +301,7 @@ export class Daemon {
   /** Writes what waits to be written. */
   async flush(): Promise<void> {
     this.#recorder.flush()
+    await this.logs?.whenIdle()
     await this.events.flushed()
   }
 
@@ -331,6 +346,7 @@ export class Daemon {
     return {
       preload,
       outputs,
+      logs: this.logs ?? PLAIN_LOGS,
       spawns: new TurnQueue(SPAWN_SHARE_MS),
       trees: this.trees,
       memory: new MemoryWatch(),

@@ -1,8 +1,10 @@
+import { neutraliseLines } from '../model/neutralise.ts'
 import type { Hook, HookName, Hooks } from '../model/spec.ts'
 import { type CommandRun, runCommand } from './command-run.ts'
 import { concealSecrets } from './conceal-secrets.ts'
 import { commandEnvironment, type InstanceContext } from './environment.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
+import type { RunLogs } from '../logs/run-logs.ts'
 import type { AppSpec } from '../model/spec.ts'
 import type { Outputs } from './outputs.ts'
 import { deliverStopMessage } from './stop-message.ts'
@@ -14,7 +16,7 @@ export interface CommandsOwner {
   readonly context: InstanceContext
   /** Where their output goes. */
   readonly log: string | null
-  readonly host: { readonly outputs: Outputs }
+  readonly host: { readonly outputs: Outputs; readonly logs: RunLogs }
   readonly feed: (event: InstanceEvent) => void
 }
 
@@ -80,8 +82,8 @@ export class InstanceCommands {
     const env = { ...commandEnvironment(spec, context, pidOf(instance), instance.lastExit), ...extra }
     return runCommand(
       hook,
-      { cwd: spec.cwd, env, attributes: spec.attributes, log, outputs: host.outputs },
-      (failure) => ended(failure === null ? null : concealSecrets(failure, spec, context)),
+      { cwd: spec.cwd, env, attributes: spec.attributes, log, outputs: host.outputs, logs: host.logs },
+      (failure) => ended(failure === null ? null : neutraliseLines(concealSecrets(failure, spec, context))),
     )
   }
 }
