@@ -46,7 +46,7 @@ test('every key of logs, and its default', () => {
 })
 
 test('every option of eco logs', () => {
-  const [, source = ''] = /'logs', 'the latest log lines([^]*?)\.action\(/.exec(read('src/cli/program.ts')) ?? []
+  const [, source = ''] = /'the latest log lines([^]*?)\.action\(/.exec(read('src/cli/program.ts')) ?? []
   const options = [...source.matchAll(/\.option\('(?:-\w, )?(--[a-z-]+)/g)].map(([, option = '']) => option)
   expect(options.length).toBeGreaterThan(3)
   for (const option of [...options, '--json']) expect(page).toMatch(new RegExp(`^\\| .*${option}\\b.* \\| `, 'm'))

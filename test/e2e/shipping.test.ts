@@ -56,6 +56,45 @@ test('a shipper gets every line once, over restart, reload, scale and its own re
   }
 })
 
+/** Of what was left in the file at a rotation: a shipper takes it for a truncated file and begins anew. */
+const MOST_LEFT = 320 * 1024
+const LINE_BYTES = 800
+
+test(
+  'a shipper loses no line over rotations, and gets a bounded part of them twice',
+  { timeout: 90_000 },
+  async (context) => {
+    needs(context, 'rsyslogd', 'rsyslog')
+    await using rig = await createRig()
+    mkdirSync(rig.home, { mode: 0o700 })
+    const shipper = await startShipper(join(rig.dir, 'shipper'), recipe('rsyslog', rig))
+    const command = [...counter.command, '1', String(LINE_BYTES)]
+    await rig.apply({ apps: { api: { command, logs: { max_size: '1M', compress: 'none' } } } })
+    const archives = (): string[] =>
+      readdirSync(logs(rig))
+        .filter((name) => /^api-0\.out\.log\..*Z$/.test(name))
+        .toSorted()
+    await eventually(() => archives().length >= 3, 60_000)
+    expect((await rig.eco(['stop', 'api'])).code).toBe(0)
+    const parts = archives().map((name) => readFileSync(join(logs(rig), name), 'utf8'))
+    const written = [...parts, rig.output('api')].join('').split('\n').filter(isLine)
+    expect(duplicates(written)).toEqual([])
+    await eventually(() => {
+      const delivered = new Set(shipper.delivered('/api-0.out.log'))
+      expect(written.filter((line) => !delivered.has(line))).toEqual([])
+    }, WAIT_MS)
+    const delivered = shipper.delivered('/api-0.out.log').filter(isLine)
+    const known = new Set(written)
+    expect(delivered.filter((line) => !known.has(line))).toEqual([])
+    expect(duplicates(delivered).length * LINE_BYTES).toBeLessThanOrEqual(parts.length * MOST_LEFT)
+  },
+)
+
+/** No filler. */
+function isLine(line: string): boolean {
+  return line.trim() !== ''
+}
+
 /** Runs logrotate at once, with its state beside the rules. */
 function logrotate(rig: Rig, rules: string): void {
   const path = join(rig.dir, 'logrotate.conf')
