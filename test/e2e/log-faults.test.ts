@@ -59,6 +59,12 @@ async function start(rig: Rig, apps: object = { api: { command: ['node', '-e', W
   return pid
 }
 
+/** Waits for another look of the daemon, which finds the log of this app removed. */
+async function lookedAgain(rig: Rig, app: string): Promise<void> {
+  rmSync(logOf(rig, `${app}-0.out.log`))
+  await eventually(async () => expect((await events(rig, 'log_lost')).some((it) => it.app === app)).toBe(true))
+}
+
 function fill(path: string): void {
   for (const size of [1 << 16, 1 << 12, 1]) {
     try {
@@ -107,6 +113,8 @@ test('a log folder without room ends no app, is told once in each scope, and its
   expect(listed.stderr).toMatch(/left for logs in .*\n {2}hint: free space/)
   expect((await rig.eco(['ls', '--json'])).json().problems).toHaveLength(1)
   await eventually(async () => expect(await events(rig, 'restarting')).not.toEqual([]))
+  await lookedAgain(rig, 'elsewhere')
+  expect(await events(rig, 'logs_full')).toHaveLength(1)
   expect(await pids()).toEqual(before)
 
   rmSync(join(logs, 'ballast'))
@@ -128,26 +136,28 @@ test('a log folder without room ends no app, is told once in each scope, and its
 
 test('a log file that is removed is told of once, and the next start makes a new one', async () => {
   await using rig = await createRig()
-  const pid = await start(rig)
+  const writer = { command: ['node', '-e', WRITER] }
+  const pid = await start(rig, { api: writer, other: writer })
+  const losses = async (): Promise<StoredEvent[]> => (await events(rig, 'log_lost')).filter(({ app }) => app === 'api')
   rmSync(logOf(rig))
   const lost = await eventually(async () => {
-    const [first, ...others] = await events(rig, 'log_lost')
-    expect(others).toEqual([])
+    const [first] = await losses()
     expect(first).toMatchObject({ instance: 'api#0', data: { reason: 'removed', path: logOf(rig) } })
     return first
   })
   expect(lost?.message).toContain('eco reload api --project demo --env default opens a new one')
+  await lookedAgain(rig, 'other')
+  expect(await losses()).toHaveLength(1)
   expect(await rig.pids('api')).toEqual([pid])
   expect((await rig.eco(['reload', 'api'])).code).toBe(0)
   await writesOn(logOf(rig))
   expect(await rig.pids('api')).not.toEqual([pid])
   // Of the new one it is told again, also by the daemon that comes next.
-  await eventually(async () => expect(await events(rig, 'log_lost')).toHaveLength(1))
   rmSync(logOf(rig))
   kill(await rig.daemonPid())
   await eventually(async () => {
     expect((await rig.eco(['ls'])).code).toBe(0)
-    expect(await events(rig, 'log_lost')).toHaveLength(2)
+    expect(await losses()).toHaveLength(2)
   })
 })
 
