@@ -174,20 +174,17 @@ test('when the folder of the logs is deleted, an instance that crashes has its l
   await eventually(async () => expect((await rig.app('api')).state).toBe('running'))
 })
 
-test('a log file that is replaced by a symlink is noticed, and never written through', async () => {
+test('a log file that is replaced by a symlink is never written through', async () => {
   await using rig = await createRig()
   const pid = await start(rig)
-  const passwd = existsSync('/etc/passwd') ? readFileSync('/etc/passwd') : null
-  const target = rig.write('victim', 'whole\n')
-  for (const path of [target, '/etc/passwd']) {
-    rmSync(logOf(rig), { force: true })
-    symlinkSync(path, logOf(rig))
-    kill((await rig.pids('api'))[0] ?? pid)
-    await eventually(async () => expect((await rig.app('api')).reason).toMatch(/symlink|symbolic|ELOOP/i))
-    await eventually(async () => expect((await rig.app('api')).instances[0]?.restarts).toBeGreaterThan(1))
-  }
-  expect(readFileSync(target, 'utf8')).toBe('whole\n')
-  if (passwd !== null) expect(readFileSync('/etc/passwd').equals(passwd)).toBe(true)
+  // Stands for /etc/passwd: one that a broken guard may spoil.
+  const target = rig.write('passwd', 'root:x:0:0::/root:/bin/sh\n')
+  rmSync(logOf(rig))
+  symlinkSync(target, logOf(rig))
+  kill(pid)
+  await eventually(async () => expect((await rig.app('api')).reason).toMatch(/symlink|symbolic|ELOOP/i))
+  await eventually(async () => expect((await rig.app('api')).instances[0]?.restarts).toBeGreaterThan(1))
+  expect(readFileSync(target, 'utf8')).toBe('root:x:0:0::/root:/bin/sh\n')
   // Away with it, and it comes back by itself.
   rmSync(logOf(rig))
   await eventually(() => expect(rig.output('api')).toContain('line 3'), 40_000)
