@@ -50,7 +50,7 @@ export class LogAlarm {
 
   /** Folders where there is no room now, a sentence each. */
   problems(): string[] {
-    return this.#watch.full.map((full) => `${fullText(full)}.\n  hint: ${HINT}`)
+    return this.#watch.full.map((full) => `T${fullText(full).slice(1)}.\n  hint: ${HINT}`)
   }
 
   #full(full: FullFolder): void {
@@ -96,5 +96,5 @@ const HINT =
 
 function fullText({ folder, freeBytes, totalBytes }: FullFolder): string {
   const room = freeBytes === 0 ? 'no room' : `only ${bytes(freeBytes)}`
-  return `There is ${room} left for logs in ${folder} (${bytes(totalBytes)} in all): what apps write there is lost`
+  return `there is ${room} left for logs in ${folder} (${bytes(totalBytes)} in all): what apps write there is lost`
 }
