@@ -17,6 +17,7 @@ import { comeIntoInheritance, type Inheritance } from './heir.ts'
 import { Lifetime } from './lifetime.ts'
 import { OwnService } from './own-service.ts'
 import type { Hello } from './protocol.ts'
+import { ScribeOutputs } from './scribe-outputs.ts'
 import { createServer, type Handlers, wireError } from './server.ts'
 import { statusLine } from './status-line.ts'
 import { closeStrays } from './stray-descriptors.ts'
@@ -36,7 +37,9 @@ async function main(): Promise<void> {
   const preload = join(__dirname, 'preload.cjs')
   const service = OwnService.ofEnvironment(process.env, preload)
   const unit = service && { name: service.name, scope: service.scope }
-  const daemon = new Daemon(home, preload)
+  const outputs = new ScribeOutputs(home, join(__dirname, 'scribe.cjs'))
+  const daemon = new Daemon(home, preload, outputs)
+  daemon.onAdopted = () => outputs.takeOver(daemon.liveRuns())
   const clients = new Clients()
   const booted = deferred()
   const handlers = createHandlers(daemon, {

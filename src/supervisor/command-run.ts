@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
+import { messageOf } from '../logs/line-format.ts'
 import { lastLines, sizeOf } from '../logs/tail.ts'
 import type { Hook, ProcessAttributes } from '../model/spec.ts'
 import { spawnMessage } from './child.ts'
 import { launchBeside } from './launch.ts'
-import type { Outputs } from './outputs.ts'
+import type { Destination, Outputs } from './outputs.ts'
 
 /** A command that runs on the app's behalf: a hook, or the command that asks it to stop. */
 export interface CommandRun {
@@ -18,7 +19,7 @@ export interface CommandContext {
   /** As whom it runs, and with which limits: like the app itself. */
   readonly attributes: ProcessAttributes
   /** Where its output goes: the log of the instance, so that nobody has to look in another place; null: nowhere. */
-  readonly log: string | null
+  readonly log: Destination | null
   readonly outputs: Outputs
 }
 
@@ -34,7 +35,7 @@ export function runCommand(
   { cwd, env, attributes, log, outputs }: CommandContext,
   ended: (failure: string | null) => void,
 ): CommandRun {
-  const offset = log === null ? 0 : sizeOf(log)
+  const offset = log === null ? 0 : sizeOf(log.path)
   let verdict: string | null = null
   let isOver = false
   const end = (failure: string | null): void => {
@@ -42,7 +43,8 @@ export function runCommand(
     isOver = true
     clearTimeout(timer)
     if (failure === null) return ended(null)
-    const said = log === null ? [] : lastLines(log, OUTPUT_LINES, offset)
+    const lines = log === null ? [] : lastLines(log.path, OUTPUT_LINES, offset)
+    const said = lines.map((line) => messageOf(line, log?.format ?? 'plain'))
     ended([failure, ...said].join('\n'))
   }
   let child: ChildProcess | null = null
@@ -57,7 +59,7 @@ export function runCommand(
   }
   const timer = setTimeout(() => kill(`did not end within ${timeoutMs / 1000}s`), timeoutMs)
   try {
-    const out = log === null ? 'ignore' : outputs.open(log)
+    const out = (log === null ? null : outputs.open(log).fd) ?? 'ignore'
     try {
       const { command: whole, uid, gid } = launchBeside(command, attributes)
       const [file = '', ...args] = whole
@@ -69,9 +71,14 @@ export function runCommand(
       end(`could not be started: ${spawnMessage(error, { command, cwd })}`),
     )
     child.once('exit', (code, signal) => {
-      if (log !== null) outputs.settle(log)
-      if (verdict === null && code === 0) return end(null)
-      end(verdict ?? (signal === null ? `exited with code ${code}` : `was killed by ${signal}`))
+      if (log !== null) outputs.settle(log.path)
+      const finish = (): void => {
+        if (verdict === null && code === 0) return end(null)
+        end(verdict ?? (signal === null ? `exited with code ${code}` : `was killed by ${signal}`))
+      }
+      const lastWords = log === null ? null : outputs.over(log.run)
+      if (lastWords === null) finish()
+      else void lastWords.then(finish)
     })
   } catch (error) {
     const { message } = error as Error

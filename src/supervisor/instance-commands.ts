@@ -4,7 +4,7 @@ import { concealSecrets } from './conceal-secrets.ts'
 import { commandEnvironment, type InstanceContext } from './environment.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
 import type { AppSpec } from '../model/spec.ts'
-import type { Outputs } from './outputs.ts'
+import type { Destination, Outputs } from './outputs.ts'
 import { deliverStopMessage } from './stop-message.ts'
 
 /** The instance that the commands run for. */
@@ -13,7 +13,7 @@ export interface CommandsOwner {
   readonly instance: Instance
   readonly context: InstanceContext
   /** Where their output goes. */
-  readonly log: string | null
+  readonly log: Destination | null
   readonly host: { readonly outputs: Outputs }
   readonly feed: (event: InstanceEvent) => void
 }

@@ -2,6 +2,7 @@ import type { LogPaths } from '../logs/layout.ts'
 import { sizeOf } from '../logs/tail.ts'
 import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
+import { instanceName } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec, Listen } from '../model/spec.ts'
 import { type GivenSocket, spawnInstance } from './child.ts'
@@ -29,6 +30,7 @@ import { watchLife } from './life-watch.ts'
 import { oomKills } from './limits.ts'
 import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
+import type { Destination } from './outputs.ts'
 import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
@@ -150,8 +152,8 @@ export class InstanceRun {
           },
           attributes: spec.attributes,
           preload: needsPreload(spec) ? host.preload : null,
-          stdout: this.#logs.out,
-          stderr: this.#logs.err,
+          stdout: this.#destination('stdout', nest),
+          stderr: this.#destination('stderr', nest),
           outputs: host.outputs,
           listenFds: host.listenFds(id.scope, id.app, spec.listen),
           hasChannel: isAsking,
@@ -170,11 +172,22 @@ export class InstanceRun {
       setImmediate(() => this.#exited({ kind: 'spawn-error', message, at: Date.now() }))
       pid = null
     }
-    if (pid === null) return host.trees.abandon(nest)
+    if (pid === null) {
+      void host.outputs.over(nest.run)
+      return host.trees.abandon(nest)
+    }
     const spawned = pid
     this.#process = identify(pid)
     this.#group = host.trees.ofChild(pid, nest)
     queueMicrotask(() => this.#owner.feed({ type: 'spawned', incarnation, pid: spawned }))
+  }
+
+  #destination(stream: Destination['stream'], { run }: Nest): Destination | null {
+    const { spec, id, host } = this.#owner
+    const path = stream === 'stdout' ? this.#logs.out : this.#logs.err
+    if (path === null) return null
+    const { format } = host.outputs.inForce(spec.output)
+    return { path, format, run, app: id.app, instance: instanceName(id.app, id.slot), stream }
   }
 
   /** Takes over the process of a run that an earlier daemon began. */
@@ -217,7 +230,8 @@ export class InstanceRun {
     this.#waitingFor = null
     // It was started with another check.
     if (!isHeldBack(spec) && hasPrivateSockets(spec)) void this.open()
-    const subject = { ...this.#probed(pid), isStarting: true, logs: this.logOffsets }
+    const { format } = this.#owner.host.outputs.inForce(spec.output)
+    const subject = { ...this.#probed(pid), isStarting: true, logs: this.logOffsets, format }
     this.#stopReadyWatch = watchReady(spec.ready, subject, {
       ready: () => void this.#becomeReady(),
       waiting: (reason) => {
