@@ -29,8 +29,10 @@ export class LogSink {
   place(): WritePlace | null {
     try {
       const now = performance.now()
-      if (this.#fd !== null && now - this.#lookedAt > LOOK_MS && inodeAt(this.path) !== this.#inode) this.close()
-      this.#lookedAt = now
+      if (this.#fd !== null && now - this.#lookedAt > LOOK_MS) {
+        this.#lookedAt = now
+        if (inodeAt(this.path) !== this.#inode) this.close()
+      }
       this.#fd ??= openLog(this.path)
       const { ino, size } = fstatSync(this.#fd)
       this.#inode = ino

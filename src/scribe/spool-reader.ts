@@ -73,6 +73,8 @@ export class SpoolReader {
   /** One piece of what is there, as much as is read at a time. */
   step(): Progress {
     if (this.#piece === null) {
+      // `echo … > /dev/stdout` truncates it, as it would a log.
+      if (this.size < this.#pos) this.#rewind()
       const length = readSync(this.#fd, this.#chunk, 0, CHUNK_BYTES, this.#pos)
       if (length === 0 && this.#dropped === 0) return 'idle'
       const at = Date.now()
@@ -101,12 +103,6 @@ export class SpoolReader {
     this.#dropped += lines
     this.#pos = at
     this.#save({ inode: 0, size: 0 }, at, 0)
-  }
-
-  /** It is as if it began anew, empty. */
-  rewound(): void {
-    this.#pos = 0
-    this.#save({ inode: 0, size: 0 }, 0, 0)
   }
 
   close(): void {
@@ -159,6 +155,11 @@ export class SpoolReader {
     if (!this.sink.readFrom(logSize, written).equals(piece.bytes.subarray(0, written))) return
     piece.place = { inode, size: logSize }
     piece.written = written
+  }
+
+  #rewind(): void {
+    this.#pos = 0
+    this.#save({ inode: 0, size: 0 }, 0, 0)
   }
 
   #save({ inode, size }: WritePlace, next: number, at: EpochMs): void {
