@@ -1,17 +1,7 @@
 /** Where the output of instances goes, and what keeps a log from being opened. */
 
 import { execFileSync } from 'node:child_process'
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { killDaemon } from '../support/daemons.ts'
@@ -28,10 +18,10 @@ const read = (rig: Rig, path: string): string => readFileSync(join(rig.dir, path
 const linesOf = (rig: Rig, path: string): string[] => read(rig, path).trim().split('\n').toSorted()
 
 /** @returns false where that is not allowed */
-function mountSmall(path: string): boolean {
+function mountSmall(path: string, limit: string): boolean {
   mkdirSync(path, { recursive: true })
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'eco-test', path], { stdio: 'pipe' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `${limit},mode=0700`, 'eco-test', path], { stdio: 'pipe' })
   } catch {
     return false
   }
@@ -39,21 +29,11 @@ function mountSmall(path: string): boolean {
   return true
 }
 
-function fill(path: string): void {
-  for (const size of [1 << 16, 1 << 12, 1]) {
-    try {
-      for (;;) appendFileSync(path, Buffer.alloc(size, 120))
-    } catch (error) {
-      expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC')
-    }
-  }
-}
-
 test('files of its own choice: for all, for each instance, for both streams, for none', async () => {
   await using rig = await createRig()
   const applied = await rig.apply({
     apps: {
-      all: { ...says(), instances: 2, logs: { out: 'out/all.log', err: 'none' } },
+      every: { ...says(), instances: 2, logs: { out: 'out/all.log', err: 'none' } },
       each: {
         ...says(),
         instances: 2,
@@ -72,7 +52,7 @@ test('files of its own choice: for all, for each instance, for both streams, for
   expect(readdirSync(join(rig.home, 'scopes/demo/default/logs')).toSorted()).toEqual(['both-0.out.log'])
   expect(statSync(join(rig.dir, 'out')).mode & 0o777).toBe(0o700)
   expect(statSync(join(rig.dir, 'out/all.log')).mode & 0o777).toBe(0o600)
-  const described = await rig.eco(['describe', 'all', 'both'])
+  const described = await rig.eco(['describe', 'every', 'both'])
   expect(described.stdout).toContain(`logs: out ${rig.dir}/out/all.log; err discarded`)
   expect(described.stdout).toContain('logs: err merged into out')
 })
@@ -104,11 +84,14 @@ describe('a log that cannot be opened', () => {
   test.each(['plain', 'json'])('is a reason not to start: %s', async (format) => {
     await using rig = await createRig()
     const apps = Object.fromEntries(
-      cases.map(([what], index) => [`app${index}`, { ...says(what), logs: { out: `d${index}/it.log`, format } }]),
+      cases.map(([what], index) => [
+        `app${index}`,
+        { ...says(what), logs: { out: `d${index}/it-\${instance}.log`, format } },
+      ]),
     )
     for (const [index, [what, prepare]] of cases.entries()) {
       if (what !== 'below a file') mkdirSync(join(rig.dir, `d${index}`))
-      prepare(join(rig.dir, `d${index}`, 'it.log'))
+      prepare(join(rig.dir, `d${index}`, 'it-0.log'))
     }
     const restart = { policy: 'never' }
     const failed = await rig.apply({ defaults: { restart }, apps })
@@ -116,7 +99,7 @@ describe('a log that cannot be opened', () => {
     for (const [index, [, , reason]] of cases.entries()) {
       const app = await rig.app(`app${index}`)
       expect(app.instances[0]?.reason).toMatch(reason)
-      expect(app.instances[0]?.reason).toContain(join(rig.dir, `d${index}/it.log`))
+      expect(app.instances[0]?.reason).toContain(join(rig.dir, `d${index}/it-0.log`))
     }
     expect(existsSync(join(rig.home, 'spool')) ? readdirSync(join(rig.home, 'spool')) : []).toEqual(
       format === 'plain' ? [] : expect.not.arrayContaining([expect.stringContaining('app')]),
@@ -140,28 +123,28 @@ describe('a log that cannot be opened', () => {
 test.each(['plain', 'time'])('an app does not stay down for want of room for its log: %s', async (format) => {
   await using rig = await createRig()
   const disk = join(rig.dir, 'disk')
-  if (!mountSmall(disk))
+  if (!mountSmall(disk, 'nr_inodes=2'))
     return console.warn('SKIPPED: mounting a tmpfs is not allowed here, so a full disk is not tested')
   const ballast = join(disk, 'ballast')
-  fill(ballast)
-  const applied = await rig.apply({ apps: { app: { ...says(), logs: { out: 'disk/new/app.log', format } } } })
+  writeFileSync(ballast, '')
+  const applied = await rig.apply({ apps: { app: { ...says(), logs: { out: 'disk/app.log', format } } } })
   expect(applied.code).toBe(0)
   const { notes } = (await rig.app('app')).instances[0] ?? {}
   expect(notes).toEqual([
-    expect.stringMatching(/its output is discarded until it is started again: .*new\/app\.log .*no room.*ENOSPC/),
+    expect.stringMatching(/its output is discarded until it is started again: .*disk\/app\.log .*no room.*ENOSPC/),
   ])
   expect((await rig.eco(['events', 'app'])).stdout).toContain('its output is discarded until it is started again')
   expect(rig.output('app', { stream: 'err' })).toContain('error 0')
   rmSync(ballast)
   await rig.eco(['restart', 'app'])
-  await eventually(() => expect(read(rig, 'disk/new/app.log')).toContain('hello 0'))
+  await eventually(() => expect(read(rig, 'disk/app.log')).toContain('hello 0'))
   expect((await rig.app('app')).instances[0]?.notes ?? []).toEqual([])
 })
 
 test('what finds no room in a stamped log waits, and nothing of it is lost', async () => {
   await using rig = await createRig()
   const disk = join(rig.dir, 'disk')
-  if (!mountSmall(disk))
+  if (!mountSmall(disk, 'size=1m'))
     return console.warn('SKIPPED: mounting a tmpfs is not allowed here, so a full disk is not tested')
   const COUNT = 30_000 // three times what there is room for
   const env = { COUNT: String(COUNT), PROGRESS: 'progress' }
