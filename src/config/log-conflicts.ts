@@ -64,7 +64,7 @@ function whatDiffers(a: AppSpec, b: AppSpec): string | null {
 
 /** What eco ignores by itself, or may by a glob, counts as ignored. */
 function isWatched(target: string, { watch }: AppSpec): boolean {
-  if (watch === null || watch.ignore.length > 0 || /\.log$/.test(target)) return false
+  if (watch === null || watch.ignore.length > 0 || target.endsWith('.log')) return false
   return watch.paths.some((root) => {
     const path = relative(root, target)
     return path !== '..' && !path.startsWith(`..${sep}`) && !path.split(sep).includes('logs')

@@ -91,14 +91,18 @@ export class Scribe {
     if (this.#blocked.has(entry)) return
     entry.quietTurns = 0
     this.#active.add(entry)
-    this.#turn ??= setTimeout(() => this.#takeTurn(), 0)
+    this.#takeTurnIn(0)
   }
 
   #takeTurn(): void {
     this.#turn = undefined
     let isBusy = false
     for (const entry of this.#active) isBusy = this.#advance(entry) || isBusy
-    if (this.#active.size > 0) this.#turn ??= setTimeout(() => this.#takeTurn(), isBusy ? 0 : TURN_MS)
+    if (this.#active.size > 0) this.#takeTurnIn(isBusy ? 0 : TURN_MS)
+  }
+
+  #takeTurnIn(ms: number): void {
+    if (this.#turn === undefined) this.#turn = setTimeout(() => this.#takeTurn(), ms)
   }
 
   /** @returns whether there is more at once */

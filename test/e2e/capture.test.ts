@@ -4,9 +4,11 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { messageOf } from '../../src/logs/line-format.ts'
 import { killDaemon } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { expectAll } from '../support/lines.ts'
+import { runInForeground } from '../support/foreground.ts'
 import { isRunning } from '../support/processes.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
 
@@ -157,3 +159,29 @@ test('what finds no room in a stamped log waits, and nothing of it is lost', asy
   execFileSync('mount', ['-o', 'remount,size=20m', disk])
   await eventually(() => expectAll(readFileSync(log, 'utf8'), 'time', COUNT))
 })
+
+test('eco run shows what goes to files under a daemon, and makes none of them', async () => {
+  await using rig = await createRig()
+  const app = { kind: 'job', command: ['sh', '-c', 'echo shown; echo hidden >&2'] }
+  rig.write('ecosystem.yaml', { apps: { app: { ...app, logs: { out: 'out/app.log', err: 'none', format: 'json' } } } })
+  const run = runInForeground(rig)
+  expect(await run.ended()).toBe(0)
+  expect(run.lines()).toEqual(['shown'])
+  expect(run.stderr()).not.toContain('hidden')
+  expect(existsSync(join(rig.dir, 'out'))).toBe(false)
+})
+
+test.each(['plain', 'json'])(
+  'the log of an app that runs as another user can be opened once more: %s',
+  async (format) => {
+    if (process.getuid?.() !== 0) return console.warn('SKIPPED: only root can run apps as others')
+    await using rig = await createRig()
+    const command = ['sh', '-c', 'echo "uid $(id -u)"; echo again >> /dev/stdout; exec sleep 1000']
+    const logs = { out: 'out/app.log', format }
+    await rig.apply({ apps: { app: { command, cwd: '/', user: 65534, group: 65534, logs } } })
+    await eventually(() => {
+      const messages = linesOf(rig, 'out/app.log').map((line) => messageOf(line, format as 'plain' | 'json'))
+      expect(messages.toSorted()).toEqual(['again', 'uid 65534'])
+    })
+  },
+)
