@@ -1,7 +1,7 @@
 /**
  * Builds dist/ (docs/adr/0001): eco.cjs, the little that every command loads; program.cjs, the rest of the CLI, whose
  * parts are evaluated only when a command needs them; daemon.cjs; foreground.cjs, the supervisor inside `eco run`;
- * preload.cjs; and the ES modules of the public API.
+ * scribe.cjs, which writes stamped logs; preload.cjs; and the ES modules of the public API.
  */
 
 import { execFileSync } from 'node:child_process'

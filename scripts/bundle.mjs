@@ -50,6 +50,7 @@ export async function bundle({ outdir, version, plugins = [] }) {
     }),
     build({ ...commonjs, entryPoints: { program: 'src/cli/program.ts' }, plugins: [...plugins, withoutChildProcess] }),
     build({ ...commonjs, entryPoints: { daemon: 'src/daemon/main.ts' }, define: common.define, banner: {} }),
+    build({ ...commonjs, entryPoints: { scribe: 'src/scribe/main.ts' }, define: common.define, banner: {} }),
     build({ ...commonjs, entryPoints: { foreground: 'src/foreground/main.ts' }, define: common.define, banner: {} }),
     build({
       ...commonjs,

@@ -48,6 +48,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'logs',
     'version',
   ],
+  scribe: ['model', 'errors', 'version', 'logs', 'state', 'supervisor', 'daemon'],
   preload: [],
   main: ['cli', 'state', 'load-program'],
   'load-program': ['cli', 'state'],
@@ -104,6 +105,13 @@ test('of the state the logs know where files are, and how one is replaced', () =
   const wrong = imports
     .filter(({ from, to }) => folderOf(from) === 'logs' && to.includes('/state/'))
     .filter(({ to }) => !/\/state\/(paths|atomic-file)\.ts$/.test(to))
+  expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
+})
+
+test('of the daemon the scribe knows how a socket is claimed', () => {
+  const wrong = imports
+    .filter(({ from, to }) => folderOf(from) === 'scribe' && to.includes('/daemon/'))
+    .filter(({ to }) => !to.endsWith('/daemon/claim.ts'))
   expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([])
 })
 

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { neutralise } from '../config/diagnostic.ts'
 import { SPEC_DEFAULTS } from '../model/defaults.ts'
-import type { AppSpec, EnvValue, Hook, Hooks, Probe, RestartPolicy, StopPolicy, Watch } from '../model/spec.ts'
+import type { AppSpec, EnvValue, Hook, Hooks, Output, Probe, RestartPolicy, StopPolicy, Watch } from '../model/spec.ts'
 import { formatDuration } from '../planner/duration.ts'
 import { describeReadyCheck, quoteCommand } from '../planner/gate.ts'
 import { describeAttributes, describeLimits } from './describe-attributes.ts'
@@ -32,6 +32,7 @@ export function specLines(spec: AppSpec): string[] {
     ...field('hooks', hookLines(hooks).join('\n    ')),
     ...field('limits', describeLimits(spec.limits)),
     ...field('runs as', describeAttributes(spec.attributes)),
+    ...field('logs', logsText(spec.output)),
     ...field('depends on', dependencyText(spec)),
     ...field('watch', watchText(spec.watch, spec.cwd)),
     ...field(
@@ -92,6 +93,17 @@ function hookText({ command }: Hook): string {
   const [first = '', ...others] = text.trim().split('\n')
   const more = others.length > 0 || first.length > MAX_SCRIPT
   return neutralise(more ? `${first.slice(0, MAX_SCRIPT).trimEnd()} …` : first)
+}
+
+/** `out /var/log/api.log; err merged into out; format json`; nothing of what is as usual. */
+function logsText({ out, err, format }: Output): string {
+  const target = (name: string, where: string): string[] => {
+    if (where === 'default') return []
+    return [
+      where === 'discard' ? `${name} discarded` : where === 'merged' ? `${name} merged into out` : `${name} ${where}`,
+    ]
+  }
+  return [...target('out', out), ...target('err', err), ...(format === 'plain' ? [] : [`format ${format}`])].join('; ')
 }
 
 function dependencyText({ dependsOn, restartsWith }: AppSpec): string {

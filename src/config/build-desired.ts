@@ -5,6 +5,7 @@ import { buildApp } from './build-app.ts'
 import type { BuildContext } from './build-context.ts'
 import { buildDependencies, checkCycles } from './build-dependencies.ts'
 import { buildListen, checkListenConflicts } from './build-listen.ts'
+import { checkLogConflicts } from './log-conflicts.ts'
 import { checkOversubscription } from './oversubscription.ts'
 import type { EffectiveFile } from './prepare-environment.ts'
 import { readCpus } from './read-cpus.ts'
@@ -39,6 +40,7 @@ export async function buildDesired(file: EffectiveFile, context: BuildContext): 
   const specs = Object.fromEntries(built.filter((entry): entry is [string, AppSpec] => entry[1] !== null))
   const apps = drafts.map(({ app }) => app)
   checkOversubscription(apps, specs, readCpus, context.problems.warning)
+  checkLogConflicts(apps, specs, context.problems.warning)
   return specs
 }
 

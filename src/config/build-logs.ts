@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs'
 import path from 'node:path'
+import { withoutMarkers } from '../model/instance-values.ts'
 import { SPEC_DEFAULTS } from '../model/defaults.ts'
 import type { LogTarget, Output, Rotation } from '../model/spec.ts'
 import type { AppNode } from './app-node.ts'
@@ -10,6 +12,8 @@ import { parseSize } from './size.ts'
 /** Rotating costs a few milliseconds, and its methods work in blocks of the file system. */
 const LEAST_SIZE = 64 * 2 ** 10
 const LEAST_AGE_MS = 60_000
+/** Of 255; an archive has the time and a suffix behind it. */
+const LONGEST_NAME = 200
 /** No timer counts how long archives are kept. */
 const LONGEST_KEPT_MS = 100 * 366 * 86_400_000
 
@@ -33,13 +37,23 @@ function target(app: AppNode, key: 'out' | 'err', folder: string, report: Report
   const written = app.data.logs?.[key]
   if (written === undefined || written === null) return 'default'
   if (written === 'none' || written === '/dev/null') return 'discard'
-  if (/[/\\]$/.test(written)) {
-    report(app.at('logs', key), `${app.label}.logs.${key} must be a file, but ${JSON.stringify(written)} is a folder`)
+  const at = app.at('logs', key)
+  const where = `${app.label}.logs.${key}`
+  const full = path.resolve(folder, written)
+  if (withoutMarkers(written).includes('\0')) report(at, `${where} holds a NUL byte`)
+  else if (written.endsWith('/') || isFolder(full)) {
+    const example = path.join(written, `${app.name}.log`)
+    report(at, `${where} must be a file, but ${JSON.stringify(written)} is a folder`, `name a file in it: ${example}`)
   }
-  if (path.basename(written).length > 200) {
-    report(app.at('logs', key), `${app.label}.logs.${key} has a name that is too long for a file and its archives`)
+  if (Buffer.byteLength(path.basename(full)) > LONGEST_NAME) {
+    report(at, `${where} has a name of more than ${LONGEST_NAME} bytes: those of its rotated files would be too long`)
   }
-  return path.resolve(folder, written) as LogTarget
+  return full as LogTarget
+}
+
+/** With ${instance} in it, it is not known yet what it will be. */
+function isFolder(full: string): boolean {
+  return !full.includes('\0') && (statSync(full, { throwIfNoEntry: false })?.isDirectory() ?? false)
 }
 
 /** When the log files of an app are rotated, and what is kept. */
@@ -68,7 +82,7 @@ function size(app: AppNode, key: 'max_size' | 'total_size', least: number, repor
     bytes === null
       ? 'is more than eco can count'
       : key === 'total_size'
-        ? 'must be at least max_size'
+        ? `must be at least max_size, which is ${app.data.logs?.max_size ?? '20M by default'}`
         : 'must be at least 64K'
   report(app.at('logs', key), `${app.label}.logs.${key} ${limit}, but was ${JSON.stringify(written)}`)
   return null

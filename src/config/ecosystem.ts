@@ -264,7 +264,7 @@ export type App = {
    */
   logs?: {
     /**
-     * The file of stdout, relative to the ecosystem file; its folder is created. The same file for all instances, or one for each with ${instance} in it. none: discarded. Default: a file for each instance in eco's own folder.
+     * The file of stdout, relative to the ecosystem file; it is created with mode 0600, a missing folder with 0700. A symlink is not followed. The same file for all instances, or one for each with ${instance} in it. none: discarded. Default: a file for each instance in eco's own folder.
      */
     out?: string | null
     /**
@@ -276,7 +276,7 @@ export type App = {
      */
     merge?: boolean | null
     /**
-     * plain: what the app writes, straight into the file, at no cost. time: each line with the time before it. json: each line as JSON with time, app, instance, stream and message. For time and json the output passes a process of eco's own, which costs memory and CPU time.
+     * plain: what the app writes, straight into the file, at no cost. time: each line with the time before it. json: each line as JSON with time, app, instance, stream and message. For time and json a process of eco's own writes the log, which costs memory and CPU time (docs/adr/0027-scribe.md).
      */
     format?: 'plain' | 'time' | 'json' | null
     /**

@@ -28,9 +28,15 @@ const GIVE_UP_MS = 10_000
 /** A lock that says nobody's name for so long is nobody's. */
 const UNNAMED_MS = 1000
 
-/** @returns the listening server, or null when another daemon answers already */
-export async function claimSocket(home: string, server: net.Server): Promise<net.Server | null> {
-  const path = socketPath(home)
+/**
+ * @param path of the socket, in `home`
+ * @returns the listening server, or null when another process answers already
+ */
+export async function claimSocket(
+  home: string,
+  server: net.Server,
+  path = socketPath(home),
+): Promise<net.Server | null> {
   const own = join(home, `.sock.${process.pid}`)
   removeFile(own)
   await listen(server, own)

@@ -1,12 +1,12 @@
-import { dirname, join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { ownerName } from '../engine/local/group-register.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
-import { LogKeeper } from '../logs/keeper.ts'
-import { logPaths } from '../logs/layout.ts'
+import type { LogKeeper } from '../logs/keeper.ts'
 import { PLAIN_LOGS } from '../logs/run-logs.ts'
+import { type LogPaths, logPaths } from '../logs/layout.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
+import type { Output } from '../model/spec.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
 import { refuseNewerState } from '../state/known-formats.ts'
 import { RevisionStore } from '../state/revision-store.ts'
@@ -20,7 +20,7 @@ import { ProcessTrees } from '../supervisor/process-trees.ts'
 import { MemoryWatch } from '../supervisor/memory-watch.ts'
 import { OomWatch } from '../supervisor/oom-watch.ts'
 import { NotifySockets } from '../supervisor/notify-socket.ts'
-import { LOG_FILES, type Outputs } from '../supervisor/outputs.ts'
+import type { Outputs } from '../supervisor/outputs.ts'
 import { ProbeSockets } from '../supervisor/probe-sockets.ts'
 import { openSocket } from '../supervisor/bind-socket.ts'
 import { SocketRegain } from '../supervisor/regain/regain.ts'
@@ -52,6 +52,7 @@ export class Daemon {
   readonly logAlarm: LogAlarm | null
   readonly startedAt = Date.now()
   readonly trees: ProcessTrees
+  readonly outputs: Outputs
   readonly #probeSockets: ProbeSockets
   readonly #sockets = new SocketRegister()
   readonly #runtime: RuntimeStore
@@ -63,17 +64,20 @@ export class Daemon {
   /** Scopes whose state cannot be used, with the reason; their apps are left alone. */
   readonly #damaged = new Map<string, EcoError>()
   #secrets: SecretBox | null = null
+  /** Everything that runs is known. */
+  onAdopted: () => void = () => {}
 
-  /** @param outputs null: log files, which are kept here */
-  constructor(home: string, preload: string, outputs: Outputs | null = null) {
+  /** @param logs null: what the apps print goes elsewhere than into log files */
+  constructor(home: string, preload: string, outputs: Outputs, logs: LogKeeper | null = null) {
     this.home = home
-    this.logs = outputs === null ? new LogKeeper(home, join(dirname(preload), 'stopped-copy.cjs')) : null
+    this.outputs = outputs
+    this.logs = logs
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
     this.#recorder = new RuntimeRecorder(this.#runtime)
     this.trees = new ProcessTrees(home)
     this.#probeSockets = new ProbeSockets(home)
-    this.engine = new LocalEngine(this.#host(preload, outputs ?? LOG_FILES), this.#sockets, new RunHistoryStore(home))
+    this.engine = new LocalEngine(this.#host(preload), this.#sockets, new RunHistoryStore(home))
     this.#watches = new Watches({
       home,
       renewals: (scope) => this.#renewals(scope),
@@ -86,7 +90,7 @@ export class Daemon {
       },
     })
     const tell = this.events.emit.bind(this.events)
-    this.logAlarm = outputs === null ? new LogAlarm(home, this.engine, tell) : null
+    this.logAlarm = logs !== null ? new LogAlarm(home, this.engine, tell) : null
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
@@ -117,6 +121,7 @@ export class Daemon {
     }
     // Of instances that ended while no daemon ran.
     if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
+    this.onAdopted()
     this.monitor.start()
     this.logs?.start()
     this.logAlarm?.start()
@@ -230,6 +235,17 @@ export class Daemon {
     return [...this.#livePids()].length
   }
 
+  /** The log files of an instance. */
+  logPaths(scope: ScopeId, app: string, slot: number, output: Output): LogPaths {
+    return logPaths(this.home, scope, app, slot, this.outputs.inForce(output))
+  }
+
+  /** The runs that have processes. */
+  liveRuns(): Set<string> {
+    const runners = [...this.engine.allGroups()].flatMap((group) => group.runners)
+    return new Set(runners.flatMap(({ process, group }) => (process === null ? [] : (group?.nest.run ?? []))))
+  }
+
   /** After a reboot, or when something died while no daemon watched: the applied state comes back. */
   async #converge(keeper: ScopeKeeper): Promise<void> {
     try {
@@ -341,12 +357,12 @@ export class Daemon {
     }
   }
 
-  #host(preload: string, outputs: Outputs): RunnerHost {
+  #host(preload: string): RunnerHost {
     const recorder = this.#recorder
     return {
       preload,
-      outputs,
       logs: this.logs ?? PLAIN_LOGS,
+      outputs: this.outputs,
       spawns: new TurnQueue(SPAWN_SHARE_MS),
       trees: this.trees,
       memory: new MemoryWatch(),
@@ -354,7 +370,7 @@ export class Daemon {
       notify: new NotifySockets(this.home, preload),
       probeSockets: this.#probeSockets,
       openSecret: (sealed) => this.openSecret(sealed),
-      logPaths: (scope, app, slot, output) => logPaths(this.home, scope, app, slot, output),
+      logPaths: (scope, app, slot, output) => this.logPaths(scope, app, slot, output),
       prepareSockets: (scope, app, spec) => {
         const group = this.engine.group(scope, app)
         const prepare = (): Promise<unknown> | null => prepareSockets(group, spec, this.#sockets)

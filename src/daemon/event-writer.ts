@@ -2,7 +2,7 @@ import { close, closeSync, fstatSync, ftruncateSync, renameSync, write } from 'n
 import { type EcoEvent, storedEvent, type StoredEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
 import { endOfEvents, eventFile, KEPT_EVENT_FILES } from '../state/event-files.ts'
-import { openLog } from '../supervisor/outputs.ts'
+import { openLog } from '../logs/open-log.ts'
 
 const MAX_FILE_BYTES = 5 * 1024 * 1024
 /** What waits for room on the disk, some 300 KB; the oldest go first. */

@@ -1,7 +1,6 @@
 /** What the daemon answers to each method of the protocol. */
 
 import { EcoError } from '../errors.ts'
-import { logPaths } from '../logs/layout.ts'
 import { SPEC_DEFAULTS } from '../model/defaults.ts'
 import { instanceName, scopeName } from '../model/ids.ts'
 import type { Plan } from '../model/plan.ts'
@@ -296,12 +295,13 @@ function logFiles(daemon: Daemon, keeper: ScopeKeeper, app: string): LogFile[] {
       const runners = daemon.engine.groups(scope).get(app)?.runners ?? []
       const runner = runners.find(({ id }) => id.slot === slot)
       const output = runner?.spec.output ?? keeper.applied.apps[app]?.spec.output ?? SPEC_DEFAULTS.output
-      const paths = logPaths(daemon.home, scope, app, slot, output)
+      const paths = daemon.logPaths(scope, app, slot, output)
+      const { format } = daemon.outputs.inForce(output)
       const instance = instanceName(app, slot)
       const pid = runner?.process?.pid ?? null
       return STREAMS.flatMap((stream): LogFile[] => {
         const path = paths[stream]
-        return path === null ? [] : [{ app, instance, scope, stream, path, pid, format: output.format }]
+        return path === null ? [] : [{ app, instance, scope, stream, path, pid, format }]
       })
     })
 }

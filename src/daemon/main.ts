@@ -17,10 +17,12 @@ import { comeIntoInheritance, type Inheritance } from './heir.ts'
 import { Lifetime } from './lifetime.ts'
 import { OwnService } from './own-service.ts'
 import type { Hello } from './protocol.ts'
+import { ScribeOutputs } from './scribe-outputs.ts'
 import { createServer, type Handlers, wireError } from './server.ts'
 import { statusLine } from './status-line.ts'
 import { closeStrays } from './stray-descriptors.ts'
 import { Succession } from './succession.ts'
+import { LogKeeper } from '../logs/keeper.ts'
 import { claimOrTakeOver } from './take-over.ts'
 import { testatorOf } from './testator.ts'
 
@@ -36,7 +38,9 @@ async function main(): Promise<void> {
   const preload = join(__dirname, 'preload.cjs')
   const service = OwnService.ofEnvironment(process.env, preload)
   const unit = service && { name: service.name, scope: service.scope }
-  const daemon = new Daemon(home, preload)
+  const outputs = new ScribeOutputs(home, join(__dirname, 'scribe.cjs'))
+  const daemon = new Daemon(home, preload, outputs, new LogKeeper(home, join(__dirname, 'stopped-copy.cjs')))
+  daemon.onAdopted = () => outputs.takeOver(daemon.liveRuns())
   const clients = new Clients()
   const booted = deferred()
   const handlers = createHandlers(daemon, {

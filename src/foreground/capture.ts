@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs'
 import net from 'node:net'
-import type { LineAssembler } from './lines.ts'
+import type { LineAssembler } from '../logs/lines.ts'
 import type { Outlet } from './outlet.ts'
 import type { RecentLog } from './recent-log.ts'
 

@@ -1,11 +1,13 @@
 import { closeSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Outputs } from '../supervisor/outputs.ts'
+import type { Output } from '../model/spec.ts'
+import type { Destination, OpenedOutput, Outputs } from '../supervisor/outputs.ts'
 import { Capture } from './capture.ts'
 import type { LineStyle } from './contract.ts'
 import type { Fifos } from './fifos.ts'
-import { colorOf, jsonLines, plainLines, prefixOf, type Source, sourceOfLog } from './line-format.ts'
-import { LineAssembler } from './lines.ts'
+import { jsonLines, type Source } from '../logs/line-format.ts'
+import { colorOf, plainLines, prefixOf } from './line-format.ts'
+import { LineAssembler } from '../logs/lines.ts'
 import type { Outlet } from './outlet.ts'
 import { RecentLog } from './recent-log.ts'
 
@@ -35,8 +37,8 @@ export class Captures implements Outputs {
     this.#printing = printing
   }
 
-  open(log: string): number {
-    const source = sourceOfLog(log)
+  open(source: Destination): OpenedOutput {
+    const { path: log } = source
     const { reader, writer } = this.#fifos.open()
     try {
       mkdirSync(dirname(log), { recursive: true, mode: 0o700 })
@@ -45,11 +47,23 @@ export class Captures implements Outputs {
       closeSync(writer)
       throw error
     }
-    return writer
+    return { fd: writer, note: null }
   }
 
   settle(log: string): void {
     for (const capture of this.#open.get(log) ?? []) capture.settle()
+  }
+
+  /** Each output ends in its pipe by itself. */
+  over(): null {
+    return null
+  }
+
+  /** What an app writes is shown here, whatever file it goes to under a daemon; but not what nobody is to see. */
+  inForce({ out, err }: Output): Output {
+    const own = <T extends string>(target: T): T | 'default' => (target.startsWith('/') ? 'default' : target)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a word stays one
+    return { out: own(out) as Output['out'], err: own(err) as Output['err'], format: 'plain' }
   }
 
   /** Everything has ended: what is still in the pipes is printed, whoever holds their other ends. */

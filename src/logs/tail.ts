@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 
 const CHUNK_BYTES = 64 * 1024
 /** Lines are cut after this much, so that one endless line cannot fill the memory of whoever reads it. */
@@ -14,7 +14,7 @@ export function lastLines(path: string, count: number, from = 0): string[] {
   if (count <= 0) return []
   let fd: number
   try {
-    fd = openSync(path, 'r')
+    fd = openToRead(path)
   } catch {
     return []
   }
@@ -72,7 +72,7 @@ function readNewText(position: TailPosition): string {
   if (size === position.offset) return ''
   let fd: number
   try {
-    fd = openSync(position.path, 'r')
+    fd = openToRead(position.path)
   } catch {
     return ''
   }
@@ -105,4 +105,15 @@ export function sizeOf(path: string): number {
   } catch {
     return 0
   }
+}
+
+/**
+ * What stands where a log should be may be anything: nobody is to wait for the writer of a FIFO, nor to be shown what a
+ * symlink leads to.
+ */
+function openToRead(path: string): number {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+  if (fstatSync(fd).isFile()) return fd
+  closeSync(fd)
+  throw new Error(`${path} is no file`)
 }

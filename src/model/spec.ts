@@ -261,8 +261,8 @@ export interface Output {
   /** `merged`: into the file of stdout, in the order in which they were written. */
   readonly err: LogTarget | 'merged'
   /**
-   * `plain`: the app writes straight into the file. Otherwise through a pipe to a process of eco's own, which writes each
-   * line with the time before it, or as JSON.
+   * `plain`: the app writes straight into the file. Otherwise by way of a process of eco's own, the scribe, which writes
+   * each line with the time before it, or as JSON.
    */
   readonly format: 'plain' | 'time' | 'json'
 }

@@ -34,6 +34,15 @@ export function logIndexDir(home: string): string {
   return join(home, 'log-index')
 }
 
+/** Output on its way to log files that eco writes itself (logs/spool.ts), and the socket of who writes them. */
+export function spoolDir(home: string): string {
+  return join(home, 'spool')
+}
+
+export function scribeSocketPath(home: string): string {
+  return join(home, 'scribe.sock')
+}
+
 export function scopesDir(home: string): string {
   return join(home, 'scopes')
 }

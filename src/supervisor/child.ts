@@ -9,7 +9,7 @@ import { closedTo, findProgram, isDirectory } from './find-program.ts'
 import { isPlain, type Launch, launchOf } from './launch.ts'
 import { launchNotes } from './launch-notes.ts'
 import { outputIdentity } from './output-identity.ts'
-import type { Outputs } from './outputs.ts'
+import type { Destination, Outputs } from './outputs.ts'
 
 const CHANNEL_FD = 3
 
@@ -20,9 +20,9 @@ export interface SpawnRequest {
   readonly attributes: ProcessAttributes
   /** What Node is told to load first; null: nothing. */
   readonly preload: string | null
-  /** Log files; null: discarded. */
-  readonly stdout: string | null
-  readonly stderr: string | null
+  /** null: discarded. */
+  readonly stdout: Destination | null
+  readonly stderr: Destination | null
   readonly outputs: Outputs
   readonly listenFds: readonly number[]
   /** Also hand the sockets over from descriptor 3 on (systemd's protocol). */
@@ -55,6 +55,7 @@ export interface ChildEvents {
  */
 export function spawnInstance(request: SpawnRequest, events: ChildEvents): number | null {
   const opened: number[] = []
+  const discards = new Set<string>()
   const reportFd = reportFdOf(request)
   let launch: Launch
   let child: ChildProcess
@@ -62,14 +63,18 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
     launch = launchFor(request, reportFd)
     const [file, ...args] = launch.command
     if (file === undefined) throw new Error('Internal error: empty command')
-    const open = (log: string): number => {
-      const fd = request.outputs.open(log)
+    const open = (destination: Destination | null): number | 'ignore' => {
+      if (destination === null) return 'ignore'
+      const { fd, note } = request.outputs.open(destination)
+      if (fd === null) {
+        discards.add(note)
+        return 'ignore'
+      }
       opened.push(fd)
       return fd
     }
-    const out = request.stdout === null ? 'ignore' : open(request.stdout)
-    const isMerged = request.stderr === request.stdout
-    const err = request.stderr === null ? 'ignore' : isMerged ? out : open(request.stderr)
+    const out = open(request.stdout)
+    const err = isMerged(request) ? out : open(request.stderr)
     for (const fd of opened) giveLog(fd, launch.owner)
     const stdio = stdioOf(request, out, err)
     if (launch.reports && reportFd !== null) stdio[reportFd] = 'pipe'
@@ -89,14 +94,15 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
   })
   child.once('exit', (code, signal) => {
     const at = Date.now()
-    for (const log of [request.stdout, request.stderr]) if (log !== null) request.outputs.settle(log)
+    for (const log of [request.stdout, request.stderr]) if (log !== null) request.outputs.settle(log.path)
     events.exited(signal === null ? { kind: 'code', code: code ?? 0, at } : { kind: 'signal', signal, at })
   })
   if (child.pid === undefined) return null
   if (request.readyFd !== null) watchReadyPipe(child, request.readyFd, events)
   if (request.hasChannel) answerChannel(child, events)
-  if (launch.reports) watchReport(child, reportFd, request.attributes, launch.notes, events)
-  else if (launch.notes.length > 0) setImmediate(() => events.noted(launch.notes))
+  const notes = [...launch.notes, ...discards]
+  if (launch.reports) watchReport(child, reportFd, request.attributes, notes, events)
+  else if (notes.length > 0) setImmediate(() => events.noted(notes))
   return child.pid
 }
 
@@ -134,6 +140,11 @@ function stdioOf(request: SpawnRequest, out: number | 'ignore', err: number | 'i
   // As low as it goes: Node keeps it from what the app starts.
   if (request.hasChannel) stdio[CHANNEL_FD] = 'ipc'
   return Array.from(stdio, (entry) => entry ?? 'ignore')
+}
+
+/** One descriptor for both keeps their order. But each line of JSON says which of the two it came from. */
+function isMerged({ stdout, stderr }: SpawnRequest): boolean {
+  return stdout !== null && stdout.path === stderr?.path && stdout.format !== 'json'
 }
 
 /** So that an app which opens /dev/stdout or /dev/stderr once more may do so; eco as root reads it all the same. */

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import type { RunLogs } from '../logs/run-logs.ts'
+import { messageOf } from '../logs/line-format.ts'
 import type { Hook, ProcessAttributes } from '../model/spec.ts'
 import { spawnMessage } from './child.ts'
 import { launchBeside } from './launch.ts'
-import type { Outputs } from './outputs.ts'
+import type { Destination, Outputs } from './outputs.ts'
 
 /** A command that runs on the app's behalf: a hook, or the command that asks it to stop. */
 export interface CommandRun {
@@ -18,7 +19,7 @@ export interface CommandContext {
   /** As whom it runs, and with which limits: like the app itself. */
   readonly attributes: ProcessAttributes
   /** Where its output goes: the log of the instance, so that nobody has to look in another place; null: nowhere. */
-  readonly log: string | null
+  readonly log: Destination | null
   readonly outputs: Outputs
   readonly logs: RunLogs
 }
@@ -37,7 +38,7 @@ export function runCommand(
   { cwd, env, attributes, log, outputs, logs }: CommandContext,
   ended: (failure: string | null) => void,
 ): CommandRun {
-  const from = log === null ? null : logs.endOf(log)
+  const from = log === null ? null : logs.endOf(log.path)
   let verdict: string | null = null
   let isOver = false
   const end = (failure: string | null): void => {
@@ -45,7 +46,8 @@ export function runCommand(
     isOver = true
     clearTimeout(timer)
     if (failure === null) return ended(null)
-    const said = from === null ? [] : logs.lastLines(from, OUTPUT_LINES)
+    const lines = from === null ? [] : logs.lastLines(from, OUTPUT_LINES)
+    const said = lines.map((line) => messageOf(line, log?.format ?? 'plain'))
     ended([failure, ...said.map((line) => (line.length > MAX_SAID ? `${line.slice(0, MAX_SAID)}…` : line))].join('\n'))
   }
   let child: ChildProcess | null = null
@@ -60,7 +62,7 @@ export function runCommand(
   }
   const timer = setTimeout(() => kill(`did not end within ${timeoutMs / 1000}s`), timeoutMs)
   try {
-    const out = log === null ? 'ignore' : outputs.open(log)
+    const out = (log === null ? null : outputs.open(log).fd) ?? 'ignore'
     try {
       const { command: whole, uid, gid } = launchBeside(command, attributes)
       const [file = '', ...args] = whole
@@ -72,9 +74,14 @@ export function runCommand(
       end(`could not be started: ${spawnMessage(error, { command, cwd })}`),
     )
     child.once('exit', (code, signal) => {
-      if (log !== null) outputs.settle(log)
-      if (verdict === null && code === 0) return end(null)
-      end(verdict ?? (signal === null ? `exited with code ${code}` : `was killed by ${signal}`))
+      if (log !== null) outputs.settle(log.path)
+      const finish = (): void => {
+        if (verdict === null && code === 0) return end(null)
+        end(verdict ?? (signal === null ? `exited with code ${code}` : `was killed by ${signal}`))
+      }
+      const lastWords = log === null ? null : outputs.over(log.run)
+      if (lastWords === null) finish()
+      else void lastWords.then(finish)
     })
   } catch (error) {
     const { message } = error as Error

@@ -6,7 +6,7 @@ import { commandEnvironment, type InstanceContext } from './environment.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
 import type { RunLogs } from '../logs/run-logs.ts'
 import type { AppSpec } from '../model/spec.ts'
-import type { Outputs } from './outputs.ts'
+import type { Destination, Outputs } from './outputs.ts'
 import { deliverStopMessage } from './stop-message.ts'
 
 /** The instance that the commands run for. */
@@ -15,7 +15,7 @@ export interface CommandsOwner {
   readonly instance: Instance
   readonly context: InstanceContext
   /** Where their output goes. */
-  readonly log: string | null
+  readonly log: Destination | null
   readonly host: { readonly outputs: Outputs; readonly logs: RunLogs }
   readonly feed: (event: InstanceEvent) => void
 }

@@ -31,6 +31,7 @@ import { watchLife } from './life-watch.ts'
 import { oomKills } from './limits.ts'
 import type { NotifySocket } from './notify-socket.ts'
 import { identify, isAlive, type ProcIdentity } from './proc.ts'
+import type { Destination } from './outputs.ts'
 import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { watchReady } from './ready-watch.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
@@ -164,8 +165,8 @@ export class InstanceRun {
           },
           attributes: spec.attributes,
           preload: needsPreload(spec) ? host.preload : null,
-          stdout: this.#logs.out,
-          stderr: this.#logs.err,
+          stdout: this.#destination('stdout', nest),
+          stderr: this.#destination('stderr', nest),
           outputs: host.outputs,
           listenFds: host.listenFds(id.scope, id.app, spec.listen),
           hasChannel: isAsking,
@@ -186,12 +187,21 @@ export class InstanceRun {
     }
     if (pid === null) {
       host.logs.end(this.#logUser)
+      void host.outputs.over(nest.run)
       return host.trees.abandon(nest)
     }
     const spawned = pid
     this.#process = identify(pid)
     this.#group = host.trees.ofChild(pid, nest)
     queueMicrotask(() => this.#owner.feed({ type: 'spawned', incarnation, pid: spawned }))
+  }
+
+  #destination(stream: Destination['stream'], { run }: Nest): Destination | null {
+    const { spec, id, host } = this.#owner
+    const path = stream === 'stdout' ? this.#logs.out : this.#logs.err
+    if (path === null) return null
+    const { format } = host.outputs.inForce(spec.output)
+    return { path, format, run, app: id.app, instance: instanceName(id.app, id.slot), stream }
   }
 
   /** Takes over the process of a run that an earlier daemon began. */
@@ -240,6 +250,7 @@ export class InstanceRun {
       ...this.#probed(pid),
       isStarting: true,
       logs: this.#logOffsets.map((from) => this.#owner.host.logs.tail(from)),
+      format: this.#owner.host.outputs.inForce(spec.output).format,
     }
     this.#stopReadyWatch = watchReady(spec.ready, subject, {
       ready: () => void this.#becomeReady(),

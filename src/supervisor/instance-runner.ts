@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { isOneOf } from '../model/exit.ts'
@@ -21,6 +22,7 @@ import {
   pidOf,
   type Stopping,
 } from './instance-state.ts'
+import type { Destination } from './outputs.ts'
 import type { ProcIdentity } from './proc.ts'
 import { retryPolicy } from './restart-policy.ts'
 import type { RunnerHost, RunnerIdentity } from './runner-host.ts'
@@ -190,11 +192,20 @@ export class InstanceRunner {
     return this.#run?.logOffsets ?? []
   }
 
-  /** Where the output of the commands around it goes; null: nowhere. */
-  get log(): string | null {
+  /** How its log is written. */
+  get logFormat(): AppSpec['output']['format'] {
+    return this.host.outputs.inForce(this.spec.output).format
+  }
+
+  /** Where the output of a command around it goes; null: nowhere. */
+  get log(): Destination | null {
     const { scope, app, slot } = this.id
     const { out, err } = this.host.logPaths(scope, app, slot, this.spec.output)
-    return err ?? out
+    const path = err ?? out
+    if (path === null) return null
+    const format = this.logFormat
+    const stream = err === null ? 'stdout' : 'stderr'
+    return { path, format, run: `${this.name} ${randomUUID()}`, app, instance: this.name, stream }
   }
 
   /** Sentences about what is not as the spec asks for, although the process runs. */
@@ -422,8 +433,13 @@ export class InstanceRunner {
   #awaitEnd(incarnation: number): void {
     const run = this.#run
     run?.group?.whenEmpty(() => {
-      run.isOver()
-      this.feed({ type: 'group-empty', incarnation })
+      const end = (): void => {
+        run.isOver()
+        this.feed({ type: 'group-empty', incarnation })
+      }
+      const lastWords = this.host.outputs.over(run.group?.nest.run ?? '')
+      if (lastWords === null) end()
+      else void lastWords.then(end)
     })
   }
 

@@ -1,26 +1,55 @@
-import { constants, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
+import type { Source } from '../logs/line-format.ts'
+import { explainLog, isForWantOfRoom, openLog } from '../logs/open-log.ts'
+import type { Output } from '../model/spec.ts'
 
-/** Where the output of processes goes, each stream named by its log file. */
-export interface Outputs {
-  /** @returns a descriptor that a process inherits; whoever asked for it closes it after the spawn */
-  open(log: string): number
-  /** A process that wrote to it has ended: from now on all that it wrote is found in the file. */
-  settle(log: string): void
+/** One output of a process: whose it is, and the log it belongs in. */
+export interface Destination extends Source {
+  /** Of the log file. */
+  readonly path: string
+  readonly format: Output['format']
+  /** By which its writers are known; see Outputs.over. */
+  readonly run: string
 }
 
-/** Straight into the files: nothing of it passes through the daemon, which may end at any time. */
-export const LOG_FILES: Outputs = { open: openLog, settle: () => {} }
+/** A descriptor that a process inherits; whoever asked for it closes it after the spawn. Or why its output is discarded. */
+export type OpenedOutput = { readonly fd: number; readonly note: null } | { readonly fd: null; readonly note: string }
 
-/** Never follows a symlink: a log path must not become a way to write elsewhere. */
-export function openLog(path: string): number {
-  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants
-  const flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW
-  try {
-    return openSync(path, flags, 0o600)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    return openSync(path, flags, 0o600)
-  }
+/** Where the output of processes goes. */
+export interface Outputs {
+  /** @throws Error with a reason for people: the process must not be started */
+  open(destination: Destination): OpenedOutput
+  /** The process that wrote to this log has ended; what is at hand of its output is brought into the file. */
+  settle(path: string): void
+  /**
+   * Nothing of a run lives any more. Resolves when all that it wrote is in its files, or soon after in any case; null:
+   * there is nothing to wait for.
+   */
+  over(run: string): Promise<void> | null
+  /** What of `logs` counts here. */
+  inForce(output: Output): Output
+}
+
+/** Straight into the files: nothing of it passes through any process of ours, which may end at any time. */
+export const LOG_FILES: Outputs = {
+  open({ path }) {
+    try {
+      return { fd: openLog(path), note: null }
+    } catch (error) {
+      return discarded(path, error)
+    }
+  },
+  settle: () => {},
+  over: () => null,
+  inForce: (output) => output,
+}
+
+/**
+ * An app does not stay down because its log has no room.
+ *
+ * @throws Error with the reason for people, where the log needs an operator
+ */
+export function discarded(path: string, error: unknown): OpenedOutput {
+  const reason = explainLog(path, error)
+  if (!isForWantOfRoom(error)) throw new Error(reason, { cause: error })
+  return { fd: null, note: `its output is discarded until it is started again: ${reason}` }
 }

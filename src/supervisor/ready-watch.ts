@@ -1,6 +1,7 @@
 import { unreachable } from '../errors.ts'
 import type { LogTail } from '../logs/run-logs.ts'
-import type { ProbeCheck, Ready, ReadyCheck } from '../model/spec.ts'
+import { messageOf } from '../logs/line-format.ts'
+import type { Output, ProbeCheck, Ready, ReadyCheck } from '../model/spec.ts'
 import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { matches } from './probes/matching.ts'
 import { SettleWatch } from './settle.ts'
@@ -8,6 +9,8 @@ import { SettleWatch } from './settle.ts'
 export interface ReadySubject extends ProbeSubject {
   /** Its log files, from where they ended when it was started: only what it wrote itself counts. */
   readonly logs: readonly LogTail[]
+  /** How they are written; a pattern is about what the app wrote. */
+  readonly format: Output['format']
 }
 
 export interface ReadyEvents {
@@ -107,7 +110,7 @@ function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySub
       // The last line counts before its newline comes: prompts have none.
       const found = matches(
         check,
-        lines.map((line) => line.slice(0, MAX_LINE)),
+        lines.map((line) => messageOf(line, subject.format).slice(0, MAX_LINE)),
       )
       if (found === true) return events.ready()
       if (found === false) continue

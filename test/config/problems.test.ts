@@ -519,6 +519,94 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     ],
   ],
   [
+    'PM2 names about logs',
+    `${APP}    error_file: x\n    merge_logs: true\n    log_date_format: x\n    log_type: json`,
+    [
+      '4:5 unknown key "error_file" in apps.api; did you mean "logs.err"?',
+      '5:5 unknown key "merge_logs" in apps.api; did you mean "logs.out"?',
+      '6:5 unknown key "log_date_format" in apps.api; did you mean "logs.format"?',
+      '7:5 unknown key "log_type" in apps.api; did you mean "logs.format"?',
+    ],
+  ],
+  [
+    'a log that is a folder by its name',
+    `${APP}    logs: { out: logs/ }`,
+    ['4:18 apps.api.logs.out must be a file, but "logs/" is a folder'],
+  ],
+  [
+    'logs that are folders, as they are',
+    `${APP}    logs: { out: ., err: /tmp }`,
+    [
+      '4:18 apps.api.logs.out must be a file, but "." is a folder',
+      '4:26 apps.api.logs.err must be a file, but "/tmp" is a folder',
+    ],
+  ],
+  [
+    'a log without a name',
+    `${APP}    logs: { out: "" }`,
+    ['4:18 apps.api.logs.out must be the path of a file, or none, but was ""'],
+  ],
+  ['a NUL byte in the path of a log', `${APP}    logs: { out: "a\\0b" }`, ['4:18 apps.api.logs.out holds a NUL byte']],
+  [
+    'a log whose archives would have too long a name',
+    `${APP}    logs: { out: ${'é'.repeat(101)} }`,
+    ['4:18 apps.api.logs.out has a name of more than 200 bytes: those of its rotated files would be too long'],
+  ],
+  [
+    'a log for both, and one for stderr',
+    `defaults: { logs: { err: err.log } }\n${APP}    logs: { merge: true }`,
+    ['1:26 apps.api.logs has both err and merge'],
+  ],
+  [
+    'what cannot be worked out for an instance, and what is the same for all',
+    `${APP}    logs: { out: "a\${instance * 2}.log", max_size: "\${instance}M" }`,
+    [
+      '4:20 apps.api.logs.out: ${instance * 2} cannot be worked out',
+      '4:53 apps.api.logs.max_size is the same for every instance, so it cannot hold ${instance}',
+    ],
+  ],
+  [
+    'sizes, ages and numbers of logs that are none, or too small',
+    `${APP}    logs:\n      max_size: 1K\n      total_size: 10M\n      max_age: 1s\n      keep: -1\n      keep_for: ever\n      format: xml\n      compress: lz4\n      rotation: size`,
+    [
+      '8:13 apps.api.logs.keep must be a whole number, but was -1',
+      '9:17 apps.api.logs.keep_for must be a duration with a unit, like 150ms, 10s, 5m, 1h or 7d, but was "ever"',
+      '10:15 apps.api.logs.format must be plain, time or json, but was "xml"',
+      '11:17 apps.api.logs.compress must be gzip, zstd, none, true or false, but was "lz4"',
+      '12:17 apps.api.logs.rotation must be auto, copytruncate or off, but was "size"',
+    ],
+  ],
+  [
+    'sizes and ages of logs that are too small',
+    `${APP}    logs:\n      max_size: 1K\n      total_size: 10M\n      max_age: 1s\n      keep_for: 0s`,
+    [
+      '5:17 apps.api.logs.max_size must be at least 64K, but was "1K"',
+      '6:19 apps.api.logs.total_size must be at least max_size, which is 1K, but was "10M"',
+      '7:16 apps.api.logs.max_age must be at least 1m, but was "1s"',
+      '8:17 apps.api.logs.keep_for must be at least 1ms, but was "0s"',
+    ],
+  ],
+  [
+    'a size without a unit',
+    `${APP}    logs: { max_size: 1000000 }`,
+    ['4:23 apps.api.logs.max_size: 1000000 has no unit; write 1000000M, 1000000K or 1000000G'],
+  ],
+  [
+    'apps that write to one file in two ways',
+    `${APP}    logs: { out: all.log }\n  web:\n    script: app.js\n    logs: { out: all.log, format: json }`,
+    ['7:18 warning: apps.api and apps.web write to <folder>/all.log with different logs.format'],
+  ],
+  [
+    'apps that write to one file and rotate it in two ways',
+    `${APP}    logs: { out: all.log }\n  web:\n    script: app.js\n    logs: { err: all.log, keep: 3 }`,
+    ['7:18 warning: apps.api and apps.web write to <folder>/all.log with different logs.rotation or limits'],
+  ],
+  [
+    'a log that its own app watches',
+    `${APP}    watch: [.]\n    logs: { out: out.txt }`,
+    ['5:18 warning: apps.api restarts whenever it writes to <folder>/out.txt, which it watches'],
+  ],
+  [
     'a jitter that is no share',
     `${APP}    restart: { backoff: { jitter: 0.1 } }\n  web:\n    script: app.js\n    restart: { backoff: { jitter: 101% } }`,
     [

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { effectiveConfig } from '../../src/config/effective-config.ts'
 import { validateEcosystem } from '../../src/config/validate-ecosystem.ts'
 import type { LoadOptions } from '../../src/config/load-ecosystem.ts'
+import { showPerInstance } from '../../src/model/instance-values.ts'
 import type { AppSpec } from '../../src/model/spec.ts'
 import { BASE_ENV, Project, headlines } from './project.ts'
 
@@ -383,5 +384,36 @@ test('effectiveConfig shows the file as one environment sees it, without secrets
         env: { A: '(secret env:X)', B: '(secret literal)', C: 'c', D: '(secret command:pass)', E: 1 },
       },
     },
+  })
+})
+
+describe('where logs go', () => {
+  const yaml = `defaults:
+  logs: { out: logs/all.log, err: none, format: json, max_size: 1M }
+apps:
+  api: { script: app.js }
+  own: { script: app.js, instances: 2, logs: { out: null, err: 'logs/own-\${instance}.log', format: null } }
+  same: { script: app.js, logs: { out: same.log, err: ./same.log } }
+  none: { script: app.js, logs: null }
+environments:
+  production:
+    defaults: { logs: { format: time } }
+    apps:
+      api: { logs: { out: /var/log/api.log, err: null, merge: true } }
+`
+  const output = async (app: string, environment: string | null = null): Promise<AppSpec['output']> => {
+    using project = new Project({ 'ecosystem.yaml': yaml })
+    const { out, err, format } = (await project.app(app, { environment })).output
+    const shown = (target: string): string => showPerInstance(target.replace(project.folder, '<folder>'))
+    return { out: shown(out), err: shown(err), format } as AppSpec['output']
+  }
+  test('as the defaults say, unless an app says otherwise; null takes back', async () => {
+    expect(await output('api')).toEqual({ out: '<folder>/logs/all.log', err: 'discard', format: 'json' })
+    expect(await output('own')).toEqual({ out: 'default', err: '<folder>/logs/own-${instance}.log', format: 'plain' })
+    expect(await output('same')).toEqual({ out: '<folder>/same.log', err: 'merged', format: 'json' })
+    expect(await output('none')).toEqual({ out: 'default', err: 'default', format: 'plain' })
+  })
+  test('as an environment says', async () => {
+    expect(await output('api', 'production')).toEqual({ out: '/var/log/api.log', err: 'merged', format: 'time' })
   })
 })

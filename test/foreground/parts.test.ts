@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { jsonLines, plainLines, prefixOf, sourceOfLog } from '../../src/foreground/line-format.ts'
+import { plainLines, prefixOf } from '../../src/foreground/line-format.ts'
+import { jsonLines } from '../../src/logs/line-format.ts'
 import { RecentLog } from '../../src/foreground/recent-log.ts'
 import { actOf, type SignalAct } from '../../src/foreground/signals.ts'
 
@@ -27,12 +28,6 @@ describe('how lines are printed', () => {
     expect(JSON.parse(one ?? '')).toEqual({ time: '1970-01-01T00:00:00.000Z', ...source, message: 'say "hi"\t\u2028' })
     expect(JSON.parse(two ?? '')).toMatchObject({ message: 'dos' })
     expect(none).toEqual([''])
-  })
-  test.each([
-    ['/h/scopes/a/b/logs/api-0.out.log', { app: 'api', instance: 'api#0', stream: 'stdout' }],
-    ['/h/scopes/a-1/b/logs/my-api-2-12.err.log', { app: 'my-api-2', instance: 'my-api-2#12', stream: 'stderr' }],
-  ])('%s belongs to its instance', (path, source) => {
-    expect(sourceOfLog(path)).toEqual(source)
   })
 })
 

@@ -41,6 +41,7 @@ function start(
   const dir = mkdtempSync(join(tmpdir(), 'eco-launch-'))
   const log = join(dir, 'out.log')
   const notes: string[] = []
+  const destination = { path: log, format: 'plain', run: 'test', app: 'app', instance: 'app#0' } as const
   const exits: Exit[] = []
   const pid = spawnInstance(
     {
@@ -49,8 +50,8 @@ function start(
       env: { PATH: process.env['PATH'] ?? '', ...loginVariables({ ...DEFAULTS, ...attributes }) },
       attributes: { ...DEFAULTS, ...attributes },
       preload: options.preload ?? null,
-      stdout: log,
-      stderr: log,
+      stdout: { ...destination, stream: 'stdout' },
+      stderr: { ...destination, stream: 'stderr' },
       outputs: LOG_FILES,
       listenFds: [],
       hasChannel: false,

@@ -25,7 +25,7 @@ afterEach(() => {
 
 function watch(check: ReadyCheck, pid = process.pid): string[] {
   const seen: string[] = []
-  const subject = { ...subjectOf(pid), logs: [PLAIN_LOGS.tail({ path: log, offset: 0 })] }
+  const subject = { ...subjectOf(pid), logs: [PLAIN_LOGS.tail({ path: log, offset: 0 })], format: 'plain' as const }
   end = watchReady({ ...SPEC_DEFAULTS.ready, check }, subject, {
     ready: () => seen.push('ready'),
     waiting: (reason) => seen.push(reason),

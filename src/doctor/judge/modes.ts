@@ -47,7 +47,7 @@ export function judgeModes({ path, mode, entries, me, uid }: HomeFacts): Finding
 
 export function judgeOwners({ path, entries, uid }: HomeFacts): Finding[] {
   // An app that runs as another user has a folder of its own in these, and its logs belong to it; only root can start one.
-  const ofApps = uid === 0 ? /^(?:probe|notify)\/|^scopes\/[^/]+\/[^/]+\/logs\/./ : /^(?:probe|notify)\//
+  const ofApps = uid === 0 ? /^(?:probe|notify|spool)\/|^scopes\/[^/]+\/[^/]+\/logs\/./ : /^(?:probe|notify)\//
   const foreign = entries.filter((entry) => entry.uid !== uid && !ofApps.test(entry.path))
   if (foreign.length === 0) return [ok('home.owners', 'everything in it has the same owner')]
   const [first] = foreign

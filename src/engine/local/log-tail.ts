@@ -1,3 +1,4 @@
+import { messageOf } from '../../logs/line-format.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
 
 const LINES = 10
@@ -6,7 +7,7 @@ const LINES = 10
 export function logTail(runner: InstanceRunner): string[] {
   for (const log of runner.logOffsets.toReversed()) {
     const lines = runner.host.logs.lastLines(log, LINES)
-    if (lines.length > 0) return lines
+    if (lines.length > 0) return lines.map((line) => messageOf(line, runner.logFormat))
   }
   return []
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { LineAssembler } from '../../src/foreground/lines.ts'
+import { LineAssembler } from '../../src/logs/lines.ts'
 
 function assemble(chunks: readonly Buffer[], max?: number): string[] {
   const assembler = new LineAssembler(max)

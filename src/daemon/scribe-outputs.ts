@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import net from 'node:net'
+import { openLog } from '../logs/open-log.ts'
+import { listSpools, newSpool, type Spool } from '../logs/spool.ts'
+import type { Output } from '../model/spec.ts'
+import { scribeSocketPath } from '../state/paths.ts'
+import { type Destination, discarded, LOG_FILES, type OpenedOutput, type Outputs } from '../supervisor/outputs.ts'
+import { VERSION } from '../version.ts'
+
+const CONNECT_MS = 20
+/** One that ends again and again must not keep the daemon busy. */
+const RESTART_MS = 500
+/** Last words that take longer come too late to be told. */
+const LAST_WORDS_MS = 500
+const POLL_MS = 3
+
+/**
+ * Output as the apps ask for it: straight into files, or by way of the scribe. The daemon has the scribe started when there
+ * is work for it, and again when it has ended before it was done; otherwise the two need not know of each other.
+ */
+export class ScribeOutputs implements Outputs {
+  readonly #home: string
+  readonly #entry: string
+  /** Spools of runs that are not over yet. */
+  readonly #byRun = new Map<string, Spool[]>()
+  #socket: net.Socket | null = null
+  #timer: NodeJS.Timeout | undefined
+  #startedAt = -RESTART_MS
+  #isClosed = false
+
+  /** @param entry absolute path of scribe.cjs */
+  constructor(home: string, entry: string) {
+    this.#home = home
+    this.#entry = entry
+  }
+
+  open(destination: Destination): OpenedOutput {
+    const { path, format, run, app, instance, stream } = destination
+    if (format === 'plain') return LOG_FILES.open(destination)
+    const spool = newSpool(this.#home, `${instance.replace('#', '-')}.${stream === 'stdout' ? 'out' : 'err'}`)
+    try {
+      // What keeps the scribe from writing it is told now, and not when nobody looks.
+      closeSync(openLog(path))
+      const fd = spool.create({ format: 1, path, style: format, run, app, instance, stream })
+      this.#byRun.set(run, [...(this.#byRun.get(run) ?? []), spool])
+      this.#poke()
+      return { fd, note: null }
+    } catch (error) {
+      return discarded(path, error)
+    }
+  }
+
+  settle(): void {}
+
+  over(run: string): Promise<void> | null {
+    const spools = this.#byRun.get(run)
+    if (spools === undefined) return null
+    this.#byRun.delete(run)
+    for (const spool of spools) mark(spool)
+    this.#poke()
+    return whenDone(spools)
+  }
+
+  inForce(output: Output): Output {
+    return output
+  }
+
+  /** After the adoption: output of runs that are over meanwhile is brought to an end, that of others goes on. */
+  takeOver(alive: ReadonlySet<string>): void {
+    const spools = listSpools(this.#home)
+    for (const spool of spools) {
+      const run = spool.order()?.run
+      if (run === undefined || !alive.has(run)) mark(spool)
+      else if (!this.#byRun.get(run)?.some(({ id }) => id === spool.id)) {
+        this.#byRun.set(run, [...(this.#byRun.get(run) ?? []), spool])
+      }
+    }
+    if (spools.length > 0) this.#poke()
+  }
+
+  /** The daemon ends; the scribe goes on. */
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    this.#socket?.destroy()
+  }
+
+  /** There is something new for the scribe. */
+  #poke(): void {
+    if (this.#socket !== null) this.#socket.write('look\n')
+    else this.#connect()
+  }
+
+  #connect(): void {
+    if (this.#isClosed) return
+    const socket = net.connect(scribeSocketPath(this.#home))
+    this.#socket = socket
+    socket.unref()
+    let greeting = ''
+    socket.on('data', (chunk: Buffer) => {
+      greeting += chunk.toString()
+      // One of another version is done at any byte, and ours goes on from there.
+      if (greeting.endsWith('\n') && greeting.trim() !== VERSION) socket.write('quit\n')
+    })
+    socket.on('connect', () => socket.write('look\n'))
+    socket.on('error', () => this.#start())
+    socket.on('close', () => {
+      this.#socket = null
+      if (listSpools(this.#home).length > 0) this.#connectSoon()
+    })
+  }
+
+  #connectSoon(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      if (this.#socket === null) this.#connect()
+    }, CONNECT_MS)
+    this.#timer.unref()
+  }
+
+  /** None answers. */
+  #start(): void {
+    if (this.#isClosed || performance.now() - this.#startedAt < RESTART_MS) return
+    this.#startedAt = performance.now()
+    const child = spawn(process.execPath, ['--max-semi-space-size=1', this.#entry], {
+      cwd: '/',
+      env: { ECO_HOME: this.#home, PATH: process.env['PATH'], HOME: process.env['HOME'] },
+      detached: true,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    child.on('error', (error) => console.error(`the scribe cannot be started: ${error.message}`))
+    child.unref()
+  }
+}
+
+function mark(spool: Spool): void {
+  try {
+    spool.markOver()
+  } catch (error) {
+    // The next daemon does.
+    console.error(`cannot mark ${spool.path}: ${(error as Error).message}`)
+  }
+}
+
+async function whenDone(spools: readonly Spool[]): Promise<void> {
+  const deadline = performance.now() + LAST_WORDS_MS
+  while (performance.now() < deadline && !spools.every((spool) => spool.isDone)) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+}
