@@ -75,6 +75,7 @@ function finishCut(fd: number, { path, base }: Ledger, { archive }: PendingRotat
     return true
   } finally {
     for (const state of ['saved', 'done'] as const) removeFile(savedTail(path, state))
+    removeFile(`${savedTail(path, 'saved')}.tmp`)
   }
 }
 

@@ -59,7 +59,12 @@ function cut(path: string, fd: number, { base }: Ledger, { archive }: PendingRot
   const tail = Buffer.allocUnsafe(size - from)
   for (let done = 0; done < tail.length;) done += readSync(fd, tail, done, tail.length - done, from + done)
   const saved = savedTail(path, 'saved')
-  writeFileSync(`${saved}.tmp`, tail, { mode: 0o600 })
+  try {
+    writeFileSync(`${saved}.tmp`, tail, { mode: 0o600 })
+  } catch (error) {
+    removeFile(`${saved}.tmp`)
+    throw error
+  }
   renameSync(`${saved}.tmp`, saved)
   putTail(fd, tail)
   renameSync(saved, savedTail(path, 'done'))
