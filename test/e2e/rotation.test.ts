@@ -118,6 +118,7 @@ test(
     }
     await rig.eco(['ls'])
     await whenWritten(rig, Object.keys(apps))
-    for (const [index, path] of paths.entries()) await whenWhole(rig, path, { [`w${index}`]: 200_000 })
-  },
+    for (const [index, path] of paths.entries()) {
+      expect(await whenWhole(rig, path, { [`w${index}`]: 200_000 })).toMatchObject({ pending: null })
+    },
 )
