@@ -120,5 +120,6 @@ test(
     await whenWritten(rig, Object.keys(apps))
     for (const [index, path] of paths.entries()) {
       expect(await whenWhole(rig, path, { [`w${index}`]: 200_000 })).toMatchObject({ pending: null })
-    },
+    }
+  },
 )
