@@ -4,12 +4,13 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, readSync, writeSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import type { Ledger, PendingRotation } from '../ledger.ts'
 import { archivePath } from '../by-address.ts'
 import { collapseCommand } from './collapse-command.ts'
 import { fillerOf } from './cut.ts'
+import { openPlain } from './plain-file.ts'
 
 /** Never a line of an app. */
 export function newMark(): string {
@@ -58,7 +59,7 @@ export function takeBack(
   pending: PendingRotation,
   archive = archivePath(ledger, pending.archive),
 ): void {
-  const copy = openSync(archive, constants.O_RDONLY | constants.O_NOFOLLOW)
+  const copy = openPlain(archive)
   try {
     const restore = (from: number, to: number): void => {
       if (to <= from) return

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
-import { chownSync, constants, openSync, closeSync, renameSync, fstatSync, statSync } from 'node:fs'
+import { closeSync, createReadStream, createWriteStream, fchownSync, fstatSync, renameSync, statSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createReadStream, createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import zlib from 'node:zlib'
 import type { Rotation } from '../../model/spec.ts'
 import { removeFile } from '../../state/atomic-file.ts'
 import type { Archive } from '../ledger.ts'
+import { createPlain, openPlain } from './plain-file.ts'
 
 const SUFFIX = { gzip: '.gz', zstd: '.zst' } as const
 type Compression = Exclude<Rotation['compress'], 'none'>
@@ -37,7 +37,7 @@ export class Compressor {
 
 async function compressed(folder: string, archive: Archive, wanted: Compression): Promise<Archive> {
   const from = join(folder, archive.name)
-  const source = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW)
+  const source = openPlain(from)
   try {
     // A zstd that is nowhere is no reason to keep ten times as much.
     const used = (await tryOne(from, source, wanted)) ? wanted : 'gzip'
@@ -59,17 +59,15 @@ export function temporary(from: string, compression: Compression): string {
 
 /** @returns false: there is nothing here that knows this compression */
 async function tryOne(from: string, source: number, compression: Compression): Promise<boolean> {
-  const target = temporary(from, compression)
-  removeFile(target)
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-  const fd = openSync(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  const fd = createPlain(temporary(from, compression))
   try {
     const { uid, gid } = fstatSync(source)
-    if (uid !== process.geteuid?.() || gid !== process.getegid?.()) chownSync(target, uid, gid)
-    if (await byProgram(from, fd, compression)) return true
+    if (uid !== process.geteuid?.() || gid !== process.getegid?.()) fchownSync(fd, uid, gid)
+    if (await byProgram(source, fd, compression)) return true
     const stream = byNode(compression)
     if (stream === null) return false
-    await pipeline(createReadStream(from), stream, createWriteStream('', { fd, autoClose: false }))
+    const bytes = createReadStream('', { fd: source, autoClose: false, start: 0 })
+    await pipeline(bytes, stream, createWriteStream('', { fd, autoClose: false }))
     return true
   } finally {
     closeSync(fd)
@@ -84,8 +82,7 @@ function byNode(compression: Compression): NodeJS.ReadWriteStream | null {
 }
 
 /** @returns false: it is not installed */
-function byProgram(from: string, target: number, compression: Compression): Promise<boolean> {
-  const source = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW)
+function byProgram(source: number, target: number, compression: Compression): Promise<boolean> {
   return new Promise<boolean>((resolve, reject) => {
     const child = spawn(compression, ['-c'], { stdio: [source, target, 'pipe'] })
     let said = ''
@@ -101,5 +98,5 @@ function byProgram(from: string, target: number, compression: Compression): Prom
       else if (code !== null && code < 0) resolve(false)
       else reject(new Error(said.trim() || `${compression} ended with ${code ?? signal}`))
     })
-  }).finally(() => closeSync(source))
+  })
 }

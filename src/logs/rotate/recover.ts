@@ -7,6 +7,7 @@ import { isDone } from '../current-place.ts'
 import { type Ledger, type PendingRotation, readLedger } from '../ledger.ts'
 import { unfinishedArchive } from './archive-copy.ts'
 import { collapseNow, takeBack, takenBytes, writeFiller } from './collapse.ts'
+import { openPlain } from './plain-file.ts'
 import { settled } from './settled.ts'
 import { putTail, savedTail } from './stop-and-cut.ts'
 import { isThere, letGoOn } from './writers.ts'
@@ -30,7 +31,11 @@ export function recover(home: string, found: Ledger): Ledger {
     removeFile(archivePath(ledger, pending.archive))
     return { ...ledger, pending: null }
   } catch {
-    return settled(ledger, pending, Math.max(0, pending.size - (pending.base - ledger.base)))
+    // Somebody else has been at it too: the file as it is counts.
+    const isGone = fd === null || isDone(path, pending)
+    return isGone
+      ? settled(ledger, pending, Math.max(0, pending.size - (pending.base - ledger.base)))
+      : { ...ledger, pending: null }
   } finally {
     if (fd !== null) closeSync(fd)
     letGoOn(pending.stopped)
@@ -75,14 +80,21 @@ function finishCut(fd: number, { path, base }: Ledger, { archive }: PendingRotat
     return true
   } finally {
     for (const state of ['saved', 'done'] as const) removeFile(savedTail(path, state))
+    removeFile(`${savedTail(path, 'saved')}.tmp`)
   }
 }
 
 function readOr(path: string): Buffer | null {
+  let fd: number
   try {
-    return readFileSync(path)
+    fd = openPlain(path)
   } catch {
     return null
+  }
+  try {
+    return readFileSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 

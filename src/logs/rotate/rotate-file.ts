@@ -156,8 +156,9 @@ async function carryOut(method: Method, handle: FileHandle, file: FollowedFile, 
 }
 
 function failed(error: unknown): Rotated {
-  const { message, code } = error as NodeJS.ErrnoException
-  return { type: 'failed', why: message, isFull: code === 'ENOSPC' || code === 'EDQUOT' }
+  // Of another process there are only words.
+  const { message } = error as Error
+  return { type: 'failed', why: message, isFull: /ENOSPC|EDQUOT|no space left/i.test(message) }
 }
 
 /** The process that stops those who write. */

@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { removeFile } from '../../state/atomic-file.ts'
 import { type Ledger, type PendingRotation, readLedger, type StoppedProcess, writeLedger } from '../ledger.ts'
+import { createPlain } from './plain-file.ts'
 import { settled } from './settled.ts'
 import { isStopped, letGoOn, startTimeOf, Writers } from './writers.ts'
 
@@ -59,7 +60,15 @@ function cut(path: string, fd: number, { base }: Ledger, { archive }: PendingRot
   const tail = Buffer.allocUnsafe(size - from)
   for (let done = 0; done < tail.length;) done += readSync(fd, tail, done, tail.length - done, from + done)
   const saved = savedTail(path, 'saved')
-  writeFileSync(`${saved}.tmp`, tail, { mode: 0o600 })
+  const copy = createPlain(`${saved}.tmp`)
+  try {
+    writeFileSync(copy, tail)
+  } catch (error) {
+    removeFile(`${saved}.tmp`)
+    throw error
+  } finally {
+    closeSync(copy)
+  }
   renameSync(`${saved}.tmp`, saved)
   putTail(fd, tail)
   renameSync(saved, savedTail(path, 'done'))
