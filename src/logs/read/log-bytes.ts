@@ -1,0 +1,228 @@
+import { closeSync, fstatSync, readSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Archive, Ledger } from '../ledger.ts'
+import { type ArchiveBytes, openArchive } from './archive-bytes.ts'
+import { LedgerFile } from './ledger-file.ts'
+import { openLog, type Writer } from './open-log.ts'
+import { type Segment, segmentAt, segmentsOf } from './segments.ts'
+
+export interface Chunk {
+  /** Of its first byte (logs/ledger.ts). */
+  readonly address: number
+  readonly bytes: Buffer
+}
+
+type Layout = Pick<Ledger, 'base' | 'filler' | 'archives'>
+
+/** A rotation's critical section takes milliseconds; longer: whoever carries it out is stopped or dead. */
+const SETTLES_MS = 500
+const POLL_MS = 5
+const COMPARED_BYTES = 4096
+
+/**
+ * The bytes of a log by their addresses, through rotations that go on meanwhile. It also keeps a position from which it
+ * is read on, and that finds its way when others cut the file short or put another one in its place.
+ */
+export class LogBytes {
+  readonly path: string
+  /** Address of the next byte that `next` gives. */
+  position = 0
+  /** What `next` gives now does not go on from what it gave before: the file was cut or replaced. */
+  isBroken = false
+  readonly #ledger: LedgerFile
+  readonly #complain: (message: string) => void
+  readonly #replaced: (fd: number, offset: number) => void
+  #fd: number | null
+  #layout: Layout
+  /** The file was cut or replaced, and the ledger does not say so yet: `base` is our own. */
+  #isUnnoted = false
+  #archive: { readonly name: string; readonly bytes: ArchiveBytes } | null = null
+
+  /**
+   * @param replaced gets the open file that stood there before, and how far it has been read
+   * @throws Error when the file cannot be read
+   */
+  constructor(
+    home: string,
+    path: string,
+    writer: Writer | null,
+    complain: (message: string) => void,
+    replaced: (fd: number, offset: number) => void = (fd) => closeSync(fd),
+  ) {
+    this.path = path
+    this.#complain = complain
+    this.#replaced = replaced
+    this.#ledger = new LedgerFile(home, path)
+    this.#layout = this.#ledger.ledger
+    this.#fd = openLog(path, writer)
+  }
+
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd)
+    this.#fd = null
+    this.#archive?.bytes.close()
+    this.#archive = null
+  }
+
+  get oldest(): number {
+    return this.segments()[0]?.start ?? 0
+  }
+
+  get end(): number {
+    return this.segments().at(-1)?.end ?? 0
+  }
+
+  /** When the last of it was written; null: there is no file. */
+  get writtenAt(): number | null {
+    return this.#fd === null ? null : fstatSync(this.#fd).mtimeMs
+  }
+
+  segments(): Segment[] {
+    return segmentsOf(this.#layout, this.#size())
+  }
+
+  /** Waits for a rotation that is just going on, and takes note of those that were. */
+  async settle(): Promise<void> {
+    const deadline = Date.now() + SETTLES_MS
+    if (this.#ledger.refresh()) this.#noteChange()
+    while (this.#ledger.ledger.pending !== null && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      if (this.#ledger.refresh()) this.#noteChange()
+    }
+    if (this.#ledger.ledger.pending !== null) this.#layout = await this.#duringRotation()
+  }
+
+  /** @returns what stands at an address, or at the next one that is still there; null: nothing */
+  async readAt(address: number, length: number): Promise<Chunk | null> {
+    for (;;) {
+      await this.settle()
+      const segment = segmentAt(this.segments(), address)
+      if (segment === null) return null
+      const from = Math.max(address, segment.start)
+      const wanted = Math.min(length, segment.end - from)
+      const bytes = segment.archive
+        ? await this.#readArchive(segment.archive, from, wanted)
+        : this.#readLive(from, wanted)
+      if (bytes === null) continue
+      if (bytes.length > 0) return { address: from, bytes }
+      if (segment.archive === null) return null
+      address = segment.end // shorter than it should be
+    }
+  }
+
+  /** @returns what stands at the position, which moves behind it; null: nothing more has been written */
+  async next(length: number): Promise<Chunk | null> {
+    for (;;) {
+      await this.settle()
+      if (this.#fd === null && !this.#open()) return null
+      if (this.#wasCut()) continue
+      const chunk = await this.readAt(this.position, length)
+      if (chunk !== null) {
+        this.position = chunk.address + chunk.bytes.length
+        return chunk
+      }
+      if (!this.#wasReplaced()) return null
+    }
+  }
+
+  #open(): boolean {
+    this.#fd = openLog(this.path, null)
+    return this.#fd !== null
+  }
+
+  #size(): number {
+    return this.#fd === null ? 0 : fstatSync(this.#fd).size
+  }
+
+  #wasCut(): boolean {
+    if (this.position <= this.#layout.base + this.#size() || !this.#ledger.isCurrent()) return false
+    // Between the two looks it may have been rotated; that is the ledger's to say.
+    if (this.position <= this.#layout.base + this.#size()) return false
+    this.#beginAnew()
+    return true
+  }
+
+  #wasReplaced(): boolean {
+    if (this.#fd === null) return false
+    const named = statSync(this.path, { throwIfNoEntry: false })
+    const { ino, dev } = fstatSync(this.#fd)
+    if (named === undefined || (named.ino === ino && named.dev === dev)) return false
+    const next = openLog(this.path, null)
+    if (next === null) return false
+    this.#replaced(this.#fd, this.position - this.#layout.base)
+    this.#fd = next
+    this.#beginAnew()
+    return true
+  }
+
+  #beginAnew(): void {
+    this.#layout = { base: this.position, filler: 0, archives: this.#layout.archives }
+    this.#isUnnoted = true
+    this.isBroken = true
+  }
+
+  #noteChange(): void {
+    const { ledger } = this.#ledger
+    if (this.#isUnnoted && ledger.pending === null) {
+      // The same byte by the ledger's count: in the file as it stood before the rotation that told of it.
+      const known = new Set(this.#layout.archives.map(({ name }) => name))
+      const [first] = ledger.archives.filter(({ name }) => !known.has(name))
+      this.position = this.position - this.#layout.base + (first?.start ?? ledger.base)
+      this.#isUnnoted = false
+    }
+    if (!this.#isUnnoted) this.#layout = ledger
+    if (this.#archive !== null && !ledger.archives.some(({ name }) => name === this.#archive?.name)) {
+      this.#archive.bytes.close()
+      this.#archive = null
+    }
+  }
+
+  /** A rotation stands still in its middle: the file itself tells whether its head is gone already. */
+  async #duringRotation(): Promise<Layout> {
+    const { base, filler, archives, pending } = this.#ledger.ledger
+    const before = { base, filler, archives }
+    if (pending === null || this.#isUnnoted) return this.#layout
+    const after = { base: pending.base, filler: pending.filler, archives: [...archives, pending.archive] }
+    const { start, end } = pending.archive
+    const length = Math.min(COMPARED_BYTES, end - start)
+    try {
+      const archived = (await this.#openArchive(pending.archive)).read(0, length)
+      const standing = Buffer.alloc(length)
+      const read = this.#fd === null ? 0 : readSync(this.#fd, standing, 0, length, start - base)
+      return archived.equals(standing.subarray(0, read)) ? before : after
+    } catch {
+      return before
+    }
+  }
+
+  /** null: it was rotated meanwhile. */
+  #readLive(address: number, length: number): Buffer | null {
+    if (this.#fd === null) return Buffer.alloc(0)
+    const { base } = this.#layout
+    const bytes = Buffer.allocUnsafe(length)
+    const read = readSync(this.#fd, bytes, 0, length, address - base)
+    return this.#ledger.isCurrent() ? bytes.subarray(0, read) : null
+  }
+
+  /** null: it has been removed, or is called otherwise by now. */
+  async #readArchive(archive: Archive, address: number, length: number): Promise<Buffer | null> {
+    try {
+      return (await this.#openArchive(archive)).read(address - archive.start, length)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT' && !this.#ledger.isCurrent()) return null
+      const why = code === 'ENOENT' ? 'it has been removed' : (error as Error).message
+      this.#complain(`${join(dirname(this.path), archive.name)} cannot be read: ${why}`)
+      this.#layout = { ...this.#layout, archives: this.#layout.archives.filter((it) => it !== archive) }
+      return null
+    }
+  }
+
+  async #openArchive(archive: Archive): Promise<ArchiveBytes> {
+    if (this.#archive?.name === archive.name) return this.#archive.bytes
+    const bytes = await openArchive(join(dirname(this.path), archive.name), archive)
+    this.#archive?.bytes.close()
+    this.#archive = { name: archive.name, bytes }
+    return bytes
+  }
+}
