@@ -1,15 +1,16 @@
-import { parseDuration } from '../../config/duration.ts'
 import type { Selection } from '../../daemon/protocol.ts'
 import { matcher, splitSlot } from '../../daemon/selection.ts'
 import { EcoError } from '../../errors.ts'
 import { closest } from '../../model/closest.ts'
 import type { StoredEvent } from '../../model/events.ts'
-import { type EpochMs, instanceName, type ScopeId, scopeName } from '../../model/ids.ts'
+import { type ScopeId, scopeName } from '../../model/ids.ts'
 import { EventTail, latest, mergeByTime, storedEvents } from '../../state/event-reader.ts'
 import { knownScopes } from '../../state/event-files.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { eventText } from '../event-text.ts'
+import { parseMoment } from '../parse-moment.ts'
 import type { EventsOptions } from '../program.ts'
+import { eventMatcher, isSelected } from '../select-events.ts'
 import { terminalWidth, wantsColor } from '../terminal.ts'
 
 const FOLLOW_MS = 100
@@ -20,7 +21,7 @@ const SHOWN_BEFORE_FOLLOWING = 10
 export async function events(selection: Selection, options: EventsOptions): Promise<void> {
   const home = ecoHome()
   const now = Date.now()
-  const [since, until] = [momentOf(options.since, now, '--since'), momentOf(options.until, now, '--until')]
+  const [since, until] = [parseMoment(options.since, now, '--since'), parseMoment(options.until, now, '--until')]
   const follow = options.follow === true
   if (follow && until !== null) throw new EcoError('USAGE', '--follow has no end, and --until names one.')
   const limit = options.limit ?? (since !== null ? null : follow ? SHOWN_BEFORE_FOLLOWING : SHOWN)
@@ -63,34 +64,6 @@ function printer(json: boolean, scope: boolean): (events: readonly StoredEvent[]
     const text = found.map((event) => (json ? `${JSON.stringify(event)}\n` : eventText(event, { color, width, scope })))
     process.stdout.write(text.join(''))
   }
-}
-
-function isSelected(scope: ScopeId, { project, environment }: Selection): boolean {
-  return (project === null || scope.project === project) && (environment === null || scope.environment === environment)
-}
-
-/** Events of the apps or instances that are named; without names, and for `all`, those of the scope too. */
-function eventMatcher(selectors: readonly string[]): (event: StoredEvent) => boolean {
-  if (selectors.length === 0 || selectors.includes('all')) return () => true
-  const tests = selectors.map((selector) => {
-    const { name, slot } = splitSlot(selector)
-    return { slot, matches: matcher(name) }
-  })
-  return ({ app, instance }) =>
-    app !== null &&
-    tests.some(({ slot, matches }) => matches(app) && (slot === null || instance === instanceName(app, slot)))
-}
-
-/** `10m`: that long ago; otherwise a date as JavaScript reads it, in local time unless it says otherwise. */
-function momentOf(text: string | undefined, now: EpochMs, option: string): EpochMs | null {
-  if (text === undefined) return null
-  const ago = parseDuration(text)
-  if (ago !== null) return now - ago
-  const at = /^\d{4}-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isNaN(at)) return at
-  throw new EcoError('USAGE', `${option} ${text} is neither a duration nor a time.`, {
-    hint: `${option} 10m, ${option} 2h or ${option} 2026-01-31T18:00:00`,
-  })
 }
 
 /** An empty answer is one of two things: nothing happened, or nothing has that name. */

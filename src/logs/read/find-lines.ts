@@ -21,7 +21,7 @@ export async function findLast<F>(
   log: LogBytes,
   { from, to }: { readonly from: number; readonly to: number },
   count: number,
-  options: Omit<SourceOptions<F>, 'read'>,
+  options: Omit<SourceOptions<F>, 'read' | 'isClosed'>,
 ): Promise<LastLines> {
   let addresses: number[] = []
   let end = to
@@ -33,28 +33,27 @@ export async function findLast<F>(
     if (begin === null) continue
     const source = rangeSource(log, begin, end, options)
     const found: number[] = []
-    while (await source.fill()) {
-      const { line } = source.take()
-      found.push(line.address)
-    }
-    source.breakOff()
-    while (source.isReady) found.push(source.take().line.address)
+    while (source.isReady || (await source.fill())) found.push(source.take().line.address)
     addresses = [...found.slice(-(count - addresses.length)), ...addresses]
     end = begin
   }
   return { address: addresses[0] ?? to, count: addresses.length }
 }
 
+/** @param room resolves once more may be read */
 export function rangeSource<F>(
   log: LogBytes,
   from: number,
   to: number,
-  options: Omit<SourceOptions<F>, 'read'>,
+  options: Omit<SourceOptions<F>, 'read' | 'isClosed'>,
+  room: () => Promise<void> = () => Promise.resolve(),
 ): LogSource<F> {
   let at = from
-  const source = new LogSource({
+  const source = new LogSource<F>({
     ...options,
+    isClosed: true,
     read: async (length) => {
+      await room()
       const chunk = at < to ? await log.readAt(at, Math.min(length, to - at)) : null
       if (chunk === null || chunk.address >= to) return null
       at = chunk.address + chunk.bytes.length
@@ -63,6 +62,11 @@ export function rangeSource<F>(
   })
   source.allow(Number.MAX_SAFE_INTEGER)
   return source
+}
+
+/** What was written up to a moment ends at or before this address. */
+export function findEnd(log: LogBytes, clock: LineClock, at: EpochMs): number {
+  return Math.min(clock.after(at)?.address ?? log.end, log.end)
 }
 
 /**
@@ -112,7 +116,7 @@ async function timeNear(log: LogBytes, address: number, end: number): Promise<Ep
 
 /** The first beginning of a line at an address or behind it. null: there is none before the end. */
 async function nextLine(log: LogBytes, address: number, end: number): Promise<number | null> {
-  for (let at = address - 1; at < end; ) {
+  for (let at = address - 1; at < end;) {
     const chunk = await log.readAt(at, Math.min(LOOK_BYTES, end - at))
     if (chunk === null) return null
     if (chunk.address > at) return chunk.address // what stood here is gone

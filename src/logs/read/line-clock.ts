@@ -1,5 +1,7 @@
+import { statSync } from 'node:fs'
 import type { EpochMs } from '../../model/ids.ts'
-import { TimeIndex, type TimePoint } from '../time-index.ts'
+import { indexFile } from '../layout.ts'
+import { POINT_BYTES, TimeIndex, type TimePoint } from '../time-index.ts'
 
 /** When something was written: not before, and not after. */
 export interface TimeWindow {
@@ -43,10 +45,12 @@ export class LineClock {
   /** @param outer what holds for all that is read from now on */
   refresh(outer: TimeWindow): void {
     this.#outer = outer
+    this.#end = -1
+    const size = statSync(indexFile(this.#home, this.#path, 'idx'), { throwIfNoEntry: false })?.size ?? 0
+    if (Math.floor(size / POINT_BYTES) === this.#index.length) return
     this.#index.close()
     this.#index = new TimeIndex(this.#home, this.#path)
     this.#count = Math.min(this.#count, this.#index.length)
-    this.#end = -1
   }
 
   /** Quick when the addresses go up. */
@@ -55,26 +59,44 @@ export class LineClock {
     return this.#window
   }
 
-  /** The start or end of a run that is nearest to a moment, but no further away. */
-  nearest(kind: 'start' | 'end', at: EpochMs, withinMs: number): TimePoint | null {
-    let best: TimePoint | null = null
-    for (let i = this.#countTo((point) => point.at <= at + withinMs) - 1; i >= 0; i--) {
-      const point = this.#index.at(i)
-      if (point === null || point.at < at - withinMs) break
-      if (point.kind !== kind) continue
-      if (best === null || Math.abs(point.at - at) < Math.abs(best.at - at)) best = point
-    }
-    return best
+  /** The first point from a moment on. null: there is none. */
+  after(at: EpochMs): TimePoint | null {
+    return this.#index.at(this.#countTo((point) => point.at < at))
   }
 
-  /** The last starts of runs, newest first. */
-  starts(count: number): TimePoint[] {
-    const starts: TimePoint[] = []
-    for (let i = this.#index.length - 1; i >= 0 && starts.length < count; i--) {
+  /** The last start of a run up to a moment. null: there is none so shortly before. */
+  startBefore(at: EpochMs, withinMs: number): TimePoint | null {
+    for (let i = this.#countTo((point) => point.at <= at) - 1; i >= 0; i--) {
       const point = this.#index.at(i)
-      if (point?.kind === 'start') starts.push(point)
+      if (point === null || point.at < at - withinMs) return null
+      if (point.kind === 'start') return point
     }
-    return starts
+    return null
+  }
+
+  /** The first end of a run from a moment on. null: there is none so shortly behind. */
+  endAfter(at: EpochMs, withinMs: number): TimePoint | null {
+    for (let i = this.#countTo((point) => point.at < at); ; i++) {
+      const point = this.#index.at(i)
+      if (point === null || point.at > at + withinMs || point.kind === 'start') return null
+      if (point.kind === 'end') return point
+    }
+  }
+
+  /** The run before the last start. null: there was none. */
+  previousRun(): { readonly from: TimePoint; readonly to: TimePoint } | null {
+    let newest: TimePoint | null = null
+    let firstEnd: TimePoint | null = null
+    for (let i = this.#index.length - 1; i >= 0; i--) {
+      const point = this.#index.at(i)
+      if (point?.kind === 'end') firstEnd = point
+      if (point?.kind !== 'start') continue
+      if (newest === null) newest = point
+      else if (firstEnd === null || firstEnd.address < newest.address) return { from: point, to: newest }
+      // In a rolling change the old one wrote on after the new one had started.
+      else return { from: point, to: firstEnd.at < newest.at ? newest : firstEnd }
+    }
+    return null
   }
 
   #seek(address: number): void {

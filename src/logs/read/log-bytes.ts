@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, readSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { isDone } from '../current-place.ts'
 import type { Archive, Ledger } from '../ledger.ts'
 import { type ArchiveBytes, openArchive } from './archive-bytes.ts'
 import { LedgerFile } from './ledger-file.ts'
@@ -10,6 +11,8 @@ export interface Chunk {
   /** Of its first byte (logs/ledger.ts). */
   readonly address: number
   readonly bytes: Buffer
+  /** It does not go on from what was read before: something between is gone, or the file is another one. */
+  readonly isNew: boolean
 }
 
 type Layout = Pick<Ledger, 'base' | 'filler' | 'archives'>
@@ -17,7 +20,6 @@ type Layout = Pick<Ledger, 'base' | 'filler' | 'archives'>
 /** A rotation's critical section takes milliseconds; longer: whoever carries it out is stopped or dead. */
 const SETTLES_MS = 500
 const POLL_MS = 5
-const COMPARED_BYTES = 4096
 
 /**
  * The bytes of a log by their addresses, through rotations that go on meanwhile. It also keeps a position from which it
@@ -27,8 +29,6 @@ export class LogBytes {
   readonly path: string
   /** Address of the next byte that `next` gives. */
   position = 0
-  /** What `next` gives now does not go on from what it gave before: the file was cut or replaced. */
-  isBroken = false
   readonly #ledger: LedgerFile
   readonly #complain: (message: string) => void
   readonly #replaced: (fd: number, offset: number) => void
@@ -36,6 +36,7 @@ export class LogBytes {
   #layout: Layout
   /** The file was cut or replaced, and the ledger does not say so yet: `base` is our own. */
   #isUnnoted = false
+  #isBroken = false
   #archive: { readonly name: string; readonly bytes: ArchiveBytes } | null = null
 
   /**
@@ -77,6 +78,21 @@ export class LogBytes {
     return this.#fd === null ? null : fstatSync(this.#fd).mtimeMs
   }
 
+  /** When the file came into being; null: there is none. */
+  get bornAt(): number | null {
+    return this.#fd === null ? null : fstatSync(this.#fd).birthtimeMs
+  }
+
+  /** Whether there is more behind the position, or something else in its place. */
+  get hasNews(): boolean {
+    const named = statSync(this.path, { throwIfNoEntry: false })
+    if (this.#fd === null) return named !== undefined
+    const { ino, dev, size } = fstatSync(this.#fd)
+    return (
+      this.#layout.base + size !== this.position || (named !== undefined && (named.ino !== ino || named.dev !== dev))
+    )
+  }
+
   segments(): Segment[] {
     return segmentsOf(this.#layout, this.#size())
   }
@@ -89,7 +105,7 @@ export class LogBytes {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       if (this.#ledger.refresh()) this.#noteChange()
     }
-    if (this.#ledger.ledger.pending !== null) this.#layout = await this.#duringRotation()
+    if (this.#ledger.ledger.pending !== null) this.#layout = this.#duringRotation()
   }
 
   /** @returns what stands at an address, or at the next one that is still there; null: nothing */
@@ -104,7 +120,7 @@ export class LogBytes {
         ? await this.#readArchive(segment.archive, from, wanted)
         : this.#readLive(from, wanted)
       if (bytes === null) continue
-      if (bytes.length > 0) return { address: from, bytes }
+      if (bytes.length > 0) return { address: from, bytes, isNew: from > address }
       if (segment.archive === null) return null
       address = segment.end // shorter than it should be
     }
@@ -119,7 +135,9 @@ export class LogBytes {
       const chunk = await this.readAt(this.position, length)
       if (chunk !== null) {
         this.position = chunk.address + chunk.bytes.length
-        return chunk
+        const isNew = chunk.isNew || this.#isBroken
+        this.#isBroken = false
+        return { ...chunk, isNew }
       }
       if (!this.#wasReplaced()) return null
     }
@@ -158,7 +176,7 @@ export class LogBytes {
   #beginAnew(): void {
     this.#layout = { base: this.position, filler: 0, archives: this.#layout.archives }
     this.#isUnnoted = true
-    this.isBroken = true
+    this.#isBroken = true
   }
 
   #noteChange(): void {
@@ -178,21 +196,11 @@ export class LogBytes {
   }
 
   /** A rotation stands still in its middle: the file itself tells whether its head is gone already. */
-  async #duringRotation(): Promise<Layout> {
+  #duringRotation(): Layout {
     const { base, filler, archives, pending } = this.#ledger.ledger
-    const before = { base, filler, archives }
     if (pending === null || this.#isUnnoted) return this.#layout
-    const after = { base: pending.base, filler: pending.filler, archives: [...archives, pending.archive] }
-    const { start, end } = pending.archive
-    const length = Math.min(COMPARED_BYTES, end - start)
-    try {
-      const archived = (await this.#openArchive(pending.archive)).read(0, length)
-      const standing = Buffer.alloc(length)
-      const read = this.#fd === null ? 0 : readSync(this.#fd, standing, 0, length, start - base)
-      return archived.equals(standing.subarray(0, read)) ? before : after
-    } catch {
-      return before
-    }
+    if (!isDone(this.path, pending)) return { base, filler, archives }
+    return { base: pending.base, filler: pending.filler, archives: [...archives, pending.archive] }
   }
 
   /** null: it was rotated meanwhile. */
@@ -201,7 +209,8 @@ export class LogBytes {
     const { base } = this.#layout
     const bytes = Buffer.allocUnsafe(length)
     const read = readSync(this.#fd, bytes, 0, length, address - base)
-    return this.#ledger.isCurrent() ? bytes.subarray(0, read) : null
+    const isSame = this.#ledger.isCurrent() && this.#duringRotation().base === base
+    return isSame ? bytes.subarray(0, read) : null
   }
 
   /** null: it has been removed, or is called otherwise by now. */

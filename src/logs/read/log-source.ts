@@ -40,6 +40,8 @@ export interface SourceOptions<F> {
   readonly timed: boolean
   /** Endless lines in pieces. */
   readonly inPieces: boolean
+  /** Nothing will follow: a last line without an end is a line, too. */
+  readonly isClosed: boolean
   /** Lines that it does not want are passed over. */
   readonly wants: ((line: ReadLine<F>) => boolean) | null
   /** @returns at most so many bytes; null: nothing more for now */
@@ -56,7 +58,6 @@ export class LogSource<F> implements Source<ReadLine<F>> {
   #at = 0
   #head: ReadLine<F> | null = null
   #goesOn = false
-  #expected: number | null = null
   /** Bytes that may still be read. */
   #budget = 0
   /** Lines of this log carry times; one that has none belongs to the one before. */
@@ -80,15 +81,20 @@ export class LogSource<F> implements Source<ReadLine<F>> {
 
   async fill(): Promise<boolean> {
     while (!this.#next()) {
-      if (this.#isOver || this.#budget <= 0) return false
+      if (this.#isOver) return false
+      if (this.#budget <= 0) return this.#close()
       const chunk = await this.#options.read(Math.min(CHUNK_BYTES, this.#budget))
-      if (chunk === null) return false
+      if (chunk === null) return this.#close()
       this.#budget -= chunk.bytes.length
-      if (this.#expected !== null && chunk.address !== this.#expected) this.breakOff()
-      this.#expected = chunk.address + chunk.bytes.length
+      if (chunk.isNew) this.breakOff()
       this.#append(this.#cutter.push(chunk.bytes, chunk.address))
     }
     return true
+  }
+
+  #close(): boolean {
+    if (this.#options.isClosed) this.breakOff()
+    return this.isReady
   }
 
   /** The line whose end has not come is taken for a whole one: nothing will follow, or not soon. */
