@@ -38,7 +38,7 @@ export async function events(selection: Selection, options: EventsOptions): Prom
   const shown = mergeByTime(stored)
   print(limit === null ? shown : latest(shown, limit))
   if (shown.length === 0 && !follow) return explainNothing(home, selection, scopes)
-  if (!follow) return
+  if (!follow) return hintAt(shown, options.json === true)
   // The write before may not have been taken by a slow pipe yet; whatever has been read is printed.
   process.once('SIGINT', () => process.exit(0))
   for (;;) {
@@ -50,6 +50,17 @@ export async function events(selection: Selection, options: EventsOptions): Prom
     print(mergeByTime([...tails.values()].map((tail) => tail.next())).filter(matches))
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS))
   }
+}
+
+const WRONG: ReadonlySet<string> = new Set(['failed', 'restarting', 'fault', 'killed', 'left'])
+
+/** Where something went wrong, the next question is what the app said. */
+function hintAt(shown: readonly StoredEvent[], json: boolean): void {
+  const last = shown.findLast(({ event }) => WRONG.has(event))
+  if (last === undefined || json || process.stdout.isTTY !== true) return
+  const [project, environment] = last.scope.split('/')
+  const scope = new Set(shown.map(({ scope: it }) => it)).size > 1 ? ` --project ${project} --env ${environment}` : ''
+  process.stderr.write(`hint: eco logs ${last.app} --around ${last.seq}${scope} shows what it wrote about then\n`)
 }
 
 function printer(json: boolean, scope: boolean): (events: readonly StoredEvent[]) => void {

@@ -90,11 +90,13 @@ export class Follow {
     setTimeout(() => this.#tick(), this.#watches.isExhausted ? POLL_MS : TICK_MS)
   }
 
-  #isNew({ open, source, endedAt }: Followed): boolean {
+  #isNew(file: Followed): boolean {
+    const { open, source, endedAt } = file
     if (open.log.hasNews) return true
     if (endedAt === null || Date.now() - endedAt < TICK_MS) return false
+    file.endedAt = null
     source.breakOff()
-    return source.isReady
+    return true
   }
 
   async #round(): Promise<void> {
@@ -128,6 +130,8 @@ export class Follow {
     await open.log.settle()
     source.allow(Math.max(0, open.log.end - open.log.position) + SLACK_BYTES)
     open.clock.refresh({ from: readAt, to: now })
+    const { position } = open.log
+    if (open.clock.ends(position - 1, position).length > 0) source.breakOff()
   }
 
   #note(events: readonly StoredEvent[]): void {

@@ -81,8 +81,8 @@ function runsByEvents(home: string, { stream }: OpenStream): PreviousRuns {
   }
 }
 
-function partSource({ open, query, from, to }: Part, follow: boolean, sink: Sink): LineSource {
-  const options = sourceOptions(open, query)
+function partSource({ open, query, from, to, count }: Part, follow: boolean, sink: Sink): LineSource {
+  const options = sourceOptions(open, query, count !== null)
   if (!follow) return rangeSource(open.log, from, to, options, () => sink.room())
   open.log.position = from
   const source = new LogSource<LogStream>({
@@ -150,7 +150,10 @@ function floorOf(part: Part, parts: readonly Part[], surplus: ReadonlyMap<string
   const all = counted.reduce((sum, { count }) => sum + (count ?? 0), 0)
   const isAll = query.lines === null || ((surplus.get(key) ?? 0) === 0 && all < query.lines)
   if (isAll) return Number.NEGATIVE_INFINITY
-  return Math.min(...counted.filter(({ count }) => count !== 0).map((it) => it.open.clock.window(it.from).from))
+  // A start that stands right before the first line belongs to it.
+  return Math.floor(
+    Math.min(...counted.filter(({ count }) => count !== 0).map((it) => it.open.clock.window(it.from).from)),
+  )
 }
 
 function ceilingOf({ open, query }: Part): EpochMs {

@@ -37,10 +37,15 @@ export function closeStream({ log, clock }: OpenStream): void {
   clock.close()
 }
 
-/** What is the same for all that is read of a file, at one time or another. */
+/**
+ * What is the same for all that is read of a file, at one time or another.
+ *
+ * @param isFound see `wanted`
+ */
 export function sourceOptions(
   { stream, clock }: OpenStream,
   query: LogQuery,
+  isFound = false,
 ): Omit<SourceOptions<LogStream>, 'read' | 'isClosed'> {
   const { since, until, form, time } = query
   return {
@@ -50,7 +55,7 @@ export function sourceOptions(
     until,
     timed: form === 'json' || time,
     inPieces: form === 'raw',
-    wants: wanted(query, stream),
+    wants: wanted(query, stream, isFound),
   }
 }
 

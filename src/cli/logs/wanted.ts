@@ -6,21 +6,28 @@ import { LEVELS, type LevelName, type LogQuery } from './query.ts'
 
 type Wants = (line: ReadLine<LogStream>) => boolean
 
-/** @returns for one pass over the lines of one file; null: all are */
-export function wanted({ grep, level }: Pick<LogQuery, 'grep' | 'level'>, stream: LogStream): Wants | null {
+/**
+ * @param isFound the first line is one that was looked for, and found
+ * @returns for one pass over the lines of one file; null: all are
+ */
+export function wanted(
+  { grep, level }: Pick<LogQuery, 'grep' | 'level'>,
+  stream: LogStream,
+  isFound = false,
+): Wants | null {
   if (level === null) return grep === null ? null : (line) => grep(line.text)
-  const hasLevel = levelFilter(level, stream)
+  const hasLevel = levelFilter(level, stream, isFound)
   return (line) => hasLevel(line) && (grep === null || grep(line.text))
 }
 
 /** Lines that belong to the one before: of a stack trace, of an object over several lines. */
 const CONTINUATION = /^(?:\s|[\])}]|Caused by|\.\.\. \d+ more|$)/
 
-function levelFilter(least: LevelName, stream: LogStream): Wants {
+function levelFilter(least: LevelName, stream: LogStream, isFound: boolean): Wants {
   const enough = (level: LevelName): boolean => LEVELS.indexOf(level) >= LEVELS.indexOf(least)
   // What says nothing about itself: on stderr it is a complaint.
   const untold = enough(stream.stream === 'err' ? 'error' : 'info')
-  let before = untold
+  let before = untold || isFound
   return (line) => {
     const { level } = line.parsed
     if (level !== null) before = enough(level)

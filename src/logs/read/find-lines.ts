@@ -27,8 +27,13 @@ export async function findLast<F>(
   let end = to
   let size = FIRST_WINDOW
   while (end > from && addresses.length < count) {
-    const start = Math.max(from, end - size)
-    const begin = start === from ? from : await nextLine(log, start, end)
+    // Not beyond the file it is in: an older one is opened only when it is needed, and begins with a line.
+    const segment = log.segments().findLast((it) => it.start < end)
+    if (segment === undefined || segment.end <= from) break
+    end = Math.min(end, segment.end)
+    const floor = Math.max(from, segment.start)
+    const start = Math.max(floor, end - size)
+    const begin = start === floor ? floor : await nextLine(log, start, end)
     size = Math.min(size * 4, begin === null ? Number.MAX_SAFE_INTEGER : MAX_WINDOW)
     if (begin === null) continue
     const source = rangeSource(log, begin, end, options)
@@ -76,7 +81,8 @@ export function findEnd(log: LogBytes, clock: LineClock, at: EpochMs): number {
  */
 export async function findTime(log: LogBytes, clock: LineClock, at: EpochMs): Promise<number | null> {
   const { index } = clock
-  const point = index.before(at)
+  // What had been written by then is from that moment itself at the latest, and that still counts.
+  const point = index.before(at - 1)
   if (point !== null) return Math.max(point.address, log.oldest)
   const known = index.at(0)
   if (known !== null && known.address <= log.oldest) return log.oldest
@@ -85,7 +91,8 @@ export async function findTime(log: LogBytes, clock: LineClock, at: EpochMs): Pr
 
 async function bisect(log: LogBytes, to: number, at: EpochMs): Promise<number | null> {
   const older = log.segments().filter(({ archive }) => archive !== null && archive.lastAt < at)
-  let low = Math.max(log.oldest, older.at(-1)?.end ?? 0)
+  const first = Math.max(log.oldest, older.at(-1)?.end ?? 0)
+  let low = first
   let high = to
   if (low >= high) return high
   if ((log.writtenAt ?? 0) < at) return high
@@ -98,7 +105,7 @@ async function bisect(log: LogBytes, to: number, at: EpochMs): Promise<number | 
     if (time < at) low = middle
     else high = middle
   }
-  if (isTold) return low
+  if (isTold) return low === first ? low : ((await nextLine(log, low, high)) ?? low)
   return (await timeNear(log, low, to)) === null ? null : low
 }
 

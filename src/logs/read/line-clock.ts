@@ -12,6 +12,12 @@ export interface TimeWindow {
 /** A line of a run is written after its start and before its end, also within the same millisecond. */
 const STRICTLY = 0.4
 
+/**
+ * The time that a line carries was taken before it was written: by a machine that is busy, or a logger that gathers lines,
+ * a good while before.
+ */
+const LAG_MS = 2000
+
 /** Between which times an address was written, by the time index. */
 export class LineClock {
   readonly #home: string
@@ -83,6 +89,29 @@ export class LineClock {
     }
   }
 
+  /**
+   * Where runs ended that had the file to themselves, behind one address and up to another: a line does not go on there,
+   * even if the app left its end away.
+   */
+  ends(from: number, to: number): number[] {
+    const ends: number[] = []
+    for (let i = this.#countTo((point) => point.address <= from); ; i++) {
+      const point = this.#index.at(i)
+      if (point === null || point.address > to) return ends
+      if (point.kind === 'end' && this.#edges(i).join() === 'end,start') ends.push(point.address)
+    }
+  }
+
+  /** What the two starts and ends before a point are. */
+  #edges(index: number): string[] {
+    const edges: string[] = []
+    for (let i = index - 1; i >= 0 && edges.length < 2; i--) {
+      const kind = this.#index.at(i)?.kind ?? 'seen'
+      if (kind !== 'seen') edges.unshift(kind)
+    }
+    return edges.length === 1 ? ['end', ...edges] : edges
+  }
+
   /** The run before the last start. null: there was none. */
   previousRun(): { readonly from: TimePoint; readonly to: TimePoint } | null {
     let newest: TimePoint | null = null
@@ -111,10 +140,10 @@ export class LineClock {
     }
     const before = this.#index.at(this.#count - 1)
     const after = this.#index.at(this.#count)
-    const from = before === null ? this.#outer.from : before.at + (before.kind === 'start' ? STRICTLY : 0)
+    const from = before === null ? this.#outer.from : before.at + (before.kind === 'start' ? STRICTLY : -LAG_MS)
     const to = after === null ? this.#outer.to : after.at - (after.kind === 'end' ? STRICTLY : 0)
     // What was read by somebody who follows was written since he last looked.
-    const floor = Math.max(from, this.#outer.from)
+    const floor = Math.max(from, this.#outer.from - LAG_MS)
     this.#window = { from: Math.min(floor, Math.max(from, to)), to: Math.max(to, from) }
     this.#start = before?.address ?? 0
     this.#end = after?.address ?? Number.POSITIVE_INFINITY

@@ -37,6 +37,8 @@ export class LogBytes {
   /** The file was cut or replaced, and the ledger does not say so yet: `base` is our own. */
   #isUnnoted = false
   #isBroken = false
+  /** Tells of a rotation that stands still: it has been waited for long enough. */
+  #standing: Ledger | null = null
   #archive: { readonly name: string; readonly bytes: ArchiveBytes } | null = null
 
   /**
@@ -99,13 +101,16 @@ export class LogBytes {
 
   /** Waits for a rotation that is just going on, and takes note of those that were. */
   async settle(): Promise<void> {
-    const deadline = Date.now() + SETTLES_MS
     if (this.#ledger.refresh()) this.#noteChange()
-    while (this.#ledger.ledger.pending !== null && Date.now() < deadline) {
+    if (this.#ledger.ledger.pending === null) return
+    const deadline = Date.now() + SETTLES_MS
+    while (this.#ledger.ledger.pending !== null && this.#ledger.ledger !== this.#standing && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
       if (this.#ledger.refresh()) this.#noteChange()
     }
-    if (this.#ledger.ledger.pending !== null) this.#layout = this.#duringRotation()
+    if (this.#ledger.ledger.pending === null) return
+    this.#standing = this.#ledger.ledger
+    this.#layout = this.#duringRotation()
   }
 
   /** @returns what stands at an address, or at the next one that is still there; null: nothing */

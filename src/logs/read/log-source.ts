@@ -86,22 +86,32 @@ export class LogSource<F> implements Source<ReadLine<F>> {
       const chunk = await this.#options.read(Math.min(CHUNK_BYTES, this.#budget))
       if (chunk === null) return this.#close()
       this.#budget -= chunk.bytes.length
-      if (chunk.isNew) this.breakOff()
-      this.#append(this.#cutter.push(chunk.bytes, chunk.address))
+      this.#cut(chunk)
     }
     return true
   }
 
+  #cut({ address, bytes, isNew }: Chunk): void {
+    if (isNew) this.breakOff()
+    let from = 0
+    for (const end of this.#options.clock.ends(address, address + bytes.length)) {
+      this.#append(this.#cutter.push(bytes.subarray(from, end - address), address + from))
+      this.breakOff()
+      from = end - address
+    }
+    if (from < bytes.length) this.#append(this.#cutter.push(bytes.subarray(from), address + from))
+  }
+
   #close(): boolean {
-    if (this.#options.isClosed) this.breakOff()
-    return this.isReady
+    if (!this.#options.isClosed) return false
+    this.breakOff()
+    return this.#next()
   }
 
   /** The line whose end has not come is taken for a whole one: nothing will follow, or not soon. */
   breakOff(): void {
     const rest = this.#cutter.end()
     if (rest !== null) this.#append([rest])
-    this.#next()
   }
 
   window(): TimeWindow {
