@@ -58,7 +58,7 @@ function buildProgram(done: Done): Command {
   addPlanCommands(program, done)
   addRunCommand(program, done)
   addHistoryCommands(program, done)
-  addViewCommands(program)
+  addViewCommands(program, done)
   addVerbs(program, done)
   addRolloutCommands(program, done)
   addDaemonCommands(program, done)
@@ -243,7 +243,7 @@ function addHistoryCommands(program: Command, done: Done): void {
     })
 }
 
-function addViewCommands(program: Command): void {
+function addViewCommands(program: Command, done: Done): void {
   selecting(command(program, 'ls', 'the apps and their instances').aliases(['list', 'status']))
     .addOption(jsonOption())
     .action(async (selectors: string[], options: SelectOptions) => {
@@ -256,7 +256,7 @@ function addViewCommands(program: Command): void {
       const { describe } = await import('./commands/describe.ts')
       await describe(selection(selectors, options), options.json === true)
     })
-  addLogs(program)
+  addLogs(program, done)
   selecting(command(program, 'events', 'what happened to apps and why: starts, exits, restarts, applies'))
     .option('-f, --follow', 'go on printing what happens, until Ctrl-C')
     .option('--since <when>', 'events after this: 10m (ago), or a time such as 2026-01-31T18:00:00')
@@ -273,8 +273,11 @@ const LOGS_HELP = `
 A line's time is the one it carries, within what eco noted while it was written. Lines that begin with ── are events
 (eco events); they are no part of the app's file. Exit codes: 0 done, also after Ctrl-C · 4 usage · 5 unknown app`
 
-function addLogs(program: Command): void {
-  selecting(command(program, 'logs', 'the latest log lines of apps with what happened in between, and what comes'))
+function addLogs(program: Command, done: Done): void {
+  const description = 'the latest log lines of apps with what happened in between, and what comes'
+  const logs = selecting(command(program, 'logs', description))
+  addLogCommands(logs, done)
+  logs
     .option('-n, --lines <count>', "of each instance, or all; 20, with --previous 100, with --since 'all'")
     .option('-f, --follow', 'go on printing what is written, until Ctrl-C; this is the default')
     .option('--no-follow', 'print what there is')
@@ -294,8 +297,28 @@ function addLogs(program: Command): void {
     .addOption(jsonOption())
     .addHelpText('after', LOGS_HELP)
     .action(async (selectors: string[], options: SelectOptions & LogsOptions) => {
-      const { logs } = await import('./commands/logs.ts')
-      await logs(selection(selectors, options), options)
+      const { logs: show } = await import('./commands/logs.ts')
+      await show(selection(selectors, options), options)
+    })
+}
+
+function addLogCommands(logs: Command, done: Done): void {
+  type Options = SelectOptions & { yes?: boolean }
+  selecting(command(logs, 'rotate', 'move what is in the log files to archives'))
+    .addOption(jsonOption())
+    .action(async (selectors: string[], _: Options, self: Command) => {
+      const options = self.optsWithGlobals<Options>()
+      const { logsRotate } = await import('./commands/logs-rotate.ts')
+      done(await logsRotate(selection(selectors, options), options.json === true))
+    })
+  selecting(command(logs, 'flush', 'empty the log files, and remove their archives'))
+    .option('-y, --yes', 'do not ask')
+    .addOption(jsonOption())
+    .action(async (selectors: string[], _: Options, self: Command) => {
+      const options = self.optsWithGlobals<Options>()
+      const { logsFlush } = await import('./commands/logs-flush.ts')
+      const how = { json: options.json === true, confirmed: options.yes === true }
+      done(await logsFlush(selection(selectors, options), how))
     })
 }
 
@@ -372,6 +395,8 @@ const CHANGING: ReadonlySet<string> = new Set([
   'rollback',
   'scale',
   'reset',
+  'logs rotate',
+  'logs flush',
   'daemon start',
   'rollout pause',
   'rollout resume',

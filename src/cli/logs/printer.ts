@@ -1,7 +1,6 @@
 /** How lines and markers are printed. */
 
 import { neutralise } from '../../config/diagnostic.ts'
-import { neutraliseLine } from '../../logs/line/neutralise-line.ts'
 import { prettyLine } from '../../logs/line/pretty.ts'
 import { colorOf, prefixOf } from '../../logs/prefix.ts'
 import type { ReadLine } from '../../logs/read/log-source.ts'
@@ -77,12 +76,11 @@ export class Printer {
 
   #forPeople(line: ReadLine<LogStream>): void {
     const { color } = this.#options
-    const shown = prettyLine(line.parsed, neutraliseLine(line.text), { color })
+    const shown = prettyLine(line.parsed, line.text, { color })
     const rows = shown.split('\n')
     for (const [row, text] of rows.entries()) {
       this.#head(line)
-      // A colour that a line leaves on would go on in the next one.
-      this.#sink.add(Buffer.from(text.includes('\u001b') ? `${text}\u001b[0m` : text))
+      this.#sink.add(Buffer.from(text))
       if (row < rows.length - 1 || line.line.length <= line.line.bytes.length) this.#sink.newline()
     }
   }

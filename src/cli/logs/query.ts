@@ -2,7 +2,7 @@
 
 import { parseDuration } from '../../config/duration.ts'
 import { EcoError } from '../../errors.ts'
-import type { ParsedLine } from '../../logs/line/parse-line.ts'
+import { type Level, LEVELS } from '../../logs/line/level.ts'
 import type { EpochMs } from '../../model/ids.ts'
 import { parseMoment } from '../parse-moment.ts'
 
@@ -26,9 +26,6 @@ export interface LogsOptions {
   readonly markers?: boolean
 }
 
-export const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-export type LevelName = NonNullable<ParsedLine['level']>
-
 export interface LogQuery {
   /** The last ones of each instance; null: all. */
   readonly lines: number | null
@@ -39,7 +36,7 @@ export interface LogQuery {
   readonly windowMs: number
   readonly previous: boolean
   readonly grep: ((text: string) => boolean) | null
-  readonly level: LevelName | null
+  readonly level: Level | null
   readonly stream: 'out' | 'err' | null
   readonly form: 'text' | 'json' | 'raw'
   readonly time: boolean
@@ -114,11 +111,11 @@ function parsePattern(pattern: string, invert: boolean): (text: string) => boole
   return (text) => regex.test(text) !== invert
 }
 
-function parseLevel(text: string): LevelName {
+function parseLevel(text: string): Level {
   const name = ALIASES[text.toLowerCase()] ?? text.toLowerCase()
   const level = LEVELS.find((it) => it === name)
   if (level !== undefined) return level
   throw new EcoError('USAGE', `--level ${text} is no level.`, { hint: `one of ${LEVELS.join(', ')}` })
 }
 
-const ALIASES: Readonly<Record<string, LevelName>> = { warning: 'warn', err: 'error', critical: 'fatal' }
+const ALIASES: Readonly<Record<string, Level>> = { warning: 'warn', err: 'error', critical: 'fatal' }

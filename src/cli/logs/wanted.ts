@@ -1,8 +1,9 @@
 /** Which lines are shown. Pure. */
 
+import { atLeast, type Level } from '../../logs/line/level.ts'
 import type { ReadLine } from '../../logs/read/log-source.ts'
 import type { LogStream } from './log-files.ts'
-import { LEVELS, type LevelName, type LogQuery } from './query.ts'
+import type { LogQuery } from './query.ts'
 
 type Wants = (line: ReadLine<LogStream>) => boolean
 
@@ -23,14 +24,13 @@ export function wanted(
 /** Lines that belong to the one before: of a stack trace, of an object over several lines. */
 const CONTINUATION = /^(?:\s|[\])}]|Caused by|\.\.\. \d+ more|$)/
 
-function levelFilter(least: LevelName, stream: LogStream, isFound: boolean): Wants {
-  const enough = (level: LevelName): boolean => LEVELS.indexOf(level) >= LEVELS.indexOf(least)
+function levelFilter(least: Level, stream: LogStream, isFound: boolean): Wants {
   // What says nothing about itself: on stderr it is a complaint.
-  const untold = enough(stream.stream === 'err' ? 'error' : 'info')
+  const untold = atLeast(stream.stream === 'err' ? 'error' : 'info', least)
   let before = untold || isFound
   return (line) => {
     const { level } = line.parsed
-    if (level !== null) before = enough(level)
+    if (level !== null) before = atLeast(level, least)
     else if (!CONTINUATION.test(line.text)) before = untold
     return before
   }

@@ -202,10 +202,12 @@ export class LogBytes {
 
   /** A rotation stands still in its middle: the file itself tells whether its head is gone already. */
   #duringRotation(): Layout {
-    const { base, filler, archives, pending } = this.#ledger.ledger
+    const { base, archives, pending } = this.#ledger.ledger
     if (pending === null || this.#isUnnoted) return this.#layout
-    if (!isDone(this.path, pending)) return { base, filler, archives }
-    return { base: pending.base, filler: pending.filler, archives: [...archives, pending.archive] }
+    const all = [...archives, pending.archive]
+    if (isDone(this.path, pending)) return { base: pending.base, filler: pending.filler, archives: all }
+    // What is in the archive is overwritten already, maybe.
+    return { base, filler: pending.archive.end - base, archives: all }
   }
 
   /** null: it was rotated meanwhile. */

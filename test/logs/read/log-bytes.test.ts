@@ -121,10 +121,10 @@ describe('following', () => {
     const name = 'api-0.out.log.20260101T000000.000Z'
     writeFileSync(join(log.path, '..', name), text)
     const archive = { name, start: 0, end: 8, firstAt: null, lastAt: 0, bytes: 8, compression: 'none' as const }
-    log.change({
-      pending: { method: 'collapse', archive, base: 8, filler: 0, mark: text.toString(), size: 8, stopped: [] },
-    })
-    if (isGone) truncateSync(log.path, 0)
+    const mark = '#eco'
+    const rotation = { method: 'collapse' as const, archive, base: 8, filler: 0, size: 8 }
+    log.change({ pending: { ...rotation, mark, isMarked: true, helper: null, stopped: [] } })
+    writeFileSync(log.path, isGone ? '' : mark + text.toString().slice(mark.length))
     log.append('three\n')
     expect(await next(bytes)).toBe('two\nthree\n')
     bytes.close()

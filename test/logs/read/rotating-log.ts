@@ -77,7 +77,16 @@ export class RotatingLog {
       compression,
     }
     const next = { base: this.end - filler, filler }
-    const pending = { method: 'stopped-copy', archive, ...next, mark: null, size: this.size, stopped: [] } as const
+    const pending = {
+      method: 'stopped-copy',
+      archive,
+      ...next,
+      mark: '',
+      isMarked: false,
+      helper: null,
+      size: this.size,
+      stopped: [],
+    } as const
     this.change({ pending })
     truncateSync(this.path, 0)
     if (filler > 0) this.append(Buffer.alloc(filler, '#'))
