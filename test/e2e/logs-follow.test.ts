@@ -1,7 +1,7 @@
 /** `eco logs`, while apps write, come and go, and the daemon and the files do what they like. */
 
 import { once } from 'node:events'
-import { appendFileSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -105,7 +105,9 @@ describe('at full speed', () => {
   const LINES = 300_000
   const counter = { command: ['node', fixture('counts.mjs'), String(LINES), '20000000'] }
 
-  async function watchCount(rig: Rig, meanwhile: (follower: LogFollower) => Promise<void>): Promise<void> {
+  const NONE = { lost: 0, torn: 0, doubled: 0 }
+
+  async function watchCount(rig: Rig, meanwhile: (follower: LogFollower) => Promise<void>): Promise<object> {
     const idle = sh('echo here; exec sleep 1000')
     await rig.apply({ apps: { idle } })
     const follower = followLogs(rig, '--no-markers')
@@ -114,38 +116,82 @@ describe('at full speed', () => {
     await meanwhile(follower)
     const counted = (): string[] => follower.lines().slice(1)
     await eventually(() => expect(counted().length).toBe(LINES), 60_000)
-    expect(countFaults(counted(), LINES)).toEqual({ lost: 0, torn: 0, doubled: 0 })
     expect(follower.stderr()).toBe('')
+    return countFaults(counted(), LINES)
   }
 
   test('no line is lost, torn or doubled', async () => {
     await using rig = await createRig()
-    await watchCount(rig, () => Promise.resolve())
+    expect(await watchCount(rig, () => Promise.resolve())).toEqual(NONE)
   }, 90_000)
 
   test('nor while the daemon is killed and the next one begins', async () => {
     await using rig = await createRig()
-    await watchCount(rig, async () => {
+    const faults = await watchCount(rig, async () => {
       kill(await rig.daemonPid())
       await rig.ls()
     })
+    expect(faults).toEqual(NONE)
   }, 90_000)
 
   test('nor while the daemon is stopped', async () => {
     await using rig = await createRig()
     const stopped: number[] = []
     try {
-      await watchCount(rig, async (follower) => {
+      const faults = await watchCount(rig, async (follower) => {
         // The new app must be known before.
         await eventually(() => expect(follower.lines().length).toBeGreaterThan(1))
         const pid = await rig.daemonPid()
         kill(pid, 'SIGSTOP')
         stopped.push(pid)
       })
+      expect(faults).toEqual(NONE)
     } finally {
       for (const pid of stopped) kill(pid, 'SIGCONT')
     }
   }, 90_000)
+})
+
+describe('over rotations', () => {
+  const LINES = 400_000
+
+  test.each(['gzip', 'zstd', 'none'])(
+    'no line is lost, torn or doubled, followed or read later (%s)',
+    async (compress) => {
+      await using rig = await createRig()
+      const idle = sh('echo here; exec sleep 1000')
+      const logs = { max_size: '2M', keep: 100, compress }
+      const api = { command: ['node', fixture('counts.mjs'), String(LINES), '8000000'], logs }
+      await rig.apply({ apps: { idle } })
+      const follower = followLogs(rig, '--no-markers')
+      await eventually(() => follower.lines().length === 1, WAIT_MS)
+      await rig.apply({ apps: { idle, api } })
+      const counted = (): string[] => follower.lines().slice(1)
+      await eventually(() => expect(counted().length).toBeGreaterThanOrEqual(LINES), 60_000)
+      expect(countFaults(counted(), LINES)).toEqual({ lost: 0, torn: 0, doubled: 0 })
+      const archives = readdirSync(dirname(logFile(rig, 'api-0.out'))).filter((name) =>
+        name.startsWith('api-0.out.log.'),
+      )
+      expect(archives.length).toBeGreaterThan(3)
+      const all = await rig.eco(['logs', 'api', '--no-follow', '-n', 'all', '--no-markers'])
+      const lines = all.stdout.split('\n').slice(0, -1)
+      expect(countFaults(lines, LINES)).toEqual({ lost: 0, torn: 0, doubled: 0 })
+      expect(lines).toEqual([...lines].sort())
+      const some = await rig.eco(['logs', 'api', '--no-follow', '-n', '60000', '--raw'])
+      expect(some.stdout).toBe(
+        lines
+          .slice(-60_000)
+          .map((line) => `${line.replace(/^api#0 +\| /, '')}\n`)
+          .join(''),
+      )
+      // A flush is no reason to stop, and what comes after it is shown.
+      await rig.eco(['logs', 'flush', 'api', '--yes'])
+      appendFileSync(logFile(rig, 'api-0.out'), 'after the flush\n')
+      await eventually(() => expect(follower.lines().at(-1)).toContain('after the flush'), WAIT_MS)
+      expect(follower.lines()).toHaveLength(LINES + 2)
+    },
+    120_000,
+  )
 })
 
 describe('what others do to a file', () => {
@@ -191,7 +237,7 @@ describe('what others do to a file', () => {
 
 test('a reader that is slow makes it wait, not grow', async () => {
   await using rig = await createRig()
-  await rig.apply({ apps: { api: { command: ['node', fixture('counts.mjs'), '1500000'] } } })
+  await rig.apply({ apps: { api: { command: ['node', fixture('counts.mjs'), '1500000'], logs: { rotation: 'off' } } } })
   const follower = followLogs(rig, '-n', 'all', '--no-markers')
   follower.child.stdout?.pause()
   await eventually(() => rig.output('api').length > 100_000_000, 60_000)

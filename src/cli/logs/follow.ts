@@ -72,7 +72,8 @@ export class Follow {
 
   #wake(path: string | null, afterMs = GATHER_MS): void {
     if (path !== null) this.#news.add(path)
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== null) return
+    this.#timer = setTimeout(() => {
       this.#timer = null
       this.#isAwake = true
       this.#wakeUp?.()

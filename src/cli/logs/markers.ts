@@ -16,13 +16,11 @@ const LATE_MS = 5000
 
 const STARTS: ReadonlySet<string> = new Set(['started', 'run_started'])
 export const ENDS: ReadonlySet<string> = new Set(['restarting', 'left', 'failed', 'stopped', 'run_ended'])
-const SHOWN: ReadonlySet<string> = new Set([
-  ...STARTS,
-  ...ENDS,
-  ...['ready', 'unready', 'fault', 'hook_failed', 'killed', 'reset', 'adopted', 'note'],
-  ...['daemon_started', 'daemon_stopped', 'apply_started', 'apply_cut_off', 'steps_cancelled', 'hold_ended', 'problem'],
-  ...['rollout_taken_over', 'step_failed', 'step_rolled_back', 'step_paused', 'step_kept'],
-])
+const OTHERS =
+  'ready unready fault hook_failed killed reset adopted note daemon_started daemon_stopped apply_started apply_cut_off ' +
+  'steps_cancelled hold_ended problem rollout_taken_over step_failed step_rolled_back step_paused step_kept ' +
+  'logs_full logs_resumed'
+const SHOWN: ReadonlySet<string> = new Set([...STARTS, ...ENDS, ...OTHERS.split(' ')])
 const STEPS: ReadonlySet<string> = new Set(['step_started', 'step_done'])
 /** Their beginning and end say what the starts and stops of instances between them belong to. */
 const TOLD_STEPS: ReadonlySet<unknown> = new Set(['update', 'scale', 'roll', 'restart', 'remove'])

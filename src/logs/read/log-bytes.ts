@@ -20,6 +20,7 @@ type Layout = Pick<Ledger, 'base' | 'filler' | 'archives'>
 /** A rotation's critical section takes milliseconds; longer: whoever carries it out is stopped or dead. */
 const SETTLES_MS = 500
 const POLL_MS = 5
+const COMPARED_BYTES = 256
 
 /**
  * The bytes of a log by their addresses, through rotations that go on meanwhile. It also keeps a position from which it
@@ -37,6 +38,8 @@ export class LogBytes {
   /** The file was cut or replaced, and the ledger does not say so yet: `base` is our own. */
   #isUnnoted = false
   #isBroken = false
+  /** Some of the bytes before the position. */
+  #last = Buffer.alloc(0)
   /** Tells of a rotation that stands still: it has been waited for long enough. */
   #standing: Ledger | null = null
   #archive: { readonly name: string; readonly bytes: ArchiveBytes } | null = null
@@ -142,6 +145,7 @@ export class LogBytes {
         this.position = chunk.address + chunk.bytes.length
         const isNew = chunk.isNew || this.#isBroken
         this.#isBroken = false
+        this.#last = Buffer.from(chunk.bytes.subarray(-COMPARED_BYTES))
         return { ...chunk, isNew }
       }
       if (!this.#wasReplaced()) return null
@@ -186,18 +190,37 @@ export class LogBytes {
 
   #noteChange(): void {
     const { ledger } = this.#ledger
+    if (this.#fd !== null && ledger.inode !== null && ledger.inode !== fstatSync(this.#fd).ino) {
+      // Of the file that has come in the place of ours: we read that when we are through with this one.
+      this.#isUnnoted = true
+      return
+    }
+    const { base, archives } = this.#layout
+    const first = ledger.archives.find(({ name }) => !archives.some((it) => it.name === name))
     if (this.#isUnnoted && ledger.pending === null) {
       // The same byte by the ledger's count: in the file as it stood before the rotation that told of it.
-      const known = new Set(this.#layout.archives.map(({ name }) => name))
-      const [first] = ledger.archives.filter(({ name }) => !known.has(name))
-      this.position = this.position - this.#layout.base + (first?.start ?? ledger.base)
+      this.position = this.position - base + (first?.start ?? ledger.base)
       this.#isUnnoted = false
+    } else if (first === undefined && ledger.base > base && !this.#goesOnIn(ledger)) {
+      // It was cut, at less than we have read: its bytes are new ones, from the first on.
+      this.position = ledger.base
+      this.#isBroken = true
     }
     if (!this.#isUnnoted) this.#layout = ledger
     if (this.#archive !== null && !ledger.archives.some(({ name }) => name === this.#archive?.name)) {
       this.#archive.bytes.close()
       this.#archive = null
     }
+  }
+
+  /** Whether what was read last stands before a place of the file: it was rotated there, and its archive not kept. */
+  #goesOnIn({ base, filler }: Layout): boolean {
+    const offset = this.position - base
+    const length = Math.min(this.#last.length, offset - filler)
+    if (this.#fd === null || length <= 0) return true
+    const bytes = Buffer.alloc(length)
+    readSync(this.#fd, bytes, 0, length, offset - length)
+    return bytes.equals(this.#last.subarray(this.#last.length - length))
   }
 
   /** A rotation stands still in its middle: the file itself tells whether its head is gone already. */

@@ -11,7 +11,7 @@ const T = Date.UTC(2026, 0, 31, 18)
 interface Reading {
   readonly bytes: LogBytes
   readonly clock: LineClock
-  options(wants?: ((line: ReadLine<string>) => boolean) | null): Parameters<typeof findLast<string>>[3]
+  readonly options: (wants?: ((line: ReadLine<string>) => boolean) | null) => Parameters<typeof findLast<string>>[3]
 }
 
 function read(log: RotatingLog, limits: { since?: number; until?: number } = {}): Reading {

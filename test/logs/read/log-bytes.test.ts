@@ -1,4 +1,13 @@
-import { appendFileSync, readFileSync, renameSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -148,6 +157,46 @@ describe('following', () => {
     log.rotate('gzip')
     log.append('5\n')
     expect(await next(bytes)).toBe('5\n')
+    bytes.close()
+  })
+
+  test('a cut that the daemon has noted before, at less than has been read', async () => {
+    const log = new RotatingLog()
+    const bytes = open(log)
+    log.append('one\ntwo\n')
+    expect(await next(bytes)).toBe('one\ntwo\n')
+    truncateSync(log.path, 0)
+    log.change({ base: 4, size: 0 })
+    log.append('three\nfour\n')
+    expect(await next(bytes)).toBe('three\nfour\n')
+    bytes.close()
+  })
+
+  test('a rotation whose archive is not kept', async () => {
+    const log = new RotatingLog()
+    const bytes = open(log)
+    log.append('one\ntwo\nthree\n')
+    expect((await bytes.next(100))?.bytes.toString()).toBe('one\ntwo\nthree\n')
+    writeFileSync(log.path, '#ee\nfour\n')
+    log.change({ base: 10, filler: 1 })
+    expect(await next(bytes)).toBe('four\n')
+    bytes.close()
+  })
+
+  test('a file that the daemon knows to be another one, before the end of this one was read', async () => {
+    const log = new RotatingLog()
+    const bytes = open(log)
+    log.append('one\ntwo\n')
+    expect(await next(bytes)).toBe('one\ntwo\n')
+    renameSync(log.path, `${log.path}.1`)
+    appendFileSync(`${log.path}.1`, 'late\n')
+    writeFileSync(log.path, 'three\n')
+    log.change({ base: 4, size: 6, inode: statSync(log.path).ino })
+    expect(await next(bytes)).toBe('late\nthree\n')
+    log.append('four\n')
+    log.rotate('gzip')
+    log.append('five\n')
+    expect(await next(bytes)).toBe('four\nfive\n')
     bytes.close()
   })
 
