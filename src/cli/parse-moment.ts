@@ -12,7 +12,7 @@ export function parseMoment(text: string | undefined, now: EpochMs, option: stri
   if (text === undefined) return null
   const ago = parseDuration(text)
   if (ago !== null) return now - ago
-  const clock = /^(\d\d):(\d\d)(?::(\d\d(?:\.\d+)?))?$/.exec(text)
+  const clock = /^([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?$/.exec(text)
   if (clock) {
     const [, hours = '', minutes = '', seconds = '0'] = clock
     const today = new Date(now).setHours(Number(hours), Number(minutes), 0, Number(seconds) * 1000)

@@ -249,7 +249,7 @@ test('says when there is nothing, and what an unknown name may have been', async
 
 test('bytes go through as they are, endless lines are cut, and --raw prints all of them', async () => {
   await using rig = await createRig()
-  await rig.apply({ apps: { api: sh('exec sleep 1000') } })
+  await rig.apply({ apps: { api: { ...sh('exec sleep 1000'), logs: { rotation: 'off' } } } })
   const bytes = Buffer.from([0xff, 0xfe, 0x00, 0x1b, 0x5b, 0x32, 0x4a, 0x0d, 0x0a])
   const endless = Buffer.alloc(100_000_000, 'x')
   writeFileSync(logFile(rig, 'api-0.out'), Buffer.concat([bytes, endless, Buffer.from('\nlast\n')]))

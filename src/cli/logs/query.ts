@@ -98,10 +98,10 @@ function parseWindow(text: string): number {
 
 /** `/regex/i`, or a regular expression without the slashes. */
 function parsePattern(pattern: string, invert: boolean): (text: string) => boolean {
-  const [, source = pattern, flags = ''] = /^\/(.+)\/([a-z]*)$/s.exec(pattern) ?? []
+  const [, source = pattern, flags = ''] = /^\/(.+)\/([dgimsuvy]*)$/s.exec(pattern) ?? []
   let regex: RegExp
   try {
-    regex = new RegExp(source, flags.replaceAll(/[gy]/g, ''))
+    regex = new RegExp(source, flags.replaceAll(/[dgy]/g, ''))
   } catch (error) {
     throw new EcoError('USAGE', `--grep ${pattern} is no regular expression: ${(error as Error).message}.`, {
       hint: 'a character that means something there needs a \\ before it: --grep "\\("',

@@ -4,9 +4,14 @@ import { indexFile } from '../layout.ts'
 import { POINT_BYTES, TimeIndex, type TimePoint } from '../time-index.ts'
 
 /** When something was written: not before, and not after. */
-export interface TimeWindow {
+export interface TimeSpan {
   readonly from: EpochMs
   readonly to: EpochMs
+}
+
+export interface TimeWindow extends TimeSpan {
+  /** The time of a line that says none itself: the latest that it can be. */
+  readonly usual: EpochMs
 }
 
 /** A line of a run is written after its start and before its end, also within the same millisecond. */
@@ -17,6 +22,8 @@ const STRICTLY = 0.4
  * a good while before.
  */
 const LAG_MS = 2000
+/** Clocks of file systems tick, and a point is written some milliseconds after its moment. */
+const EARLY_MS = 50
 
 /** Between which times an address was written, by the time index. */
 export class LineClock {
@@ -30,13 +37,13 @@ export class LineClock {
   #start = 0
   #end = -1
   /** For what the index knows nothing about. */
-  #outer: TimeWindow
+  #outer: TimeSpan
 
-  constructor(home: string, path: string, outer: TimeWindow) {
+  constructor(home: string, path: string, outer: TimeSpan) {
     this.#home = home
     this.#path = path
     this.#outer = outer
-    this.#window = outer
+    this.#window = { ...outer, usual: outer.to }
     this.#index = new TimeIndex(home, path)
   }
 
@@ -49,7 +56,7 @@ export class LineClock {
   }
 
   /** @param outer what holds for all that is read from now on */
-  refresh(outer: TimeWindow): void {
+  refresh(outer: TimeSpan): void {
     this.#outer = outer
     this.#end = -1
     const size = statSync(indexFile(this.#home, this.#path, 'idx'), { throwIfNoEntry: false })?.size ?? 0
@@ -141,10 +148,12 @@ export class LineClock {
     const before = this.#index.at(this.#count - 1)
     const after = this.#index.at(this.#count)
     const from = before === null ? this.#outer.from : before.at + (before.kind === 'start' ? STRICTLY : -LAG_MS)
-    const to = after === null ? this.#outer.to : after.at - (after.kind === 'end' ? STRICTLY : 0)
+    const isEnd = after?.kind === 'end'
+    const usual = Math.max(after === null ? this.#outer.to : after.at - (isEnd ? STRICTLY : 0), from)
+    const to = usual + (isEnd ? 0 : EARLY_MS)
     // What was read by somebody who follows was written since he last looked.
     const floor = Math.max(from, this.#outer.from - LAG_MS)
-    this.#window = { from: Math.min(floor, Math.max(from, to)), to: Math.max(to, from) }
+    this.#window = { from: Math.min(floor, to), to, usual }
     this.#start = before?.address ?? 0
     this.#end = after?.address ?? Number.POSITIVE_INFINITY
   }

@@ -125,10 +125,10 @@ export class LogSource<F> implements Source<ReadLine<F>> {
   time(): EpochMs {
     const head = this.#mustHead()
     if (head.time !== null) return head.time
-    const { from, to } = head.window
+    const { from, to, usual } = head.window
     const { at } = head.parsed
     if (at !== null) this.#isStamped = true
-    const own = at ?? (this.#isStamped ? this.#lastTime : to)
+    const own = at ?? (this.#isStamped ? this.#lastTime : usual)
     head.time = Math.max(Math.min(Math.max(own, from), to), this.#lastTime)
     return head.time
   }

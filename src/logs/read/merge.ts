@@ -1,7 +1,7 @@
 /** Several sources, each in its own order, as one in the order of their times. */
 
 import type { EpochMs } from '../../model/ids.ts'
-import type { TimeWindow } from './line-clock.ts'
+import type { TimeSpan } from './line-clock.ts'
 
 export interface Source<T> {
   /** Whether there is a head already; false: `fill` looks for one. */
@@ -9,7 +9,7 @@ export interface Source<T> {
   /** @returns whether there is a head; false: there is nothing more for now */
   fill(): Promise<boolean>
   /** Of the head: between which times it is from, which costs nothing to know. */
-  window(): TimeWindow
+  window(): TimeSpan
   /** Of the head, within its window. Never less than that of an item before. */
   time(): EpochMs
   take(): T
@@ -87,7 +87,7 @@ export class ListSource<T> implements Source<T> {
     return Promise.resolve(this.isReady)
   }
 
-  window(): TimeWindow {
+  window(): TimeSpan {
     const at = this.time()
     return { from: at, to: at }
   }

@@ -168,8 +168,8 @@ describe('the time of a line', () => {
     expect(await times(log)).toEqual([
       ['good', 0.2],
       ['too-early', 0.2], // behind the one before it
-      ['too-late', 1],
-      ['bare', 1],
+      ['too-late', 1.05],
+      ['bare', 1.05],
     ])
   })
 
