@@ -274,8 +274,7 @@ A line's time is the one it carries, within what eco noted while it was written.
 (eco events); they are no part of the app's file. Exit codes: 0 done, also after Ctrl-C · 4 usage · 5 unknown app`
 
 function addLogs(program: Command, done: Done): void {
-  const description = 'the latest log lines of apps with what happened in between, and what comes'
-  const logs = selecting(command(program, 'logs', description))
+  const logs = selecting(command(program, 'logs', 'the latest log lines of apps, and what comes; with events between'))
   addLogCommands(logs, done)
   logs
     .option('-n, --lines <count>', "of each instance, or all; 20, with --previous 100, with --since 'all'")

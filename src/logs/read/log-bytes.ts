@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, readSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { isDone } from '../current-place.ts'
 import type { Archive, Ledger } from '../ledger.ts'
 import { type ArchiveBytes, openArchive } from './archive-bytes.ts'
+import { type Layout, layoutNow } from './layout-now.ts'
 import { LedgerFile } from './ledger-file.ts'
 import { openLog, type Writer } from './open-log.ts'
 import { type Segment, segmentAt, segmentsOf } from './segments.ts'
@@ -14,8 +14,6 @@ export interface Chunk {
   /** It does not go on from what was read before: something between is gone, or the file is another one. */
   readonly isNew: boolean
 }
-
-type Layout = Pick<Ledger, 'base' | 'filler' | 'archives'>
 
 /** A rotation's critical section takes milliseconds; longer: whoever carries it out is stopped or dead. */
 const SETTLES_MS = 500
@@ -113,7 +111,7 @@ export class LogBytes {
     }
     if (this.#ledger.ledger.pending === null) return
     this.#standing = this.#ledger.ledger
-    this.#layout = this.#duringRotation()
+    if (!this.#isUnnoted) this.#layout = layoutNow(this.#standing)
   }
 
   /** @returns what stands at an address, or at the next one that is still there; null: nothing */
@@ -223,23 +221,13 @@ export class LogBytes {
     return bytes.equals(this.#last.subarray(this.#last.length - length))
   }
 
-  /** A rotation stands still in its middle: the file itself tells whether its head is gone already. */
-  #duringRotation(): Layout {
-    const { base, archives, pending } = this.#ledger.ledger
-    if (pending === null || this.#isUnnoted) return this.#layout
-    const all = [...archives, pending.archive]
-    if (isDone(this.path, pending)) return { base: pending.base, filler: pending.filler, archives: all }
-    // What is in the archive is overwritten already, maybe.
-    return { base, filler: pending.archive.end - base, archives: all }
-  }
-
   /** null: it was rotated meanwhile. */
   #readLive(address: number, length: number): Buffer | null {
     if (this.#fd === null) return Buffer.alloc(0)
     const { base } = this.#layout
     const bytes = Buffer.allocUnsafe(length)
     const read = readSync(this.#fd, bytes, 0, length, address - base)
-    const isSame = this.#ledger.isCurrent() && this.#duringRotation().base === base
+    const isSame = this.#ledger.isCurrent() && (this.#isUnnoted || layoutNow(this.#ledger.ledger).base === base)
     return isSame ? bytes.subarray(0, read) : null
   }
 
