@@ -1,4 +1,4 @@
-/** Events for people: local time, whom it is about, the sentence. */
+/** Events for people: local time, its number, whom it is about, the sentence. */
 
 import { neutralise } from '../config/diagnostic.ts'
 import type { EventName, StoredEvent } from '../model/events.ts'
@@ -17,11 +17,13 @@ export function eventText(event: StoredEvent, { color, width, scope }: EventText
   const time = localTime(event.at)
   const name = event.instance ?? event.app ?? 'eco'
   const subject = (scope ? `${event.scope}/${name}` : name).padEnd(scope ? 24 : 12)
-  const indent = time.length + subject.length + 4
+  // By which eco logs --around finds it.
+  const number = `#${event.seq}`.padEnd(5)
+  const indent = time.length + number.length + subject.length + 6
   const lines = wrap(neutralise(event.message), width === null ? Infinity : Math.max(20, width - indent))
   const tone = TONES[event.event]
   const body = lines.map((line) => (tone === undefined ? line : paint(tone, line))).join(`\n${' '.repeat(indent)}`)
-  return `${paint(2, time)}  ${subject}  ${body}\n`
+  return `${paint(2, time)}  ${paint(2, number)}  ${subject}  ${body}\n`
 }
 
 const RED = 31

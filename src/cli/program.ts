@@ -6,6 +6,7 @@ import { VERSION } from '../version.ts'
 import type { DoctorOptions } from './commands/doctor.ts'
 import type { StartupOptions } from './commands/startup.ts'
 import type { RunCommandOptions } from './commands/run.ts'
+import type { LogsOptions } from './logs/query.ts'
 import { reportError } from './report-error.ts'
 
 const EXIT_CODES = `
@@ -255,23 +256,7 @@ function addViewCommands(program: Command, done: Done): void {
       const { describe } = await import('./commands/describe.ts')
       await describe(selection(selectors, options), options.json === true)
     })
-  const logs = selecting(command(program, 'logs', 'the latest log lines of apps'))
-  addLogCommands(logs, done)
-  logs
-    .option('-n, --lines <count>', 'lines of each file', count, 20)
-    .option('-f, --follow', 'go on printing what is written')
-    .option('--err', 'stderr only')
-    .option('--out', 'stdout only')
-    .addOption(jsonOption())
-    .action(
-      async (
-        selectors: string[],
-        options: SelectOptions & { lines: number; follow?: boolean; err?: boolean; out?: boolean },
-      ) => {
-        const { logs } = await import('./commands/logs.ts')
-        await logs(selection(selectors, options), options)
-      },
-    )
+  addLogs(program, done)
   selecting(command(program, 'events', 'what happened to apps and why: starts, exits, restarts, applies'))
     .option('-f, --follow', 'go on printing what happens, until Ctrl-C')
     .option('--since <when>', 'events after this: 10m (ago), or a time such as 2026-01-31T18:00:00')
@@ -281,6 +266,38 @@ function addViewCommands(program: Command, done: Done): void {
     .action(async (selectors: string[], options: SelectOptions & EventsOptions) => {
       const { events } = await import('./commands/events.ts')
       await events(selection(selectors, options), options)
+    })
+}
+
+const LOGS_HELP = `
+A line's time is the one it carries, within what eco noted while it was written. Lines that begin with ── are events
+(eco events); they are no part of the app's file. Exit codes: 0 done, also after Ctrl-C · 4 usage · 5 unknown app`
+
+function addLogs(program: Command, done: Done): void {
+  const logs = selecting(command(program, 'logs', 'the latest log lines of apps, and what comes; with events between'))
+  addLogCommands(logs, done)
+  logs
+    .option('-n, --lines <count>', "of each instance, or all; 20, with --previous 100, with --since 'all'")
+    .option('-f, --follow', 'go on printing what is written, until Ctrl-C; this is the default')
+    .option('--no-follow', 'print what there is')
+    .option('--since <when>', 'lines after this: 10m (ago), 18:04, or a time such as 2026-01-31T18:00:00')
+    .option('--until <when>', 'lines before this, given in the same way')
+    .option('--around <event>', 'what was written about the time of an event (its number in eco events), or of a time')
+    .option('--window <duration>', 'with --around: how long before and after it; 10s')
+    .option('--previous', 'the run before the last start of each instance')
+    .option('--grep <pattern>', 'lines that match a regular expression; /pattern/i for any case')
+    .option('--invert', 'with --grep: lines that do not match')
+    .option('--level <level>', 'lines of this level and above: trace, debug, info, warn, error, fatal')
+    .option('--err', 'stderr only')
+    .option('--out', 'stdout only')
+    .option('--time', 'print the time of each line')
+    .option('--no-markers', 'without the events between the lines')
+    .option('--raw', 'bytes as they were written: no names, no events, nothing made harmless')
+    .addOption(jsonOption())
+    .addHelpText('after', LOGS_HELP)
+    .action(async (selectors: string[], options: SelectOptions & LogsOptions) => {
+      const { logs: show } = await import('./commands/logs.ts')
+      await show(selection(selectors, options), options)
     })
 }
 

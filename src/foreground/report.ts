@@ -1,6 +1,6 @@
 import { neutralise } from '../config/diagnostic.ts'
 import type { EcoEvent } from '../model/events.ts'
-import { prefixOf } from './line-format.ts'
+import { prefixOf } from '../logs/prefix.ts'
 import type { Outlet } from './outlet.ts'
 
 export interface ReportStyle {

@@ -63,7 +63,7 @@ test('events are told in the order of their numbers, and without a daemon too', 
   expect(numbers(all)).toEqual(all.map((_, i) => i + 1))
   expect(all.at(-1)).toMatchObject({ event: 'daemon_stopped', app: null })
   const text = await rig.eco(['events', 'crash'])
-  expect(text.stdout).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}crash#0 +.*exited with code 3/m)
+  expect(text.stdout).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}#\d+ +crash#0 +.*exited with code 3/m)
   expect(text.stdout).not.toContain('api')
 })
 

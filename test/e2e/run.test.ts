@@ -234,7 +234,7 @@ test('can be looked at and reloaded from outside while it runs', async () => {
   const inside = { env: { ECO_HOME: home } }
   const listed = (await rig.eco(['ls', '--json'], inside)).json().apps[0]
   expect(listed).toMatchObject({ app: 'api', ready: 2 })
-  expect((await rig.eco(['logs'], inside)).stdout).toContain('api#0 | hello')
+  expect((await rig.eco(['logs', '--no-follow'], inside)).stdout).toContain('api#0 | hello')
   expect((await rig.eco(['reload', 'api'], inside)).code).toBe(0)
   const again = (await rig.eco(['ls', '--json'], inside)).json().apps[0]
   const pids = (it: { instances: { pid: number }[] }): number[] => it.instances.map(({ pid }) => pid)

@@ -49,7 +49,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['ls', '--json'],
   ['describe', 'app'],
   ['describe', 'app', '--json'],
-  ['logs', 'app'],
+  ['logs', 'app', '--no-follow'],
   ['daemon', 'logs'],
   ['reload', 'app'],
   ['restart', 'app', '--json'],

@@ -62,7 +62,14 @@ describe('a newer command with an older daemon', () => {
   test('that does not understand it is told what to type, and that works', async () => {
     await using rig = await daemonOf(ECO)
     const before = await rig.pids('app')
-    for (const args of [['ls'], ['ls', 'app', '--json'], ['stop', 'app'], ['apply', '--yes'], ['diff'], ['logs']]) {
+    for (const args of [
+      ['ls'],
+      ['ls', 'app', '--json'],
+      ['stop', 'app'],
+      ['apply', '--yes'],
+      ['diff'],
+      ['logs', '--no-follow'],
+    ]) {
       const refused = await rig.eco(args, { bin: far })
       expect(refused.code, args.join(' ')).toBe(5)
       expect(refused.stderr, args.join(' ')).toMatch(

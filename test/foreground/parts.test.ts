@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { plainLines, prefixOf } from '../../src/foreground/line-format.ts'
+import { plainLines } from '../../src/foreground/line-format.ts'
 import { jsonLines } from '../../src/logs/line-format.ts'
+import { prefixOf } from '../../src/logs/prefix.ts'
 import { RecentLog } from '../../src/foreground/recent-log.ts'
 import { actOf, type SignalAct } from '../../src/foreground/signals.ts'
 

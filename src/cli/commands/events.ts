@@ -1,15 +1,16 @@
-import { parseDuration } from '../../config/duration.ts'
 import type { Selection } from '../../daemon/protocol.ts'
 import { matcher, splitSlot } from '../../daemon/selection.ts'
 import { EcoError } from '../../errors.ts'
 import { closest } from '../../model/closest.ts'
 import type { StoredEvent } from '../../model/events.ts'
-import { type EpochMs, instanceName, type ScopeId, scopeName } from '../../model/ids.ts'
+import { type ScopeId, scopeName } from '../../model/ids.ts'
 import { EventTail, latest, mergeByTime, storedEvents } from '../../state/event-reader.ts'
 import { knownScopes } from '../../state/event-files.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { eventText } from '../event-text.ts'
+import { parseMoment } from '../parse-moment.ts'
 import type { EventsOptions } from '../program.ts'
+import { eventMatcher, isSelected } from '../select-events.ts'
 import { terminalWidth, wantsColor } from '../terminal.ts'
 
 const FOLLOW_MS = 100
@@ -20,7 +21,7 @@ const SHOWN_BEFORE_FOLLOWING = 10
 export async function events(selection: Selection, options: EventsOptions): Promise<void> {
   const home = ecoHome()
   const now = Date.now()
-  const [since, until] = [momentOf(options.since, now, '--since'), momentOf(options.until, now, '--until')]
+  const [since, until] = [parseMoment(options.since, now, '--since'), parseMoment(options.until, now, '--until')]
   const follow = options.follow === true
   if (follow && until !== null) throw new EcoError('USAGE', '--follow has no end, and --until names one.')
   const limit = options.limit ?? (since !== null ? null : follow ? SHOWN_BEFORE_FOLLOWING : SHOWN)
@@ -37,7 +38,7 @@ export async function events(selection: Selection, options: EventsOptions): Prom
   const shown = mergeByTime(stored)
   print(limit === null ? shown : latest(shown, limit))
   if (shown.length === 0 && !follow) return explainNothing(home, selection, scopes)
-  if (!follow) return
+  if (!follow) return hintAt(shown, options.json === true)
   // The write before may not have been taken by a slow pipe yet; whatever has been read is printed.
   process.once('SIGINT', () => process.exit(0))
   for (;;) {
@@ -49,6 +50,17 @@ export async function events(selection: Selection, options: EventsOptions): Prom
     print(mergeByTime([...tails.values()].map((tail) => tail.next())).filter(matches))
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS))
   }
+}
+
+const WRONG: ReadonlySet<string> = new Set(['failed', 'restarting', 'fault', 'killed', 'left'])
+
+/** Where something went wrong, the next question is what the app said. */
+function hintAt(shown: readonly StoredEvent[], json: boolean): void {
+  const last = shown.findLast(({ event }) => WRONG.has(event))
+  if (last === undefined || json || process.stdout.isTTY !== true) return
+  const [project, environment] = last.scope.split('/')
+  const scope = new Set(shown.map(({ scope: it }) => it)).size > 1 ? ` --project ${project} --env ${environment}` : ''
+  process.stderr.write(`hint: eco logs ${last.app} --around ${last.seq}${scope} shows what it wrote about then\n`)
 }
 
 function printer(json: boolean, scope: boolean): (events: readonly StoredEvent[]) => void {
@@ -63,34 +75,6 @@ function printer(json: boolean, scope: boolean): (events: readonly StoredEvent[]
     const text = found.map((event) => (json ? `${JSON.stringify(event)}\n` : eventText(event, { color, width, scope })))
     process.stdout.write(text.join(''))
   }
-}
-
-function isSelected(scope: ScopeId, { project, environment }: Selection): boolean {
-  return (project === null || scope.project === project) && (environment === null || scope.environment === environment)
-}
-
-/** Events of the apps or instances that are named; without names, and for `all`, those of the scope too. */
-function eventMatcher(selectors: readonly string[]): (event: StoredEvent) => boolean {
-  if (selectors.length === 0 || selectors.includes('all')) return () => true
-  const tests = selectors.map((selector) => {
-    const { name, slot } = splitSlot(selector)
-    return { slot, matches: matcher(name) }
-  })
-  return ({ app, instance }) =>
-    app !== null &&
-    tests.some(({ slot, matches }) => matches(app) && (slot === null || instance === instanceName(app, slot)))
-}
-
-/** `10m`: that long ago; otherwise a date as JavaScript reads it, in local time unless it says otherwise. */
-function momentOf(text: string | undefined, now: EpochMs, option: string): EpochMs | null {
-  if (text === undefined) return null
-  const ago = parseDuration(text)
-  if (ago !== null) return now - ago
-  const at = /^\d{4}-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isNaN(at)) return at
-  throw new EcoError('USAGE', `${option} ${text} is neither a duration nor a time.`, {
-    hint: `${option} 10m, ${option} 2h or ${option} 2026-01-31T18:00:00`,
-  })
 }
 
 /** An empty answer is one of two things: nothing happened, or nothing has that name. */

@@ -1,41 +1,68 @@
-import { watchFile } from 'node:fs'
-import { callOrStart } from '../../daemon/ensure.ts'
-import type { LogFile, Selection } from '../../daemon/protocol.ts'
-import { neutralise } from '../../config/diagnostic.ts'
-import { lastLines, readNewLines, type TailPosition, tailEnd } from '../../logs/tail.ts'
+import type { Selection } from '../../daemon/protocol.ts'
+import type { StoredEvent } from '../../model/events.ts'
 import { ecoHome } from '../../state/paths.ts'
+import { findMoment, scopesOf } from '../logs/find-event.ts'
+import { EventTails } from '../logs/event-tails.ts'
+import { Follow } from '../logs/follow.ts'
+import { type HistoryRequest, showHistory } from '../logs/history.ts'
+import { findStreams, type LogStream } from '../logs/log-files.ts'
+import { openStream } from '../logs/open-stream.ts'
+import { Printer } from '../logs/printer.ts'
+import { type LogQuery, type LogsOptions, parseQuery } from '../logs/query.ts'
+import { Sink } from '../logs/sink.ts'
+import { wantsColor } from '../terminal.ts'
 
-export interface LogsOptions {
-  readonly lines: number
-  readonly follow?: boolean
-  readonly err?: boolean
-  readonly out?: boolean
-  readonly json?: boolean
+/** `eco logs`: what apps wrote and what happened to them in between, and what comes. */
+export async function logs(selection: Selection, options: LogsOptions): Promise<void> {
+  const home = ecoHome()
+  const now = Date.now()
+  const asked = parseQuery(options, now)
+  process.once('SIGINT', () => process.exit(0))
+  const streams = (await findStreams(home, selection)).filter((it) => isMeant(it, asked))
+  if (streams.length === 0) return explainNothing(selection)
+  const { query, meant } = aroundMoment(home, asked, streams, now)
+  const sink = new Sink()
+  const color = wantsColor(process.stdout)
+  const printer = new Printer(sink, { ...query, color, isTerminal: process.stdout.isTTY === true })
+  printer.know(streams)
+  // Before anything is read: what happens meanwhile is told afterwards.
+  const tails = new EventTails(home, selection)
+  const former: [stream: LogStream, fd: number, offset: number][] = []
+  const opened = streams.flatMap((stream) => {
+    const replaced = (fd: number, offset: number): void => {
+      if (follow === null) former.push([stream, fd, offset])
+      else follow.keepFormer(stream, fd, offset)
+    }
+    return openStream(home, stream, query.follow ? replaced : undefined) ?? []
+  })
+  let follow: Follow | null = null
+  const request: HistoryRequest = { home, selection, query, meant, opened, lasts: tails.lasts, printer, sink }
+  const sources = await showHistory(request)
+  if (!query.follow) return
+  follow = new Follow(request, tails, sources)
+  for (const it of former) follow.keepFormer(...it)
+  await follow.run()
 }
 
-const FOLLOW_MS = 200
+function isMeant({ stream }: LogStream, { stream: asked }: LogQuery): boolean {
+  return asked === null || stream === 'merged' || stream === asked
+}
 
-/** `eco logs`: the end of each file, one prefix an instance; with --follow what comes after it too. */
-export async function logs(selection: Selection, options: LogsOptions): Promise<void> {
-  const { files } = await callOrStart('logs', selection, { home: ecoHome() })
-  const shown = files.filter(({ stream }) =>
-    options.err === options.out ? true : stream === (options.err === true ? 'err' : 'out'),
-  )
-  const width = Math.max(0, ...shown.map(({ instance }) => instance.length))
-  const print = (file: LogFile, line: string): void => {
-    const { instance, stream } = file
-    if (options.json === true) process.stdout.write(`${JSON.stringify({ ...file.scope, instance, stream, line })}\n`)
-    else process.stdout.write(`${instance.padEnd(width)} ${stream === 'err' ? '!' : '|'} ${neutralise(line)}\n`)
-  }
-  const positions = new Map<LogFile, TailPosition>()
-  for (const file of shown) {
-    positions.set(file, tailEnd(file.path))
-    for (const line of lastLines(file.path, options.lines)) print(file, line)
-  }
-  if (options.follow !== true) return
-  for (const [file, position] of positions) {
-    watchFile(file.path, { interval: FOLLOW_MS }, () => {
-      for (const line of readNewLines(position)) print(file, line)
-    })
-  }
+function aroundMoment(
+  home: string,
+  query: LogQuery,
+  streams: readonly LogStream[],
+  now: number,
+): { readonly query: LogQuery; readonly meant: StoredEvent | null } {
+  if (query.around === null) return { query, meant: null }
+  const { at, event } = findMoment(home, query.around, scopesOf(streams), now)
+  return { query: { ...query, since: at - query.windowMs, until: at + query.windowMs }, meant: event }
+}
+
+function explainNothing({ selectors }: Selection): void {
+  const text =
+    selectors.length === 0
+      ? 'No app has a log: nothing is applied, or all output is discarded.\n  hint: eco ls; eco apply\n'
+      : `${selectors.join(' ')}: no log file; the output is discarded.\n  hint: eco describe ${selectors.join(' ')}\n`
+  process.stderr.write(text)
 }

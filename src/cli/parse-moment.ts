@@ -1,0 +1,26 @@
+import { parseDuration } from '../config/duration.ts'
+import { EcoError } from '../errors.ts'
+import type { EpochMs } from '../model/ids.ts'
+
+const DAY_MS = 86_400_000
+
+/**
+ * `10m`: that long ago; `18:04` or `18:04:05`: when it was that late last; otherwise a date as JavaScript reads it, in
+ * local time unless it says otherwise.
+ */
+export function parseMoment(text: string | undefined, now: EpochMs, option: string): EpochMs | null {
+  if (text === undefined) return null
+  const ago = parseDuration(text)
+  if (ago !== null) return now - ago
+  const clock = /^([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?$/.exec(text)
+  if (clock) {
+    const [, hours = '', minutes = '', seconds = '0'] = clock
+    const today = new Date(now).setHours(Number(hours), Number(minutes), 0, Number(seconds) * 1000)
+    return today > now ? today - DAY_MS : today
+  }
+  const at = /^\d{4}-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(at)) return at
+  throw new EcoError('USAGE', `${option} ${text} is neither a duration nor a time.`, {
+    hint: `${option} 10m, ${option} 2h or ${option} 2026-01-31T18:00:00`,
+  })
+}
