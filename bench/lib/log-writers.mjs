@@ -103,12 +103,12 @@ let runs = 0
  * One run of a writer, from the first line until nothing more comes.
  *
  * @param {Host} host
- * @param {{ writer: object, lines: number, env?: object, during?: (run: { pid: number, control: string }) => Promise<object> }} options
+ * @param {{ writer: object, lines: number, env?: object, quietMs?: number, during?: (run: { pid: number, control: string }) => Promise<object> }} options
  *   `during`: goes on while it writes
  * @returns {Promise<object>} what was found in the files, what the writer reports (null: it did not come to that), the
  *   CPU time of who works for it, and what `during` returned
  */
-export async function runWriter(host, scratch, { writer, lines, env = {}, during }) {
+export async function runWriter(host, scratch, { writer, lines, env = {}, during, quietMs = QUIET_MS }) {
   runs += 1
   const name = `w${runs}`
   const control = scratch.makeFolder(`control-${name}`)
@@ -121,7 +121,7 @@ export async function runWriter(host, scratch, { writer, lines, env = {}, during
   writeFileSync(join(control, 'go'), '')
   const seen = (await during?.({ pid, control })) ?? {}
   await untilDone(pid, control)
-  await untilQuiet(host, name, daemons)
+  await untilQuiet(host, name, daemons, quietMs)
   const cpu = daemons.reduce((sum, it, index) => sum + cpuWithChildren(it) - before[index], 0)
   writeFileSync(join(control, 'leave'), '')
   await untilEnded(pid)
@@ -173,9 +173,9 @@ function hasEnded(pid) {
 }
 
 /** Until the files no longer change, and the daemons have nothing to do. */
-async function untilQuiet(host, name, daemons) {
+async function untilQuiet(host, name, daemons, quietMs) {
   let before = ''
-  for (let quiet = 0; quiet < QUIET_MS; quiet += 100) {
+  for (let quiet = 0; quiet < quietMs; quiet += 100) {
     const sizes = host.files(name).map((file) => `${file} ${existsSync(file) ? statSync(file).size : -1}`)
     const busy = daemons.map((pid) => Math.floor(cpuMs(pid) / 50))
     const now = JSON.stringify([sizes, busy])
