@@ -71,6 +71,7 @@ export async function run({ scratch, eco, pm2, missing, rounds: count, quick, sa
 
 function timeRows(label, results) {
   const times = (name) => results[name].map(({ report }) => report.ms)
+  const work = (name) => results[name].map(({ report }) => report.cpuMs)
   const rows = [row(`${label}: floor`, 'ms', times('floor'), { details: results })]
   for (const name of ['eco', 'pm2'].filter((it) => results[it])) {
     const target = name === 'eco' ? { atMost: 1.05 } : {}
@@ -79,6 +80,7 @@ function timeRows(label, results) {
       continue
     }
     rows.push(row(`  ${name} / floor`, 'x', ratios(times(name), times('floor')), target))
+    rows.push(row(`  ${name} / floor, CPU of the app`, 'x', ratios(work(name), work('floor'))))
     const cpu = results[name].map(({ daemonCpuMs }) => daemonCpuMs)
     rows.push(row(`  ${name} daemon CPU`, 'ms', cpu, { note: damage(results[name]) }))
   }
