@@ -1,7 +1,9 @@
 import { EcoError } from '../errors.ts'
 import { ownerName } from '../engine/local/group-register.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
+import { LogKeeper } from '../logs/keeper.ts'
 import { logPaths } from '../logs/layout.ts'
+import { PLAIN_LOGS } from '../logs/run-logs.ts'
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import { instanceName, type ScopeId, scopeName } from '../model/ids.ts'
 import { openSecretBox, type SecretBox } from '../secrets/seal.ts'
@@ -42,6 +44,8 @@ export class Daemon {
   readonly engine: LocalEngine
   readonly events: EventLog
   readonly monitor: Monitor
+  /** null: the output of the apps goes elsewhere. */
+  readonly logs: LogKeeper | null
   readonly startedAt = Date.now()
   readonly trees: ProcessTrees
   readonly #probeSockets: ProbeSockets
@@ -56,14 +60,16 @@ export class Daemon {
   readonly #damaged = new Map<string, EcoError>()
   #secrets: SecretBox | null = null
 
-  constructor(home: string, preload: string, outputs: Outputs = LOG_FILES) {
+  /** @param outputs null: log files, which are kept here */
+  constructor(home: string, preload: string, outputs: Outputs | null = null) {
     this.home = home
+    this.logs = outputs === null ? new LogKeeper(home) : null
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
     this.#recorder = new RuntimeRecorder(this.#runtime)
     this.trees = new ProcessTrees(home)
     this.#probeSockets = new ProbeSockets(home)
-    this.engine = new LocalEngine(this.#host(preload, outputs), this.#sockets, new RunHistoryStore(home))
+    this.engine = new LocalEngine(this.#host(preload, outputs ?? LOG_FILES), this.#sockets, new RunHistoryStore(home))
     this.#watches = new Watches({
       home,
       renewals: (scope) => this.#renewals(scope),
@@ -106,6 +112,7 @@ export class Daemon {
     // Of instances that ended while no daemon ran.
     if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
     this.monitor.start()
+    this.logs?.start()
     await Promise.all(healing)
   }
 
@@ -331,6 +338,7 @@ export class Daemon {
     return {
       preload,
       outputs,
+      logs: this.logs ?? PLAIN_LOGS,
       spawns: new TurnQueue(SPAWN_SHARE_MS),
       trees: this.trees,
       memory: new MemoryWatch(),

@@ -49,6 +49,21 @@ export interface PendingRotation {
   /** `base` and `filler` once it is done. */
   readonly base: number
   readonly filler: number
+  /** Of the file, when the rotation was decided on. */
+  readonly size: number
+  /**
+   * Stands at the head of the file from before this was written until its bytes are gone. null: none is there yet, or the
+   * method has none; then the size tells.
+   */
+  readonly mark: string | null
+  /** Processes that are stopped for it, and that whoever finds it goes on with. */
+  readonly stopped: readonly StoppedProcess[]
+}
+
+export interface StoppedProcess {
+  readonly pid: number
+  /** In clock ticks since boot: with the pid it names the process. */
+  readonly startTime: number
 }
 
 export function newLedger(path: string): Ledger {

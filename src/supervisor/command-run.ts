@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
-import { lastLines, sizeOf } from '../logs/tail.ts'
+import type { RunLogs } from '../logs/run-logs.ts'
 import type { Hook, ProcessAttributes } from '../model/spec.ts'
 import { spawnMessage } from './child.ts'
 import { launchBeside } from './launch.ts'
@@ -20,6 +20,7 @@ export interface CommandContext {
   /** Where its output goes: the log of the instance, so that nobody has to look in another place; null: nowhere. */
   readonly log: string | null
   readonly outputs: Outputs
+  readonly logs: RunLogs
 }
 
 const OUTPUT_LINES = 5
@@ -31,10 +32,10 @@ const OUTPUT_LINES = 5
  */
 export function runCommand(
   { command, timeoutMs }: Hook,
-  { cwd, env, attributes, log, outputs }: CommandContext,
+  { cwd, env, attributes, log, outputs, logs }: CommandContext,
   ended: (failure: string | null) => void,
 ): CommandRun {
-  const offset = log === null ? 0 : sizeOf(log)
+  const from = log === null ? null : logs.endOf(log)
   let verdict: string | null = null
   let isOver = false
   const end = (failure: string | null): void => {
@@ -42,7 +43,7 @@ export function runCommand(
     isOver = true
     clearTimeout(timer)
     if (failure === null) return ended(null)
-    const said = log === null ? [] : lastLines(log, OUTPUT_LINES, offset)
+    const said = from === null ? [] : logs.lastLines(from, OUTPUT_LINES)
     ended([failure, ...said].join('\n'))
   }
   let child: ChildProcess | null = null

@@ -3,6 +3,7 @@ import { type CommandRun, runCommand } from './command-run.ts'
 import { concealSecrets } from './conceal-secrets.ts'
 import { commandEnvironment, type InstanceContext } from './environment.ts'
 import { type Instance, type InstanceEvent, pidOf } from './instance-state.ts'
+import type { RunLogs } from '../logs/run-logs.ts'
 import type { AppSpec } from '../model/spec.ts'
 import type { Outputs } from './outputs.ts'
 import { deliverStopMessage } from './stop-message.ts'
@@ -14,7 +15,7 @@ export interface CommandsOwner {
   readonly context: InstanceContext
   /** Where their output goes. */
   readonly log: string | null
-  readonly host: { readonly outputs: Outputs }
+  readonly host: { readonly outputs: Outputs; readonly logs: RunLogs }
   readonly feed: (event: InstanceEvent) => void
 }
 
@@ -80,7 +81,7 @@ export class InstanceCommands {
     const env = { ...commandEnvironment(spec, context, pidOf(instance), instance.lastExit), ...extra }
     return runCommand(
       hook,
-      { cwd: spec.cwd, env, attributes: spec.attributes, log, outputs: host.outputs },
+      { cwd: spec.cwd, env, attributes: spec.attributes, log, outputs: host.outputs, logs: host.logs },
       (failure) => ended(failure === null ? null : concealSecrets(failure, spec, context)),
     )
   }

@@ -1,7 +1,8 @@
 import type { LogPaths } from '../logs/layout.ts'
-import { sizeOf } from '../logs/tail.ts'
+import type { LogAddress, LogUser } from '../logs/run-logs.ts'
 import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
+import { instanceName } from '../model/ids.ts'
 import type { Exit } from '../model/observed.ts'
 import type { AppSpec, Listen } from '../model/spec.ts'
 import { type GivenSocket, spawnInstance } from './child.ts'
@@ -51,15 +52,16 @@ export interface RunOwner {
   noted(notes: readonly string[]): void
 }
 
-/** Log files with their sizes when a run began: what comes after is its own. */
-export type LogOffsets = readonly { readonly path: string; readonly offset: number }[]
+/** The ends of log files when a run began: what comes after is its own. */
+export type LogOffsets = readonly LogAddress[]
 
 /** One run of an instance, from one spawn to its end: its processes, and all that watches them. */
 export class InstanceRun {
   readonly incarnation: number
-  readonly logOffsets: LogOffsets
+  #logOffsets: LogOffsets
   readonly #owner: RunOwner
   readonly #logs: LogPaths
+  readonly #logUser: LogUser
   #process: ProcIdentity | null = null
   #group: Group | null = null
   #notifySocket: NotifySocket | null = null
@@ -77,7 +79,8 @@ export class InstanceRun {
   #isOpening = false
   readonly #traffic: InstanceTraffic
 
-  constructor(owner: RunOwner, incarnation: number, logOffsets?: LogOffsets, learnt: readonly Listen[] = []) {
+  /** @param logOffsets of one that an earlier daemon began */
+  constructor(owner: RunOwner, incarnation: number, logOffsets: LogOffsets = [], learnt: readonly Listen[] = []) {
     this.#owner = owner
     this.#given = new GivenPorts(learnt)
     this.incarnation = incarnation
@@ -87,9 +90,18 @@ export class InstanceRun {
     })
     const { scope, app, slot } = owner.id
     this.#logs = owner.host.logPaths(scope, app, slot, owner.spec.output)
-    const paths = new Set([this.#logs.out, this.#logs.err])
-    this.logOffsets =
-      logOffsets ?? [...paths].flatMap((path) => (path === null ? [] : [{ path, offset: sizeOf(path) }]))
+    this.#logUser = {
+      paths: [...new Set([this.#logs.out, this.#logs.err])].filter((path) => path !== null),
+      get rotation() {
+        return owner.spec.rotation
+      },
+      tell: (message) => owner.host.record(scope, app, instanceName(app, slot), message),
+    }
+    this.#logOffsets = logOffsets
+  }
+
+  get logOffsets(): LogOffsets {
+    return this.#logOffsets
   }
 
   get process(): ProcIdentity | null {
@@ -134,6 +146,7 @@ export class InstanceRun {
     const { spec, id, version, host } = this.#owner
     const { incarnation } = this
     const isAsking = asksForPorts(spec)
+    this.#logOffsets = host.logs.begin(this.#logUser)
     const nest = host.trees.begin({ ...id, version })
     host.oom.look()
     let pid: number | null
@@ -170,7 +183,10 @@ export class InstanceRun {
       setImmediate(() => this.#exited({ kind: 'spawn-error', message, at: Date.now() }))
       pid = null
     }
-    if (pid === null) return host.trees.abandon(nest)
+    if (pid === null) {
+      host.logs.end(this.#logUser)
+      return host.trees.abandon(nest)
+    }
     const spawned = pid
     this.#process = identify(pid)
     this.#group = host.trees.ofChild(pid, nest)
@@ -180,6 +196,7 @@ export class InstanceRun {
   /** Takes over the process of a run that an earlier daemon began. */
   adopt(process: ProcIdentity, nest: Nest | null): void {
     this.#process = process
+    this.#owner.host.logs.follow(this.#logUser)
     const group = this.#owner.host.trees.ofAdopted(process, nest)
     this.#group = group
     const seen = isAlive(process) ? ({ seen: true } as const) : {}
@@ -207,6 +224,7 @@ export class InstanceRun {
   /** Nothing of it lives any more. */
   isOver(): void {
     this.#process = null
+    this.#owner.host.logs.end(this.#logUser)
   }
 
   watchReady(pid: number): void {
@@ -217,7 +235,11 @@ export class InstanceRun {
     this.#waitingFor = null
     // It was started with another check.
     if (!isHeldBack(spec) && hasPrivateSockets(spec)) void this.open()
-    const subject = { ...this.#probed(pid), isStarting: true, logs: this.logOffsets }
+    const subject = {
+      ...this.#probed(pid),
+      isStarting: true,
+      logs: this.#logOffsets.map((from) => this.#owner.host.logs.tail(from)),
+    }
     this.#stopReadyWatch = watchReady(spec.ready, subject, {
       ready: () => void this.#becomeReady(),
       waiting: (reason) => {
@@ -294,6 +316,7 @@ export class InstanceRun {
     this.#limits?.close()
     this.#closeNotifySocket()
     this.#group?.close()
+    this.#owner.host.logs.end(this.#logUser)
   }
 
   /** For everybody's eyes: without the secrets that a check may have printed. */

@@ -185,7 +185,7 @@ export class InstanceRunner {
     this.host.changed(this)
   }
 
-  /** Log files with their sizes when the latest run began. */
+  /** The ends of its log files when the latest run began. */
   get logOffsets(): LogOffsets {
     return this.#run?.logOffsets ?? []
   }

@@ -1,13 +1,13 @@
 import { unreachable } from '../errors.ts'
-import { readNewLines, type TailPosition } from '../logs/tail.ts'
+import type { LogTail } from '../logs/run-logs.ts'
 import type { ProbeCheck, Ready, ReadyCheck } from '../model/spec.ts'
 import { attempt, type ProbeSubject } from './probes/attempt.ts'
 import { matches } from './probes/matching.ts'
 import { SettleWatch } from './settle.ts'
 
 export interface ReadySubject extends ProbeSubject {
-  /** Log files, with their sizes when this incarnation was started: only what it wrote itself counts. */
-  readonly logs: readonly { readonly path: string; readonly offset: number }[]
+  /** Its log files, from where they ended when it was started: only what it wrote itself counts. */
+  readonly logs: readonly LogTail[]
 }
 
 export interface ReadyEvents {
@@ -97,19 +97,17 @@ function repeat(check: ProbeCheck, ready: Ready, subject: ProbeSubject, events: 
 }
 
 function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySubject, events: ReadyEvents): () => void {
-  const tails: TailPosition[] = subject.logs.map(({ path, offset }) => ({ path, offset, rest: '' }))
   const what = `a log line like /${check.pattern}/${check.flags}`
   events.waiting(`waiting for ${what}`)
   const look = (): void => {
     let pauseMs = LOG_POLL_MS
-    for (const tail of tails) {
-      const { offset } = tail
-      const lines = readNewLines(tail)
-      if (tail.offset === offset) continue
+    for (const tail of subject.logs) {
+      const lines = tail.read()
+      if (lines === null) continue
       // The last line counts before its newline comes: prompts have none.
       const found = matches(
         check,
-        [...lines, tail.rest].map((line) => line.slice(0, MAX_LINE)),
+        lines.map((line) => line.slice(0, MAX_LINE)),
       )
       if (found === true) return events.ready()
       if (found === false) continue

@@ -1,5 +1,6 @@
 import type { InstanceEventData, InstanceEventName } from '../model/events.ts'
 import type { LogPaths } from '../logs/layout.ts'
+import type { RunLogs } from '../logs/run-logs.ts'
 import type { ScopeId } from '../model/ids.ts'
 import type { AppSpec, Listen, Output } from '../model/spec.ts'
 import type { BoundHandle } from './bind-socket.ts'
@@ -23,6 +24,7 @@ export interface RunnerHost {
   readonly notify: NotifySockets
   readonly probeSockets: ProbeSockets
   readonly outputs: Outputs
+  readonly logs: RunLogs
   openSecret(sealed: string): string
   logPaths(scope: ScopeId, app: string, slot: number, output: Output): LogPaths
   /** Binds the app's sockets and makes them fit to be handed over. @returns null: nothing to wait for; never fails */

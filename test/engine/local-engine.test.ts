@@ -15,6 +15,7 @@ import type { AppliedApp } from '../../src/model/applied.ts'
 import type { PlannedChange, Step } from '../../src/model/plan.ts'
 import type { AppSpec, Listen } from '../../src/model/spec.ts'
 import { RunHistoryStore } from '../../src/state/run-history.ts'
+import { PLAIN_LOGS } from '../../src/logs/run-logs.ts'
 import { LOG_FILES } from '../../src/supervisor/outputs.ts'
 import { isAlive, sessionMembers } from '../../src/supervisor/proc.ts'
 import { TurnQueue } from '../../src/supervisor/turn-queue.ts'
@@ -62,6 +63,7 @@ beforeEach(() => {
       notify: new NotifySockets(root, import.meta.filename),
       probeSockets: new ProbeSockets(root),
       outputs: LOG_FILES,
+      logs: PLAIN_LOGS,
       openSecret: (sealed) => sealed,
       logPaths: (_, app, slot) => ({ out: join(root, `${app}-${slot}.out`), err: join(root, `${app}-${slot}.err`) }),
       prepareSockets: () => null,

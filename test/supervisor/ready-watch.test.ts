@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
+import { PLAIN_LOGS } from '../../src/logs/run-logs.ts'
 import type { ReadyCheck } from '../../src/model/spec.ts'
 import { watchReady } from '../../src/supervisor/ready-watch.ts'
 import { eventually, startChild, startNode } from './children.ts'
@@ -24,7 +25,7 @@ afterEach(() => {
 
 function watch(check: ReadyCheck, pid = process.pid): string[] {
   const seen: string[] = []
-  const subject = { ...subjectOf(pid), logs: [{ path: log, offset: 0 }] }
+  const subject = { ...subjectOf(pid), logs: [PLAIN_LOGS.tail({ path: log, offset: 0 })] }
   end = watchReady({ ...SPEC_DEFAULTS.ready, check }, subject, {
     ready: () => seen.push('ready'),
     waiting: (reason) => seen.push(reason),

@@ -2,7 +2,7 @@ import { callOrStart } from '../../daemon/ensure.ts'
 import type { AppDescription, ListedInstance, ListedRun, Selection } from '../../daemon/protocol.ts'
 import { field, specLines } from '../describe-spec.ts'
 import { neutralise } from '../../config/diagnostic.ts'
-import { lastLines } from '../../logs/tail.ts'
+import { lastLinesFrom } from '../../logs/by-address.ts'
 import { showSpec } from '../../model/instance-values.ts'
 import { outcomeText } from '../../model/runs.ts'
 import { describeExit } from '../../model/observed.ts'
@@ -45,7 +45,7 @@ interface DescribedInstance extends ListedInstance {
 
 function withStderr(instance: ListedInstance, { logs }: AppDescription): DescribedInstance {
   const log = logs.find((it) => it.instance === instance.id && it.stream === 'err')
-  return { ...instance, stderr: log ? lastLines(log.path, STDERR_LINES) : [] }
+  return { ...instance, stderr: log ? lastLinesFrom(ecoHome(), log.path, STDERR_LINES, 0) : [] }
 }
 
 /** The latest events of an app: from the files, and those that a full disk keeps out of them. */
@@ -83,7 +83,7 @@ function describeApp(app: DescribedApp): string {
       // Told with the instance already.
       if (stream === 'err' && app.instances.some((it) => it.id === instance && (!it.ready || it.restarts > 0)))
         return []
-      const last = lastLines(path, LOG_LINES)
+      const last = lastLinesFrom(ecoHome(), path, LOG_LINES, 0)
       return last.length === 0
         ? []
         : [`  ${instance} ${stream}: ${path}`, ...last.map((line) => `    ${neutralise(line)}`)]

@@ -1,12 +1,11 @@
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
-import { lastLines } from '../../logs/tail.ts'
 
 const LINES = 10
 
 /** The last words of an instance's current run: what it wrote to stderr, or to stdout when stderr is empty. */
 export function logTail(runner: InstanceRunner): string[] {
   for (const log of runner.logOffsets.toReversed()) {
-    const lines = lastLines(log.path, LINES, log.offset)
+    const lines = runner.host.logs.lastLines(log, LINES)
     if (lines.length > 0) return lines
   }
   return []

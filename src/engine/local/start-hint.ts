@@ -1,4 +1,3 @@
-import { lastLines } from '../../logs/tail.ts'
 import type { AppSpec } from '../../model/spec.ts'
 import { usesSystemdProtocol } from '../../supervisor/environment.ts'
 import type { InstanceRunner } from '../../supervisor/instance-runner.ts'
@@ -17,7 +16,7 @@ const WOULD_BLOCK = /BlockingIOError|EAGAIN|EWOULDBLOCK|resource temporarily una
  */
 export function startHint(runner: InstanceRunner): string | null {
   const { spec } = runner
-  const lines = runner.logOffsets.flatMap(({ path, offset }) => lastLines(path, LINES, offset))
+  const lines = runner.logOffsets.flatMap((from) => runner.host.logs.lastLines(from, LINES))
   const refused = lines.filter((line) => IN_USE.test(line))
   if (refused.length > 0) return boundTwice(refused, spec, runner.id)
   if (usesSystemdProtocol(spec) && lines.some((line) => WOULD_BLOCK.test(line))) {
