@@ -1,5 +1,6 @@
 /**
- * The writer of log-write with rotation at 10 MB: at full speed, and at 50,000 lines a second; archives compressed and not.
+ * The writer of log-write with rotation at 10 MB: 5,000,000 lines at full speed, so that it lasts for some rotations, and
+ * 1,000,000 at 50,000 lines a second; archives compressed and not.
  * Lost, torn and doubled lines across the file and its archives; CPU of all that works for it, compressors and
  * pm2-logrotate included; the longest time between two lines, by the app's clock. pm2-logrotate looks once a second, the
  * least it can; its default is 30 s. The floor does not rotate.
@@ -11,13 +12,15 @@ import { differences, ratios, row, skipped } from '../lib/stats.mjs'
 
 export const rounds = 3
 
-const PACES = { 'full speed': {}, '50,000 lines/s': { PACE: '50000' } }
+const PACES = {
+  'full speed': { lines: 5_000_000, env: {} },
+  '50,000 lines/s': { lines: 1_000_000, env: { PACE: '50000' } },
+}
 /** pm2-logrotate may still have to look, and to compress. */
 const QUIET_MS = 3000
 
 export async function run({ scratch, eco, pm2, missing, rounds: wanted, quick, cases, say }) {
   const count = quick ? 1 : wanted
-  const lines = quick ? 500_000 : 1_000_000
   const reason = missing.pm2 ?? (await installLogrotate())
   await eco?.start()
   const rows = []
@@ -31,13 +34,18 @@ export async function run({ scratch, eco, pm2, missing, rounds: wanted, quick, c
       ...(eco ? { eco: ecoHost(eco, scratch, { max_size: '10M', keep: 50, compress }) } : {}),
       ...(reason === null ? { pm2: pm2Host(pm2, scratch) } : {}),
     }
-    for (const [pace, env] of Object.entries(PACES)) {
+    for (const [pace, { lines, env }] of Object.entries(PACES)) {
       const label = `${pace}, ${compress ? 'gzip' : 'not compressed'}`
       if (!label.includes(cases)) continue
       const results = Object.fromEntries(Object.keys(hosts).map((name) => [name, []]))
       for (let round = 0; round < count; round += 1) {
         for (const [name, host] of Object.entries(hosts)) {
-          const options = { writer: WRITERS.stdout, lines, env: { STALLS: '1', ...env }, quietMs: QUIET_MS }
+          const options = {
+            writer: WRITERS.stdout,
+            lines: quick ? lines / 2 : lines,
+            env: { STALLS: '1', ...env },
+            quietMs: QUIET_MS,
+          }
           results[name].push(await runWriter(host, scratch, options))
         }
         say(`  ${label}: round ${round + 1} of ${count}`)

@@ -112,7 +112,15 @@ test('a tail goes on over a rotation: from the archive, then from the file', () 
   writeFileSync(path, 'one\ntwo\n')
   expect(tail.read()).toEqual(['one', 'two', ''])
   expect(tail.read()).toBeNull()
-  const archive = { name: 'api-0.out.log.1', start: 0, end: 16, firstAt: null, lastAt: 0, bytes: 16, compression: 'none' }
+  const archive = {
+    name: 'api-0.out.log.1',
+    start: 0,
+    end: 16,
+    firstAt: null,
+    lastAt: 0,
+    bytes: 16,
+    compression: 'none',
+  }
   writeFileSync(join(home, archive.name), 'one\ntwo\nthree\nx\n')
   writeFileSync(path, '   \nfour\nfi')
   writeLedger(home, { ...readLedger(home, path), base: 12, filler: 4, archives: [archive as never] })
