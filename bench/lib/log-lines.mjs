@@ -21,15 +21,16 @@ export function lineOf(number) {
 /**
  * @param {string[]} files oldest first; `.gz` are unpacked
  * @param {number} total how many lines were written, numbered from 0
+ * @param {{ from?: number }} [options] where in each file they begin, in bytes
  * @returns {Promise<{ lost: number, torn: number, doubled: number, backwards: number, filler: number }>} lines. `lost`:
  *   stand nowhere as a whole; `torn`: are not of the shape; `doubled`: once too often; `backwards`: after a later one
  */
-export async function countLines(files, total) {
+export async function countLines(files, total, { from = 0 } = {}) {
   const seen = new Uint8Array(total)
   const count = { lost: 0, torn: 0, doubled: 0, backwards: 0, filler: 0 }
   let previous = -1
   for (const file of files) {
-    for await (const line of linesOf(file)) {
+    for await (const line of linesOf(file, from)) {
       const number = numberOf(line)
       if (number === null || number >= total) {
         if (line.subarray(0, FILLER.length).toString('latin1') === FILLER) count.filler += 1
@@ -47,8 +48,8 @@ export async function countLines(files, total) {
 }
 
 /** Each with its newline; the last one may have none. */
-async function* linesOf(file) {
-  const raw = createReadStream(file, { highWaterMark: 1 << 20 })
+async function* linesOf(file, start) {
+  const raw = createReadStream(file, { start, highWaterMark: 1 << 20 })
   let rest = Buffer.alloc(0)
   for await (const chunk of file.endsWith('.gz') ? raw.pipe(createGunzip()) : raw) {
     const bytes = rest.length ? Buffer.concat([rest, chunk]) : chunk

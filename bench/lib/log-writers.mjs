@@ -103,12 +103,18 @@ let runs = 0
  * One run of a writer, from the first line until nothing more comes.
  *
  * @param {Host} host
- * @param {{ writer: object, lines: number, env?: object, quietMs?: number, during?: (run: { pid: number, control: string }) => Promise<object> }} options
- *   `during`: goes on while it writes
+ * @param {object} options
+ * @param {{ command: string[], env?: object }} options.writer
+ * @param {number} options.lines
+ * @param {object} [options.env]
+ * @param {(name: string) => Promise<() => Promise<object>>} [options.watch] begins before the first line; what it returns
+ *   is called after the last one
+ * @param {(run: { pid: number, control: string }) => Promise<object>} [options.during] goes on while it writes
+ * @param {number} [options.quietMs] how long nothing may have changed at the end
  * @returns {Promise<object>} what was found in the files, what the writer reports (null: it did not come to that), the
- *   CPU time of who works for it, and what `during` returned
+ *   CPU time of who works for it, and what `watch` and `during` returned
  */
-export async function runWriter(host, scratch, { writer, lines, env = {}, during, quietMs = QUIET_MS }) {
+export async function runWriter(host, scratch, { writer, lines, env = {}, watch, during, quietMs = QUIET_MS }) {
   runs += 1
   const name = `w${runs}`
   const control = scratch.makeFolder(`control-${name}`)
@@ -117,12 +123,14 @@ export async function runWriter(host, scratch, { writer, lines, env = {}, during
   const pid = Number(await untilNoted(control, 'started'))
   const daemons = await host.daemons()
   await pause(QUIET_MS)
+  const finish = await watch?.(name)
   const before = daemons.map(cpuWithChildren)
   writeFileSync(join(control, 'go'), '')
   const seen = (await during?.({ pid, control })) ?? {}
   await untilDone(pid, control)
   await untilQuiet(host, name, daemons, quietMs)
   const cpu = daemons.reduce((sum, it, index) => sum + cpuWithChildren(it) - before[index], 0)
+  const watched = (await finish?.()) ?? {}
   writeFileSync(join(control, 'leave'), '')
   await untilEnded(pid)
   const report = existsSync(join(control, 'report.json'))
@@ -132,7 +140,7 @@ export async function runWriter(host, scratch, { writer, lines, env = {}, during
   const counted = await countLines(files, lines)
   await host.revive()
   await host.remove(name)
-  return { ...counted, files: files.length, report, daemonCpuMs: cpu, ...seen }
+  return { ...counted, files: files.length, report, daemonCpuMs: cpu, ...seen, ...watched }
 }
 
 /** Of a process, and of those of its children that have ended, such as compressors. */

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { nodeFloor, run as runCommand } from '../lib/command.mjs'
 import { LINE_BYTES } from '../lib/log-lines.mjs'
 import { writeLongLog } from '../lib/long-log.mjs'
+import { cpuMs } from '../lib/proc.mjs'
 import { takeTurns } from '../lib/rounds.mjs'
 import { differences, median, row, skipped } from '../lib/stats.mjs'
 
@@ -45,17 +46,19 @@ async function longLog({ scratch, eco, pm2, count }, { label, bytes, spanMs }) {
   if (pm2) await showToPm2(pm2, scratch, { project, path })
   const off = []
   const found = []
+  const work = { eco: [], pm2: [] }
   const time = async (...argv) => (await runCommand(argv, { env: scratch.env() })).ms
   const samples = await takeTurns(count, {
     node: () => nodeFloor(scratch),
     eco: async () => {
-      const { ms, first, lines: seen, at } = await since(eco, project, '10m')
+      const { ms, cpu, first, lines: seen, at } = await since(eco, project, '10m')
+      work.eco.push(cpu)
       off.push(Math.abs(first - numberAt(at - 10 * MINUTE_MS)) / (lines / spanMs))
       found.push(seen)
       return ms
     },
     ecoLines: async () => (await eco.cli('logs', ...scope(project), '--lines', '1000', '--no-follow')).ms,
-    ...(pm2 ? { pm2: async () => (await pm2.cli('logs', project, '--lines', String(shown), '--nostream')).ms } : {}),
+    ...(pm2 ? { pm2: async () => showLast(pm2, project, shown, work.pm2) } : {}),
     tail: () => time('tail', '-c', String(shown * LINE_BYTES), path),
     grep: () => time('grep', '-c', '-F', String(lines - shown).padStart(9, '0'), path),
   })
@@ -65,9 +68,12 @@ async function longLog({ scratch, eco, pm2, count }, { label, bytes, spanMs }) {
   return [
     row(`${label}: eco logs --since 10m`, 'ms', samples.eco, { below: 300, note: `${median(found)} lines` }),
     row('  the same less node -e 0', 'ms', differences(samples.eco, samples.node)),
+    row('  CPU of the command', 'ms', work.eco),
     row('  its first line is off by', 'ms', off, { atMost: 2000 }),
     row('  eco logs --lines 1000', 'ms', samples.ecoLines),
-    ...(samples.pm2 ? [row(`  pm2 logs --lines ${shown}`, 'ms', samples.pm2)] : []),
+    ...(samples.pm2
+      ? [row(`  pm2 logs --lines ${shown}`, 'ms', samples.pm2), row('  CPU of the command', 'ms', work.pm2)]
+      : []),
     row('  tail -c, told the bytes', 'ms', samples.tail),
     row('  grep through all of it', 'ms', samples.grep),
   ]
@@ -101,12 +107,26 @@ async function realLog({ scratch, eco, count }) {
 /** One look, and what it showed. `first`: number of the first line; `at`: when the command began */
 async function since(eco, project, duration) {
   const at = Date.now()
+  const before = childrenCpuMs()
   const { ms, stdout } = await eco.cli('logs', ...scope(project), '--since', duration, '--no-follow')
+  const cpu = childrenCpuMs() - before
   const matches = [...stdout.matchAll(/(?<=^|\s)(\d{9}) (\d{4}-\S+Z)?/gm)]
   const numbers = matches.map((match) => Number(match[1]))
   if (numbers.length === 0) throw new Error(`eco logs --since ${duration} showed no line:\n${stdout.slice(0, 500)}`)
   const gaps = numbers.filter((number, index) => index > 0 && number !== numbers[index - 1] + 1).length
-  return { ms, at, first: numbers[0], firstAt: Date.parse(matches[0][2]), gaps, lines: numbers.length }
+  return { ms, cpu, at, first: numbers[0], firstAt: Date.parse(matches[0][2]), gaps, lines: numbers.length }
+}
+
+async function showLast(pm2, name, lines, work) {
+  const before = childrenCpuMs()
+  const { ms } = await pm2.cli('logs', name, '--lines', String(lines), '--nostream')
+  work.push(childrenCpuMs() - before)
+  return ms
+}
+
+/** Of all commands that have ended, in steps of 10 ms. Unlike their time it does not depend on what else runs. */
+function childrenCpuMs() {
+  return cpuMs(process.pid, { ofChildren: true })
 }
 
 async function showToPm2(pm2, scratch, { project, path }) {
