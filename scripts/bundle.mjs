@@ -51,6 +51,12 @@ export async function bundle({ outdir, version, plugins = [] }) {
     build({ ...commonjs, entryPoints: { program: 'src/cli/program.ts' }, plugins: [...plugins, withoutChildProcess] }),
     build({ ...commonjs, entryPoints: { daemon: 'src/daemon/main.ts' }, define: common.define, banner: {} }),
     build({ ...commonjs, entryPoints: { foreground: 'src/foreground/main.ts' }, define: common.define, banner: {} }),
+    build({
+      ...commonjs,
+      entryPoints: { 'stopped-copy': 'src/logs/rotate/stopped-copy-main.ts' },
+      define: common.define,
+      banner: {},
+    }),
     build({ ...commonjs, entryPoints: { preload: 'src/preload/preload.ts' }, target: 'node18', banner: {} }),
     build({
       ...common,

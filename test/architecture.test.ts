@@ -31,7 +31,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'logs',
     'version',
   ],
-  doctor: ['startup', 'model', 'errors', 'version', 'supervisor', 'state', 'secrets', 'daemon'],
+  doctor: ['startup', 'model', 'errors', 'version', 'supervisor', 'state', 'secrets', 'logs', 'daemon'],
   foreground: ['model', 'errors', 'config', 'daemon', 'engine', 'supervisor', 'state', 'logs', 'version'],
   cli: [
     'startup',

@@ -13,6 +13,7 @@ const TITLES: Readonly<Record<Area, string>> = {
   limits: 'Limits',
   ports: 'Ports',
   apps: 'Apps',
+  logs: 'Logs',
 }
 
 const MARKS: Readonly<Record<Level, { readonly mark: string; readonly ascii: string; readonly color: Color }>> = {

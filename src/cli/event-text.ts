@@ -35,11 +35,14 @@ const TONES: Readonly<Partial<Record<EventName, number>>> = {
   fault: YELLOW,
   restarting: YELLOW,
   killed: YELLOW,
+  log_lost: YELLOW,
   step_rolled_back: YELLOW,
   failed: RED,
   hook_failed: RED,
   step_failed: RED,
   problem: RED,
+  logs_full: RED,
+  logs_resumed: GREEN,
 }
 /** `2026-01-31 18:04:05`, in the time zone of whoever reads it. */
 export function localTime(at: string | number): string {

@@ -57,7 +57,7 @@ function buildProgram(done: Done): Command {
   addPlanCommands(program, done)
   addRunCommand(program, done)
   addHistoryCommands(program, done)
-  addViewCommands(program)
+  addViewCommands(program, done)
   addVerbs(program, done)
   addRolloutCommands(program, done)
   addDaemonCommands(program, done)
@@ -242,7 +242,7 @@ function addHistoryCommands(program: Command, done: Done): void {
     })
 }
 
-function addViewCommands(program: Command): void {
+function addViewCommands(program: Command, done: Done): void {
   selecting(command(program, 'ls', 'the apps and their instances').aliases(['list', 'status']))
     .addOption(jsonOption())
     .action(async (selectors: string[], options: SelectOptions) => {
@@ -255,7 +255,9 @@ function addViewCommands(program: Command): void {
       const { describe } = await import('./commands/describe.ts')
       await describe(selection(selectors, options), options.json === true)
     })
-  selecting(command(program, 'logs', 'the latest log lines of apps'))
+  const logs = selecting(command(program, 'logs', 'the latest log lines of apps'))
+  addLogCommands(logs, done)
+  logs
     .option('-n, --lines <count>', 'lines of each file', count, 20)
     .option('-f, --follow', 'go on printing what is written')
     .option('--err', 'stderr only')
@@ -279,6 +281,26 @@ function addViewCommands(program: Command): void {
     .action(async (selectors: string[], options: SelectOptions & EventsOptions) => {
       const { events } = await import('./commands/events.ts')
       await events(selection(selectors, options), options)
+    })
+}
+
+function addLogCommands(logs: Command, done: Done): void {
+  type Options = SelectOptions & { yes?: boolean }
+  selecting(command(logs, 'rotate', 'move what is in the log files to archives'))
+    .addOption(jsonOption())
+    .action(async (selectors: string[], _: Options, self: Command) => {
+      const options = self.optsWithGlobals<Options>()
+      const { logsRotate } = await import('./commands/logs-rotate.ts')
+      done(await logsRotate(selection(selectors, options), options.json === true))
+    })
+  selecting(command(logs, 'flush', 'empty the log files, and remove their archives'))
+    .option('-y, --yes', 'do not ask')
+    .addOption(jsonOption())
+    .action(async (selectors: string[], _: Options, self: Command) => {
+      const options = self.optsWithGlobals<Options>()
+      const { logsFlush } = await import('./commands/logs-flush.ts')
+      const how = { json: options.json === true, confirmed: options.yes === true }
+      done(await logsFlush(selection(selectors, options), how))
     })
 }
 
@@ -355,6 +377,8 @@ const CHANGING: ReadonlySet<string> = new Set([
   'rollback',
   'scale',
   'reset',
+  'logs rotate',
+  'logs flush',
   'daemon start',
   'rollout pause',
   'rollout resume',

@@ -1,4 +1,7 @@
 import path from 'node:path'
+import { neutralise } from '../model/neutralise.ts'
+
+export { neutralise }
 
 /** One problem of an ecosystem file. Line and column count from 1, in UTF-16 units as editors do. */
 export interface Diagnostic {
@@ -54,15 +57,6 @@ function excerpt(line: string, column: number | null, length: number, paint: (ma
   const after = neutralise(line.slice(start + Math.max(length, 1), from + MAX_WIDTH))
   const squiggle = '~'.repeat(Math.max(1, width(marked)))
   return [`    ${before}${marked}${after}`, `    ${' '.repeat(width(before))}${paint(squiggle)}`]
-}
-
-/** Tabs become spaces; other control characters, and those that reorder text, become visible escapes. */
-export function neutralise(text: string): string {
-  return text
-    .replaceAll('\t', '  ')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
-      return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`
-    })
 }
 
 /** Columns on a terminal: wide (CJK, emoji) characters take two. */

@@ -24,8 +24,20 @@ export const PM2_KEYS: Readonly<Record<string, readonly [key: string | null, hin
   interpreter_args: ['node_args', 'node_args: [--max-old-space-size=512]'],
   uid: ['user', 'user: www-data'],
   gid: ['group', 'group: www-data'],
-  out_file: [null, 'eco keeps stdout and stderr apart in files of its own: eco logs APP'],
-  error_file: [null, 'eco keeps stdout and stderr apart in files of its own: eco logs APP'],
-  log_file: [null, 'eco keeps stdout and stderr apart in files of its own: eco logs APP'],
+  out_file: ['logs.out', 'logs: { out: logs/api.log }; without it eco logs has them, too'],
+  error_file: ['logs.err', 'logs: { err: logs/api.err.log }; without it eco logs has them, too'],
+  log_file: ['logs.merge', 'logs: { out: logs/api.log, merge: true }'],
+  merge_logs: [
+    'logs.out',
+    "logs: { out: logs/api.log } is one file for all instances, with '${instance}' in it one for each",
+  ],
+  combine_logs: [
+    'logs.out',
+    "logs: { out: logs/api.log } is one file for all instances, with '${instance}' in it one for each",
+  ],
+  disable_logs: ['logs.out', 'logs: { out: none, err: none }'],
+  log_date_format: ['logs.format', 'logs: { format: time }; eco logs --time shows times without it'],
+  time: ['logs.format', 'logs: { format: time }; eco logs --time shows times without it'],
+  log_type: ['logs.format', 'logs: { format: json }'],
   env_production: ['environments.production', 'environments: { production: { apps: { web: { env: … } } } }'],
 }

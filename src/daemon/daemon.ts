@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path'
 import { EcoError } from '../errors.ts'
 import { ownerName } from '../engine/local/group-register.ts'
 import { LocalEngine } from '../engine/local/local-engine.ts'
@@ -29,6 +30,7 @@ import { adoptScope } from './adoption.ts'
 import { EventLog } from './event-log.ts'
 import type { InheritedSocket } from './hand-over.ts'
 import { HoldEnds } from './hold-ends.ts'
+import { LogAlarm } from './log-alarm.ts'
 import { Monitor } from './monitor.ts'
 import { type Elsewhere, moveIn, type OwnUnit } from './move-in.ts'
 import { Renewals } from './renewals.ts'
@@ -46,6 +48,8 @@ export class Daemon {
   readonly monitor: Monitor
   /** null: the output of the apps goes elsewhere. */
   readonly logs: LogKeeper | null
+  /** null: output does not go into files. */
+  readonly logAlarm: LogAlarm | null
   readonly startedAt = Date.now()
   readonly trees: ProcessTrees
   readonly #probeSockets: ProbeSockets
@@ -63,7 +67,7 @@ export class Daemon {
   /** @param outputs null: log files, which are kept here */
   constructor(home: string, preload: string, outputs: Outputs | null = null) {
     this.home = home
-    this.logs = outputs === null ? new LogKeeper(home) : null
+    this.logs = outputs === null ? new LogKeeper(home, join(dirname(preload), 'stopped-copy.cjs')) : null
     this.events = new EventLog(home)
     this.#runtime = new RuntimeStore(home)
     this.#recorder = new RuntimeRecorder(this.#runtime)
@@ -81,6 +85,8 @@ export class Daemon {
         this.#renewals(scope)?.request(app, { verb: 'start', cause: 'what it depends on is there', isDue: () => true })
       },
     })
+    const tell = this.events.emit.bind(this.events)
+    this.logAlarm = outputs === null ? new LogAlarm(home, this.engine, tell) : null
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 
@@ -113,6 +119,7 @@ export class Daemon {
     if (isComplete) this.#probeSockets.keepOnly(this.#privateFolders())
     this.monitor.start()
     this.logs?.start()
+    this.logAlarm?.start()
     await Promise.all(healing)
   }
 
@@ -280,10 +287,10 @@ export class Daemon {
     this.#record(scope, app, first?.name ?? instanceName(app, 0), message)
   }
 
-  /** What cannot be written at the moment. */
+  /** What cannot be written at the moment, by the daemon or by its apps. */
   unwritable(): string[] {
     const state = this.#recorder.problem
-    return [...this.events.problems(), ...(state === null ? [] : [state])]
+    return [...this.events.problems(), ...(state === null ? [] : [state]), ...(this.logAlarm?.problems() ?? [])]
   }
 
   /** All that happened is written, as far as it can be. */
@@ -294,6 +301,7 @@ export class Daemon {
   /** Writes what waits to be written. */
   async flush(): Promise<void> {
     this.#recorder.flush()
+    await this.logs?.whenIdle()
     await this.events.flushed()
   }
 

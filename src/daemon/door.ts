@@ -138,4 +138,6 @@ const PARAMS: { readonly [M in MethodName]: Known<Methods[M]['params']> } = {
   reset: SELECTION,
   rollout: { ...SELECTION, action: true, by: true },
   logs: SELECTION,
+  rotateLogs: SELECTION,
+  flushLogs: SELECTION,
 }

@@ -12,6 +12,7 @@ import type { Daemon } from './daemon.ts'
 import { answerApply, tellTakeOver } from './answer-apply.ts'
 import { appNames, listApp, listRun } from './listing.ts'
 import { resetInstances } from './reset.ts'
+import { flushLogs, rotateLogs } from './log-commands.ts'
 import { planRollback, rollBack } from './rollback.ts'
 import { commandRollouts } from './rollout-commands.ts'
 import {
@@ -126,14 +127,18 @@ export function createHandlers(daemon: Daemon, { version, unit, shutdown, upgrad
         }),
       }
     },
-    logs: (selection) => ({
-      files: selected(daemon, selection).flatMap(({ keeper, app, slots }) =>
-        logFiles(daemon, keeper, app).filter(
-          (file) => slots === null || slots.some((slot) => file.instance === `${app}#${slot}`),
-        ),
-      ),
-    }),
+    logs: (selection) => ({ files: selectedLogs(daemon, selection) }),
+    rotateLogs: async (selection) => ({ files: await rotateLogs(daemon, selectedLogs(daemon, selection)) }),
+    flushLogs: async (selection) => ({ files: await flushLogs(daemon, selectedLogs(daemon, selection)) }),
   }
+}
+
+function selectedLogs(daemon: Daemon, selection: Selection): LogFile[] {
+  return selected(daemon, selection).flatMap(({ keeper, app, slots }) =>
+    logFiles(daemon, keeper, app).filter(
+      (file) => slots === null || slots.some((slot) => file.instance === `${app}#${slot}`),
+    ),
+  )
 }
 
 function listing(daemon: Daemon, version: string, selection: Selection): Listing {

@@ -55,8 +55,10 @@ export class Lifetime {
       this.#remains.closeServer()
       process.exit(code)
     }
+    this.#daemon.logAlarm?.stop()
     this.#daemon.tellScopes('daemon_stopped', `eco daemon ended, pid ${process.pid}`)
     // Still the one daemon while the last events are written: the next must not begin beside it.
+    this.#daemon.logs?.stop()
     setTimeout(end, FLUSH_MS)
     void this.#daemon.flush().then(end)
   }

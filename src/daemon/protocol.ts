@@ -157,6 +157,10 @@ export interface Methods {
   }
   readonly describe: { readonly params: Selection; readonly result: { readonly apps: readonly AppDescription[] } }
   readonly logs: { readonly params: Selection; readonly result: { readonly files: readonly LogFile[] } }
+  /** Moves what is in the log files to archives. */
+  readonly rotateLogs: { readonly params: Selection; readonly result: { readonly files: readonly RotatedLog[] } }
+  /** Empties the log files, and removes their archives. */
+  readonly flushLogs: { readonly params: Selection; readonly result: { readonly files: readonly FlushedLog[] } }
 }
 
 /** A Node, and the daemon.cjs of an eco. */
@@ -315,6 +319,34 @@ export interface LogFile {
   readonly pid: number | null
   /** How its lines are written (model/spec.ts). */
   readonly format: Output['format']
+}
+
+/** A log file that a command was about; of those that share one, the first. */
+export interface TreatedLog {
+  readonly project: string
+  readonly environment: string
+  readonly app: string
+  readonly instance: string
+  readonly stream: 'out' | 'err'
+  readonly path: string
+  /** Why it was not done; null: it was, or there was nothing to do. */
+  readonly reason: string | null
+}
+
+export interface RotatedLog extends TreatedLog {
+  readonly result: 'rotated' | 'empty' | 'refused' | 'failed'
+  /** How; null: it was not. */
+  readonly method: 'collapse' | 'stopped-copy' | 'copytruncate' | null
+  /** Path, as it was made: compressed a little later. null: there is none. */
+  readonly archive: string | null
+  readonly bytes: number
+}
+
+export interface FlushedLog extends TreatedLog {
+  readonly result: 'flushed' | 'refused' | 'failed'
+  /** Removed, with those of the archives as they were on the disk. */
+  readonly bytes: number
+  readonly archives: number
 }
 
 export function isoTime(at: EpochMs): string {

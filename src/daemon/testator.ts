@@ -26,6 +26,7 @@ export function testatorOf(daemon: Daemon, server: net.Server, clients: Clients,
       if (works.length > 0) return works.join('; ')
       const others = clients.waitingBeside(client)
       if (others > 0) return others === 1 ? 'another command' : `${others} other commands`
+      if (daemon.logs?.isIdle === false) return 'the rotation of a log'
       return daemon.isFlushed ? null : 'the disk'
     },
     flush: () => daemon.flush(),

@@ -9,16 +9,18 @@ import { type Delegation, judgeCgroups } from './judge/cgroups.ts'
 import { judgeDaemon } from './judge/daemon.ts'
 import { judgeHome, whyClosed } from './judge/home.ts'
 import { judgeLimits, type Needs } from './judge/limits.ts'
+import { judgeLogs } from './judge/logs.ts'
 import { judgeNode } from './judge/node.ts'
 import { judgePorts } from './judge/ports.ts'
 import { judgeState } from './judge/state.ts'
-import { lookAtApps, lookAtLogs } from './look/apps.ts'
+import { lookAtApps } from './look/apps.ts'
 import { lookAtCgroups } from './look/cgroups.ts'
 import { lookAtDaemon } from './look/daemon.ts'
 import { lookAtHome } from './look/home.ts'
 import { lookForLeftovers } from './look/leftovers.ts'
 import { lookAtLimits } from './look/limits.ts'
 import { lookAtListeners } from './look/listeners.ts'
+import { lookAtLogs } from './look/logs.ts'
 import { lookAtNode } from './look/node.ts'
 import { lookAtOpenFiles } from './look/open-files.ts'
 import { lookAtPorts } from './look/ports.ts'
@@ -48,6 +50,7 @@ export async function diagnose(home: string): Promise<Finding[]> {
   const listed = daemon.listing?.apps ?? null
   const freeBytes = folder.fileSystem?.freeBytes ?? null
   const closed = whyClosed(folder)
+  const limits = lookAtLimits(daemon.process, files)
   const seen = (area: Area, judge: () => Finding[]): Finding[] =>
     closed === null ? judged(area, judge) : [skipped(`${area}.closed`, `${closed}: this was not looked at`)]
   return [
@@ -66,14 +69,10 @@ export async function diagnose(home: string): Promise<Finding[]> {
     ...judged('cgroups', () =>
       judgeCgroups(lookAtCgroups(home, pid), limited(apps), delegationOf(boot, pid, apps.length > 0)),
     ),
-    ...judged('limits', () => judgeLimits(lookAtLimits(daemon.process, files), needsOf(apps), isSystemd)),
+    ...judged('limits', () => judgeLimits(limits, needsOf(apps), isSystemd)),
     ...seen('ports', () => judgePorts(lookAtPorts(apps, listeners, runs.ours, pid, isOpen), isDaemonThere)),
-    ...seen('apps', () =>
-      judgeApps(lookAtApps(home, apps), listed, runs, lookAtLogs(home, folder.entries, runs, files), {
-        freeBytes,
-        now,
-      }),
-    ),
+    ...seen('apps', () => judgeApps(lookAtApps(apps), listed, runs, now)),
+    ...seen('logs', () => judgeLogs(lookAtLogs(home, apps, folder.entries, runs, files), freeBytes, limits)),
   ]
 }
 

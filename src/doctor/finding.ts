@@ -3,7 +3,7 @@
 export type Level = 'ok' | 'warning' | 'error' | 'skipped'
 
 /** In the order in which they are looked at and shown. */
-export const AREAS = ['home', 'daemon', 'state', 'node', 'boot', 'cgroups', 'limits', 'ports', 'apps'] as const
+export const AREAS = ['home', 'daemon', 'state', 'node', 'boot', 'cgroups', 'limits', 'ports', 'apps', 'logs'] as const
 export type Area = (typeof AREAS)[number]
 
 /** What `--fix` does: nothing but this, and only to files of ECO_HOME. */

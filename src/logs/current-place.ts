@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import type { Ledger } from './ledger.ts'
+import { type Ledger, type PendingRotation, readLedger } from './ledger.ts'
+import { sizeOf } from './tail.ts'
 
 /** Where the output stands in the file: `base` and `filler` of the ledger, or those of a rotation that has just been. */
 export function currentPlace(ledger: Ledger): Pick<Ledger, 'base' | 'filler'> {
@@ -8,7 +9,8 @@ export function currentPlace(ledger: Ledger): Pick<Ledger, 'base' | 'filler'> {
 }
 
 /** Whether its bytes have gone from the head of the file. */
-export function isDone(path: string, { mark, size }: NonNullable<Ledger['pending']>): boolean {
+export function isDone(path: string, { method, mark, isMarked, size }: PendingRotation): boolean {
+  if (method === 'collapse' && !isMarked) return false
   let fd: number
   try {
     fd = openSync(path, 'r')
@@ -16,12 +18,31 @@ export function isDone(path: string, { mark, size }: NonNullable<Ledger['pending
     return false
   }
   try {
-    if (mark === null) return fstatSync(fd).size < size
+    if (method !== 'collapse') return fstatSync(fd).size < size
     const expected = Buffer.from(mark)
     const head = Buffer.alloc(expected.length)
     readSync(fd, head, 0, head.length, 0)
     return !head.equals(expected)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** For at most so long; a stopped copy takes some milliseconds, of which the file is empty for one. */
+const MOVING_MS = 500
+
+/** Address behind the last byte of a file whose rotation another process carries out just now. */
+export function addressOfEnd(home: string, ledger: Ledger): number {
+  const { path, pending } = ledger
+  const deadline = performance.now() + MOVING_MS
+  for (;;) {
+    const now = pending?.helper && performance.now() < deadline ? readLedger(home, path) : ledger
+    // Its helper has set to work, and says when it is done.
+    const isMoving = now.pending !== null && now.pending.stopped.length > 0
+    const before = currentPlace(now).base
+    const size = sizeOf(path)
+    const isSteady = !isMoving && currentPlace(now).base === before
+    if (isSteady || performance.now() > deadline) return before + size
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
   }
 }

@@ -1,8 +1,15 @@
 import { lstatSync, type Stats } from 'node:fs'
 import type { EpochMs } from '../model/ids.ts'
-import { type Ledger, readLedger, writeLedger } from './ledger.ts'
+import { addressOfEnd } from './current-place.ts'
+import { type Ledger, type PendingRotation, readLedger, writeLedger, writeLedgerDurably } from './ledger.ts'
+import { recover } from './rotate/recover.ts'
+import { settled } from './rotate/settled.ts'
 import type { LogUser } from './run-logs.ts'
+import { sizeOf } from './tail.ts'
 import { appendPoints, TimeIndex, type TimePoint } from './time-index.ts'
+
+/** Between two points of the index. */
+const SEEN_MS = 900
 
 /** One log file, while runs write to it: however many these are, it is looked at once. */
 export class FollowedFile {
@@ -12,12 +19,19 @@ export class FollowedFile {
   /** It is on the disk as it is here. */
   #isWritten = true
   #isMissing = false
+  /** undefined: to be looked up. */
+  #firstAt: EpochMs | null | undefined
+  #pointedAt = 0
   /** Address of the newest point. */
   #pointed: number
 
   constructor(home: string, path: string) {
     this.#home = home
     this.#ledger = readLedger(home, path)
+    if (this.#ledger.pending !== null) {
+      this.#ledger = recover(home, this.#ledger)
+      this.#isWritten = false
+    }
     const { base, size } = this.#ledger
     const newest = newestPoint(home, path)?.address ?? 0
     this.#pointed = newest
@@ -38,8 +52,14 @@ export class FollowedFile {
     return this.#ledger.base + this.#ledger.size
   }
 
-  /** @param now when it is looked at; notes how far it has grown */
-  look(now: EpochMs): void {
+  /** … as it is now, also while bytes are on the move. */
+  endNow(now: EpochMs): number {
+    this.look(now, true)
+    return this.#ledger.pending === null ? this.end : addressOfEnd(this.#home, this.#ledger)
+  }
+
+  /** Notes how far it has grown: at once when that `isAsked` for, else about once a second. */
+  look(now: EpochMs, isAsked = false): void {
     const { pending, inode, size } = this.#ledger
     if (pending !== null) return
     const stat = statOf(this.path)
@@ -48,19 +68,22 @@ export class FollowedFile {
     if ((inode !== null && stat.ino !== inode) || stat.size < size) this.#beginAnew()
     if (stat.ino !== this.#ledger.inode) this.change({ inode: stat.ino, size: stat.size })
     else this.#ledger = { ...this.#ledger, size: stat.size }
-    if (this.end > this.#pointed) this.#point(now, 'seen')
+    // The clock may be set back.
+    const isTime = isAsked || Math.abs(now - this.#pointedAt) >= SEEN_MS
+    if (isTime && this.end > this.#pointed) this.#point(now, 'seen', this.end)
     if (!this.#isWritten) this.write()
   }
 
   /** @returns the address of its end, which is noted in the index too */
   mark(kind: 'start' | 'end', now: EpochMs): number {
-    this.look(now)
+    this.look(now, true)
     if (this.#isMissing && this.#ledger.inode !== null) {
       this.#beginAnew()
       this.write()
     }
-    this.#point(now, kind)
-    return this.end
+    const end = this.endNow(now)
+    this.#point(now, kind, end)
+    return end
   }
 
   change(fields: Partial<Ledger>): void {
@@ -68,8 +91,60 @@ export class FollowedFile {
     this.write()
   }
 
+  /** @throws the error of the file system: then it is not to be begun */
+  begin(pending: PendingRotation): void {
+    const ledger = { ...this.#ledger, pending }
+    writeLedger(this.#home, ledger)
+    this.#ledger = ledger
+  }
+
+  /** Survives a power cut too. @throws the error of the file system */
+  async noteDurably(pending: PendingRotation): Promise<void> {
+    this.#ledger = { ...this.#ledger, pending }
+    await writeLedgerDurably(this.#home, this.#ledger)
+  }
+
+  /** The pending rotation is done. */
+  settle(): void {
+    const { pending } = this.#ledger
+    if (pending !== null) this.replace(settled(this.#ledger, pending, sizeOf(this.path)))
+  }
+
+  replace(ledger: Ledger): void {
+    this.#ledger = ledger
+    this.#firstAt = undefined
+    this.write()
+  }
+
+  /** Another process has changed it. */
+  reload(): void {
+    this.#ledger = readLedger(this.#home, this.path)
+    this.#firstAt = undefined
+  }
+
+  /** When the first line of the file was written; null: there is none. */
+  get firstAt(): EpochMs | null {
+    const { base, filler, size } = this.#ledger
+    if (size <= filler) return null
+    if (this.#firstAt === undefined) [this.#firstAt] = this.timesOf(base + filler, this.end)
+    return this.#firstAt
+  }
+
+  /** When the first and the last line of a part of it were written, as far as the index tells. */
+  timesOf(start: number, end: number): [first: EpochMs | null, last: EpochMs] {
+    const index = new TimeIndex(this.#home, this.path)
+    try {
+      const first = index.around(start).after?.at ?? null
+      return [first, index.around(end - 1).after?.at ?? Date.now()]
+    } finally {
+      index.close()
+    }
+  }
+
   /** @returns false: it will be tried again at the next look */
   write(): boolean {
+    // Until it is done, the file of it belongs to the process that stops the writers.
+    if (this.#ledger.pending?.helper) return false
     try {
       writeLedger(this.#home, this.#ledger)
       this.#isWritten = true
@@ -82,16 +157,18 @@ export class FollowedFile {
   /** Somebody else has cut it short, removed or replaced it: what comes now has addresses of its own. */
   #beginAnew(): void {
     this.#ledger = { ...this.#ledger, base: this.end, filler: 0, size: 0, inode: null }
+    this.#firstAt = undefined
     this.#isWritten = false
   }
 
-  #point(at: EpochMs, kind: TimePoint['kind']): void {
+  #point(at: EpochMs, kind: TimePoint['kind'], address: number): void {
     try {
-      appendPoints(this.#home, this.path, [{ at, address: this.end, kind }])
+      appendPoints(this.#home, this.path, [{ at, address, kind }])
     } catch {
       // The disk is full: the times of these lines are known less exactly.
     }
-    this.#pointed = this.end
+    this.#pointed = address
+    this.#pointedAt = at
   }
 }
 

@@ -6,6 +6,8 @@
  * about rotations. The byte at address A stands at A - base in the file, or in the archive with start <= A < end.
  */
 
+import { open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { EpochMs } from '../model/ids.ts'
 import type { Rotation } from '../model/spec.ts'
 import { readJson, writeFileAtomic } from '../state/atomic-file.ts'
@@ -51,12 +53,11 @@ export interface PendingRotation {
   readonly filler: number
   /** Of the file, when the rotation was decided on. */
   readonly size: number
-  /**
-   * Stands at the head of the file from before this was written until its bytes are gone. null: none is there yet, or the
-   * method has none; then the size tells.
-   */
-  readonly mark: string | null
-  /** Processes that are stopped for it, and that whoever finds it goes on with. */
+  /** collapse: stands at the head of the file from `isMarked` on until the bytes are gone. '' : it has none. */
+  readonly mark: string
+  readonly isMarked: boolean
+  /** stopped-copy: the process that does it, and those it has stopped; whoever finds it gone lets these go on. */
+  readonly helper: StoppedProcess | null
   readonly stopped: readonly StoppedProcess[]
 }
 
@@ -79,6 +80,30 @@ export function readLedger(home: string, path: string): Ledger {
 /** Replaced as a whole: a reader sees another inode, and so that something changed. */
 export function writeLedger(home: string, ledger: Ledger): void {
   writeFileAtomic(indexFile(home, ledger.path, 'json'), JSON.stringify(ledger), false)
+}
+
+/** Survives a power cut too. */
+export async function writeLedgerDurably(home: string, ledger: Ledger): Promise<void> {
+  const path = indexFile(home, ledger.path, 'json')
+  const temporary = `${path}.${process.pid}.tmp`
+  await writeSynced(temporary, JSON.stringify(ledger))
+  await rename(temporary, path)
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
 }
 
 function checkLedger(value: unknown, path: string): Ledger {

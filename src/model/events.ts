@@ -30,6 +30,8 @@ export type InstanceEventName =
   | 'run_started'
   | 'run_skipped'
   | 'run_ended'
+  /** What it writes does not go into the file at the path of its log. */
+  | 'log_lost'
   /** Anything else worth knowing. */
   | 'note'
 
@@ -48,6 +50,9 @@ export type ScopeEventName =
   | 'rollout_taken_over'
   | 'problem'
   | 'events_resumed'
+  /** There is no room where logs are written. */
+  | 'logs_full'
+  | 'logs_resumed'
 
 export type StepEventName =
   | 'step_started'
@@ -85,6 +90,8 @@ export interface InstanceEventData {
   readonly restarts?: number
   /** ISO 8601; not before then. */
   readonly next_attempt_at?: string
+  /** Of a log file. */
+  readonly path?: string
 }
 
 /** An exit without its time, which is that of the event. */

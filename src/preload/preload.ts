@@ -10,6 +10,7 @@ import { type Adopt, adoptAtOnce, adoption, openDoor } from './adopt.ts'
 import { type Channel, takeChannel } from './channel.ts'
 import { type Commands, openControl } from './control.ts'
 import { Drain } from './drain.ts'
+import { outliveFullDisk } from './full-disk.ts'
 import { giveSockets, type PipeClass } from './give.ts'
 import { Hold } from './hold.ts'
 import { type Listen, type ListenCall, routeListen } from './listen.ts'
@@ -26,6 +27,7 @@ serve({
   holds: ECO_HOLD === '1',
   channel: takeChannel(),
 })
+outliveFullDisk(process.env['ECO_OUTPUT'])
 forwardReady(process.env['ECO_READY_FD'])
 listenForStop(process.env['ECO_STOP_MESSAGE'])
 

@@ -8,6 +8,7 @@ import { FIRST_LISTEN_FD, SYSTEMD_FIRST_FD } from './environment.ts'
 import { closedTo, findProgram, isDirectory } from './find-program.ts'
 import { isPlain, type Launch, launchOf } from './launch.ts'
 import { launchNotes } from './launch-notes.ts'
+import { outputIdentity } from './output-identity.ts'
 import type { Outputs } from './outputs.ts'
 
 const CHANNEL_FD = 3
@@ -73,7 +74,8 @@ export function spawnInstance(request: SpawnRequest, events: ChildEvents): numbe
     const stdio = stdioOf(request, out, err)
     if (launch.reports && reportFd !== null) stdio[reportFd] = 'pipe'
     const { uid, gid } = launch
-    child = spawn(file, args, { cwd: request.cwd, env: request.env, detached: true, stdio, uid, gid })
+    const env = request.preload === null ? request.env : { ...request.env, ...outputIdentity(opened) }
+    child = spawn(file, args, { cwd: request.cwd, env, detached: true, stdio, uid, gid })
   } catch (error) {
     const message = (error as Error).message
     setImmediate(() => events.exited({ kind: 'spawn-error', message, at: Date.now() }))

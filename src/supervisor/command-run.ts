@@ -24,6 +24,8 @@ export interface CommandContext {
 }
 
 const OUTPUT_LINES = 5
+/** Characters of one of them, in a reason. */
+const MAX_SAID = 500
 
 /**
  * Runs a command of the user to its end, or until its time is over.
@@ -44,7 +46,7 @@ export function runCommand(
     clearTimeout(timer)
     if (failure === null) return ended(null)
     const said = from === null ? [] : logs.lastLines(from, OUTPUT_LINES)
-    ended([failure, ...said].join('\n'))
+    ended([failure, ...said.map((line) => (line.length > MAX_SAID ? `${line.slice(0, MAX_SAID)}…` : line))].join('\n'))
   }
   let child: ChildProcess | null = null
   const kill = (reason: string): void => {

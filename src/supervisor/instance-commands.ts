@@ -1,3 +1,4 @@
+import { neutraliseLines } from '../model/neutralise.ts'
 import type { Hook, HookName, Hooks } from '../model/spec.ts'
 import { type CommandRun, runCommand } from './command-run.ts'
 import { concealSecrets } from './conceal-secrets.ts'
@@ -82,7 +83,7 @@ export class InstanceCommands {
     return runCommand(
       hook,
       { cwd: spec.cwd, env, attributes: spec.attributes, log, outputs: host.outputs, logs: host.logs },
-      (failure) => ended(failure === null ? null : concealSecrets(failure, spec, context)),
+      (failure) => ended(failure === null ? null : neutraliseLines(concealSecrets(failure, spec, context))),
     )
   }
 }

@@ -1,5 +1,6 @@
 import type { LogPaths } from '../logs/layout.ts'
 import type { LogAddress, LogUser } from '../logs/run-logs.ts'
+import { neutraliseLines } from '../model/neutralise.ts'
 import { asksForPorts } from '../model/asks-for-ports.ts'
 import { commandOf } from '../model/instance-values.ts'
 import { instanceName } from '../model/ids.ts'
@@ -319,9 +320,9 @@ export class InstanceRun {
     this.#owner.host.logs.end(this.#logUser)
   }
 
-  /** For everybody's eyes: without the secrets that a check may have printed. */
+  /** For everybody's eyes: without the secrets and the control characters that a check may have printed. */
   #shown(reason: string): string {
-    return concealSecrets(reason, this.#owner.spec, this.#owner.context)
+    return neutraliseLines(concealSecrets(reason, this.#owner.spec, this.#owner.context))
   }
 
   #note(notes: readonly string[]): void {

@@ -515,7 +515,7 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     [
       '4:5 unknown key "max_memory_restart" in apps.api; did you mean "limits.memory"?',
       '5:5 unknown key "wait_ready" in apps.api; did you mean "ready"?',
-      '6:5 unknown key "out_file" in apps.api',
+      '6:5 unknown key "out_file" in apps.api; did you mean "logs.out"?',
     ],
   ],
   [

@@ -9,11 +9,13 @@ import { judgeCgroups } from '../../src/doctor/judge/cgroups.ts'
 import { judgeDaemon } from '../../src/doctor/judge/daemon.ts'
 import { judgeHome, whyClosed } from '../../src/doctor/judge/home.ts'
 import { judgeLimits } from '../../src/doctor/judge/limits.ts'
+import { judgeLogs, mostBytes } from '../../src/doctor/judge/logs.ts'
 import { judgeNode } from '../../src/doctor/judge/node.ts'
 import { judgePorts } from '../../src/doctor/judge/ports.ts'
 import type { DaemonFacts } from '../../src/doctor/look/daemon.ts'
 import type { HomeFacts } from '../../src/doctor/look/home.ts'
 import type { LimitFacts } from '../../src/doctor/look/limits.ts'
+import type { LogFacts, LogFileFacts, LogFolderFacts } from '../../src/doctor/look/logs.ts'
 import type { AddressFacts } from '../../src/doctor/look/ports.ts'
 import { SPEC_DEFAULTS } from '../../src/model/defaults.ts'
 
@@ -324,4 +326,106 @@ test.each<[string, Partial<AddressFacts>, string[]]>([
   ['its file is another', { listen: unix, file: 'no socket' }, ['error ports.socket_file']],
 ])('ports: %s', (_, change, expected) => {
   expect(problems(judgePorts([{ ...address, ...change }], true))).toEqual(expected)
+})
+
+const { rotation } = SPEC_DEFAULTS
+
+test.each([
+  ['as it is without a word', {}, 20 * 2 ** 20 * 3],
+  ['not compressed', { compress: 'none' }, 20 * 2 ** 20 * 11],
+  ['nothing is kept', { keep: 0 }, 20 * 2 ** 20],
+  ['a limit of all together', { totalSizeBytes: 2 ** 20 }, 2 ** 20],
+  ['a limit that is never reached', { totalSizeBytes: GIB }, 20 * 2 ** 20 * 3],
+] as const)('what a log file comes to: %s', (_, more, expected) => {
+  expect(mostBytes({ ...rotation, ...more })).toBe(expected)
+})
+
+const collapse = { method: 'collapse', why: 'it can', blockSize: 4096 } as const
+const folderFacts: LogFolderFacts = { folder: '/logs', device: 1, fileSystem, method: collapse }
+const logFile: LogFileFacts = {
+  path: '/logs/api-0.out.log',
+  app: { name: 'shop/production/api', app: 'api', scope: { project: 'shop', environment: 'production' } } as AppliedOne,
+  rotation,
+  symlink: null,
+  bytes: 1000,
+  archivedBytes: 0,
+}
+const logs: LogFacts = {
+  files: [logFile],
+  folders: [folderFacts],
+  closed: [],
+  bytes: 1000,
+  largest: logFile,
+  removed: [],
+  hasZstd: true,
+}
+const inotify = { inotifyInstances: { used: 1, most: 128 }, inotifyWatches: { used: 10, most: 8192 } }
+const small = { ...fileSystem, freeBytes: 30 * 2 ** 20, totalBytes: 80 * 2 ** 20 }
+
+test.each<[string, Partial<LogFacts>, string[]]>([
+  ['all is well', {}, []],
+  ['its writers are stopped', { folders: [{ ...folderFacts, method: { ...collapse, method: 'stopped-copy' } }] }, []],
+  [
+    'for want of a program',
+    {
+      folders: [
+        { ...folderFacts, method: { ...collapse, method: 'stopped-copy', why: 'the program fallocate was not found' } },
+      ],
+    },
+    ['warning logs.programs'],
+  ],
+  ['less room than the limits allow', { folders: [{ ...folderFacts, fileSystem: small }] }, ['warning logs.limits']],
+  [
+    'it has grown to them already',
+    { folders: [{ ...folderFacts, fileSystem: small }], files: [{ ...logFile, archivedBytes: 50 * 2 ** 20 }] },
+    [],
+  ],
+  [
+    'no room',
+    { folders: [{ ...folderFacts, fileSystem: { ...small, freeBytes: 0 } }] },
+    ['error logs.room', 'warning logs.limits'],
+  ],
+  ['a symlink', { files: [{ ...logFile, symlink: '/etc/passwd' }] }, ['error logs.symlink']],
+  ['closed', { closed: ['/logs'] }, ['error apps.logs']],
+  [
+    'lossy',
+    { files: [{ ...logFile, rotation: { ...rotation, method: 'copytruncate' } }] },
+    ['warning logs.copytruncate'],
+  ],
+  ['not rotated, and small', { files: [{ ...logFile, rotation: { ...rotation, method: 'off' } }] }, []],
+  [
+    'not rotated, and huge',
+    { files: [{ ...logFile, bytes: 2 * GIB, rotation: { ...rotation, method: 'off' } }] },
+    ['warning logs.unrotated'],
+  ],
+  ['no zstd, and nobody wants it', { hasZstd: false }, []],
+  [
+    'no zstd',
+    { hasZstd: false, files: [{ ...logFile, rotation: { ...rotation, compress: 'zstd' } }] },
+    ['warning logs.programs'],
+  ],
+  ['many logs', { bytes: 3 * GIB }, ['warning apps.log_size']],
+])('logs: %s', (_, facts, expected) => {
+  const findings = judgeLogs({ ...logs, ...facts }, null, inotify)
+  expect(problems(findings)).toEqual(expected)
+  for (const { level, remedy } of findings) if (level !== 'ok') expect(remedy).toMatch(/\S/)
+})
+
+test('what is to be done about much of it depends on whose it is', () => {
+  const remedyOf = (path: string): string | null | undefined =>
+    judgeLogs({ ...logs, bytes: 3 * GIB, largest: { path, bytes: GIB } }, null, inotify).at(-1)?.remedy
+  expect(remedyOf('/logs/api-0.out.log')).toBe('eco logs flush api --project shop --env production')
+  expect(remedyOf('/logs/gone.log')).toBe('ls -l /logs/gone.log')
+})
+
+test.each<[string, number, number, number, string | null]>([
+  ['enough of both', 200, 100, 1, null],
+  ['too few watches', 200, 8100, 1, 'sudo sysctl fs.inotify.max_user_watches=16384'],
+  ['far too few', 20_000, 8100, 1, 'sudo sysctl fs.inotify.max_user_watches=48100'],
+  ['no instance left', 200, 100, 128, 'sudo sysctl fs.inotify.max_user_instances=1024'],
+])('following logs: %s', (_, files, watches, instances, remedy) => {
+  const facts = { ...logs, files: Array.from({ length: files }, (_it, i) => ({ ...logFile, path: `/logs/${i}.log` })) }
+  const use = { inotifyInstances: { used: instances, most: 128 }, inotifyWatches: { used: watches, most: 8192 } }
+  const found = judgeLogs(facts, null, use).filter(({ id }) => id === 'logs.follow')
+  expect(found.map((it) => it.remedy)).toEqual([remedy])
 })

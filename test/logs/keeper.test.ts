@@ -32,7 +32,7 @@ const endOf = (keeper: LogKeeper): number => keeper.endOf(path).offset
 
 test('a run begins at the end of what was written, and what it writes is dated', () => {
   writeFileSync(path, 'before\n')
-  const keeper = new LogKeeper(home)
+  const keeper = new LogKeeper(home, 'unused')
   const run = user()
   expect(keeper.begin(run)).toEqual([{ path, offset: 7 }])
   appendFileSync(path, 'one\n')
@@ -47,7 +47,7 @@ test('a run begins at the end of what was written, and what it writes is dated',
 })
 
 test('a file that two runs share is followed until both have ended', () => {
-  const keeper = new LogKeeper(home)
+  const keeper = new LogKeeper(home, 'unused')
   const [first, second] = [user(), user()]
   keeper.begin(first)
   keeper.begin(second)
@@ -71,7 +71,7 @@ const FOREIGN: readonly [what: string, act: () => void, left: number][] = [
 
 test.each(FOREIGN)('a file that is %s by somebody else: no address comes twice', (_, act, left) => {
   writeFileSync(path, 'twelve bytes')
-  const keeper = new LogKeeper(home)
+  const keeper = new LogKeeper(home, 'unused')
   keeper.begin(user())
   act()
   expect(endOf(keeper)).toBe(12 + left)
@@ -82,20 +82,20 @@ test.each(FOREIGN)('a file that is %s by somebody else: no address comes twice',
 
 test.each(FOREIGN)('… while no daemon runs, which noted its size in the index only', (_, act, left) => {
   writeFileSync(path, 'four')
-  const before = new LogKeeper(home)
+  const before = new LogKeeper(home, 'unused')
   before.follow(user())
   appendFileSync(path, 'and eight')
   expect(endOf(before)).toBe(13)
   expect(readLedger(home, path)).toMatchObject({ size: 4 })
   act()
-  const next = new LogKeeper(home)
+  const next = new LogKeeper(home, 'unused')
   next.follow(user())
   expect(endOf(next)).toBe(13 + left)
 })
 
 test('a file that is removed before the next run: that begins behind it', () => {
   writeFileSync(path, 'gone')
-  const keeper = new LogKeeper(home)
+  const keeper = new LogKeeper(home, 'unused')
   const run = user()
   keeper.begin(run)
   keeper.end(run)
@@ -106,7 +106,7 @@ test('a file that is removed before the next run: that begins behind it', () => 
 })
 
 test('a tail goes on over a rotation: from the archive, then from the file', () => {
-  const keeper = new LogKeeper(home)
+  const keeper = new LogKeeper(home, 'unused')
   keeper.follow(user())
   const tail = keeper.tail({ path, offset: 0 })
   writeFileSync(path, 'one\ntwo\n')
@@ -124,7 +124,7 @@ test('a tail goes on over a rotation: from the archive, then from the file', () 
   writeFileSync(join(home, archive.name), 'one\ntwo\nthree\nx\n')
   writeFileSync(path, '   \nfour\nfi')
   writeLedger(home, { ...readLedger(home, path), base: 12, filler: 4, archives: [archive as never] })
-  const other = new LogKeeper(home)
+  const other = new LogKeeper(home, 'unused')
   const late = other.tail({ path, offset: 8 })
   expect(late.read()).toEqual(['three', 'x', ''])
   expect(late.read()).toEqual(['four', 'fi'])
@@ -134,7 +134,7 @@ test('a tail goes on over a rotation: from the archive, then from the file', () 
 
 test('a ledger of which nothing is left costs the archives only', () => {
   writeFileSync(path, 'x\n')
-  const keeper = new LogKeeper(home)
+  const keeper = new LogKeeper(home, 'unused')
   keeper.follow(user())
   expect(readFileSync(path, 'utf8')).toBe('x\n')
   expect(keeper.lastLines({ path, offset: 0 }, 5)).toEqual(['x'])

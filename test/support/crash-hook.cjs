@@ -65,9 +65,23 @@ for (const name of [
   fs[name] = (target, ...rest) => {
     const path = subject(name === 'linkSync' ? rest[0] : target)
     const act = () => original.call(fs, target, ...rest)
-    if (path === null || /\/logs(\/|$)/.test(path)) return act()
+    const isLog = path !== null && /\/logs(\/|$)/.test(path) && !/\/\.[^/]*\.rotating$/.test(path)
+    if (path === null || isLog) return act()
     return point(`${name.replace('Sync', '')} ${path}`, act)
   }
+}
+
+// Into the middle of a file: where a rotation works on a log in place.
+const { writeSync } = fs
+fs.writeSync = (fd, bytes, offset, length, position) => {
+  const act = () => writeSync.call(fs, fd, bytes, offset, length, position)
+  return typeof position === 'number' ? point(`write ${length} bytes in place`, act) : act()
+}
+
+const { rename } = fs.promises
+fs.promises.rename = async (from, to) => {
+  const path = subject(to)
+  return path === null ? rename(from, to) : point(`rename ${path}, durably`, () => fs.renameSync(from, to))
 }
 
 const { spawn } = childProcess

@@ -1,11 +1,12 @@
 /** What a daemon is in the middle of when it crashes. */
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { expect } from 'vitest'
 import type { Scenario } from './crash-point.ts'
 import type { CrashRig } from './crash-rig.ts'
 import { eventually } from './eventually.ts'
+import { faultsOf, wholeLog } from './log-check.ts'
 import { freePort } from './ports.ts'
 import { fixture } from './rig.ts'
 
@@ -244,6 +245,51 @@ export function hold(): Scenario {
   }
 }
 
+/** Of two apps, one on the disk and one in memory: the file systems have different methods. */
+export function rotation(): Scenario {
+  const memory = mkdtempSync('/dev/shm/eco-logs-')
+  const logs = { max_size: '1G', compress: 'none', keep: 100 }
+  const writer = (id: string, out?: string): object => ({
+    command: [process.execPath, fixture('log-writer.mjs'), id, '10000', 'pace'],
+    env: { VERSION: '1' },
+    logs: { ...logs, ...(out === undefined ? {} : { out }) },
+    ...QUICK,
+    ready: { log: '0000000000' },
+  })
+  const inMemory = join(memory, 'm.log')
+  const from = { apps: { disk: writer('d'), memory: writer('m', inMemory) } }
+  return {
+    name: 'the rotation of logs',
+    from,
+    act: async (rig) => {
+      const result = await rig.eco(['logs', 'rotate'])
+      await eventually(() => {
+        for (const id of ['d', 'm']) expect(existsSync(join(rig.dir, `${id}.done`))).toBe(true)
+      })
+      return result
+    },
+    allowed: [{ world: { disk: ['1'], memory: ['1'] }, file: from }],
+    to: from,
+    end: { disk: ['1'], memory: ['1'] },
+    check: (rig) => {
+      const onDisk = join(rig.home, 'scopes/demo/default/logs/disk-0.out.log')
+      for (const [path, id] of [
+        [onDisk, 'd'],
+        [inMemory, 'm'],
+      ] as const) {
+        const { text, ledger } = wholeLog(rig.home, path)
+        expect(ledger.pending).toBeNull()
+        expect(faultsOf(text, { [id]: 10_000 })).toEqual([])
+        const left = readdirSync(dirname(path)).filter((name) => name.startsWith('.'))
+        expect(left).toEqual([])
+        const names = readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.`))
+        expect(names).toEqual(ledger.archives.map(({ name }) => name))
+      }
+      rmSync(memory, { recursive: true })
+    },
+  }
+}
+
 export const SCENARIOS: readonly (() => Scenario | Promise<Scenario>)[] = [
   firstApply,
   roll,
@@ -258,4 +304,5 @@ export const SCENARIOS: readonly (() => Scenario | Promise<Scenario>)[] = [
   stopAll,
   job,
   hold,
+  rotation,
 ]

@@ -1,25 +1,22 @@
 import type { ListedApp } from '../../daemon/protocol.ts'
 import { instanceName } from '../../model/ids.ts'
 import { type AppliedOne, selectorOf } from '../applied-apps.ts'
-import { bytes, count, error, fewOf, type Finding, ok, skipped, warning, word } from '../finding.ts'
-import type { AppFacts, LogFacts } from '../look/apps.ts'
+import { count, error, fewOf, type Finding, ok, skipped, warning } from '../finding.ts'
+import type { AppFacts } from '../look/apps.ts'
 import type { RunFacts } from '../look/runs.ts'
 
 const DAY_MS = 24 * 3_600_000
 /** Within the window of its policy, of one instance. */
 const MANY_RESTARTS = 3
-const MUCH_LOG = 2 * 2 ** 30
 
 /**
  * @param listed as the daemon lists them; null: none was asked
- * @param freeBytes where the logs are; null: not known
  */
 export function judgeApps(
   apps: readonly AppFacts[],
   listed: readonly ListedApp[] | null,
   runs: RunFacts,
-  logs: LogFacts,
-  { freeBytes, now }: { readonly freeBytes: number | null; readonly now: number },
+  now: number,
 ): Finding[] {
   return [
     ...judgeStates(listed, runs),
@@ -29,7 +26,6 @@ export function judgeApps(
       now,
     ),
     ...judgeFiles(apps),
-    ...judgeLogs(apps, logs, freeBytes),
   ]
 }
 
@@ -138,29 +134,4 @@ function judgeFiles(apps: readonly AppFacts[]): Finding[] {
     const remedy = `eco describe ${selectorOf(app)}`
     return app.wanted > 0 ? error('apps.files', text, remedy) : warning('apps.files', text, remedy)
   })
-}
-
-function judgeLogs(
-  apps: readonly AppFacts[],
-  { bytes: total, largest, removed }: LogFacts,
-  freeBytes: number | null,
-): Finding[] {
-  const findings: Finding[] = []
-  const closed = apps.flatMap(({ closedLogs }) => closedLogs)
-  const [first] = closed
-  if (first !== undefined)
-    findings.push(
-      error('apps.logs', `${first} cannot be written to: its app cannot start`, `ls -ld ${word(first)}`, {
-        details: fewOf(closed.slice(1)),
-      }),
-    )
-  for (const { instance, selector, path } of removed) {
-    const text = `${instance} writes to a log file that was removed, ${path}: what it says is lost, and its space is not freed`
-    findings.push(warning('apps.logs_removed', text, `eco restart ${selector}`))
-  }
-  if (largest !== null && (total > MUCH_LOG || (freeBytes !== null && total > freeBytes && total > 2 ** 20))) {
-    const text = `Logs have ${bytes(total)}, the largest ${bytes(largest.bytes)}: ${largest.path}. Emptied, it is written on, and what is in it is lost`
-    findings.push(warning('apps.log_size', text, `truncate -s 0 ${word(largest.path)}`))
-  }
-  return findings.length > 0 ? findings : [ok('apps.logs', `logs have ${bytes(total)}`)]
 }

@@ -1,33 +1,18 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
-import { instanceName } from '../../model/ids.ts'
+import { existsSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
 import type { AppSpec } from '../../model/spec.ts'
-import { scopeDir } from '../../state/paths.ts'
 import { lookUpGroup, lookUpUser } from '../../supervisor/account.ts'
 import { findProgram, isDirectory } from '../../supervisor/find-program.ts'
 import type { AppliedOne } from '../applied-apps.ts'
-import type { HomeEntry } from './home.ts'
-import type { OpenFiles } from './open-files.ts'
-import type { RunFacts } from './runs.ts'
 
 export interface AppFacts {
   readonly app: AppliedOne
   /** What a start needs and is not there, each a sentence. */
   readonly missing: readonly string[]
-  /** Log files that cannot be written to. */
-  readonly closedLogs: readonly string[]
 }
 
-export interface LogFacts {
-  readonly bytes: number
-  /** The largest file; null: there is none. */
-  readonly largest: { readonly path: string; readonly bytes: number } | null
-  /** Instances that write to files which were removed. */
-  readonly removed: readonly { readonly instance: string; readonly selector: string; readonly path: string }[]
-}
-
-export function lookAtApps(home: string, apps: readonly AppliedOne[]): AppFacts[] {
-  return apps.map((app) => ({ app, missing: missingOf(app.spec), closedLogs: closedLogsOf(home, app) }))
+export function lookAtApps(apps: readonly AppliedOne[]): AppFacts[] {
+  return apps.map((app) => ({ app, missing: missingOf(app.spec) }))
 }
 
 function missingOf(spec: AppSpec): string[] {
@@ -52,37 +37,4 @@ function scriptOf(command: readonly string[], cwd: string): string[] {
   const script = rest.find((argument) => !argument.startsWith('-'))
   if (script === undefined || !isAbsolute(script)) return []
   return existsSync(resolve(cwd, script)) ? [] : [`its script ${script} is gone`]
-}
-
-function closedLogsOf(home: string, { scope, app, spec }: AppliedOne): string[] {
-  const folder = join(scopeDir(home, scope), 'logs')
-  const slots = Array.from({ length: spec.instances }, (_, slot) => slot)
-  const files = slots.flatMap((slot) => ['out', 'err'].map((stream) => join(folder, `${app}-${slot}.${stream}.log`)))
-  return [folder, ...files].filter((path) => existsSync(path) && !isWritable(path))
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK)
-    return statSync(path).isFile() || statSync(path).isDirectory()
-  } catch {
-    return false
-  }
-}
-
-const LOG = /^scopes\/[^/]+\/[^/]+\/logs\//
-
-export function lookAtLogs(home: string, entries: readonly HomeEntry[], runs: RunFacts, files: OpenFiles): LogFacts {
-  const logs = entries.filter(({ path, type }) => type === 'file' && LOG.test(path)).sort((a, b) => b.bytes - a.bytes)
-  const [largest] = logs
-  return {
-    bytes: logs.reduce((sum, it) => sum + it.bytes, 0),
-    largest: largest ? { path: join(home, largest.path), bytes: largest.bytes } : null,
-    removed: runs.living.flatMap(({ process, app, slot, scope }) => {
-      const path = process === null ? undefined : files.removedOutputs.get(process.pid)
-      const instance = instanceName(app, slot)
-      const selector = `${instance} --project ${scope.project} --env ${scope.environment}`
-      return path === undefined ? [] : [{ instance, selector, path }]
-    }),
-  }
 }

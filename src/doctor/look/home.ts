@@ -69,7 +69,8 @@ function whyUnwritable(folder: string): string | null {
   }
 }
 
-function firstThere(path: string): string {
+/** The path, or the nearest one above it that is there. */
+export function firstThere(path: string): string {
   for (let at = path; ; at = dirname(at)) {
     try {
       statSync(at)
@@ -80,7 +81,7 @@ function firstThere(path: string): string {
   }
 }
 
-function fileSystemOf(home: string): FileSystem | null {
+export function fileSystemOf(home: string): FileSystem | null {
   try {
     const { type, bsize, bavail, bfree, blocks, ffree, files } = statfsSync(firstThere(home))
     // What is set aside for root counts for root.

@@ -1,0 +1,86 @@
+/**
+ * Takes what has been archived off the head of a log file. Nobody who writes to it is held up for longer than the file
+ * system needs. The order, and what a daemon that finds it half done makes of it: docs/adr/0025.
+ */
+
+import { spawn, spawnSync } from 'node:child_process'
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import type { Ledger, PendingRotation } from '../ledger.ts'
+import { archivePath } from '../by-address.ts'
+import { collapseCommand } from './collapse-command.ts'
+import { fillerOf } from './cut.ts'
+
+/** Never a line of an app. */
+export function newMark(): string {
+  return `eco rotates this file ${randomBytes(16).toString('hex')}\n`
+}
+
+export function takenBytes({ base }: Pick<Ledger, 'base'>, pending: PendingRotation): number {
+  return pending.base - base
+}
+
+/** At the head, where everything is in the archive already. As long as it is there, nothing has been taken off. */
+export function writeMark(fd: number, { mark }: PendingRotation): void {
+  writeAt(fd, Buffer.from(mark), 0)
+}
+
+export function writeFiller(fd: number, ledger: Ledger, pending: PendingRotation): void {
+  writeAt(fd, fillerOf(pending.filler), takenBytes(ledger, pending))
+}
+
+/** @returns why it was not done; null: it was */
+export function collapse(fd: number, length: number): Promise<string | null> {
+  const [file, ...args] = collapseCommand(length)
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { stdio: [fd, 'ignore', 'pipe'] })
+    let said = ''
+    child.stderr?.on('data', (text) => (said += String(text)))
+    child.once('error', (error) => resolve(error.message))
+    child.once('close', (code) => resolve(code === 0 ? null : said.trim() || `${file} ended with ${code}`))
+  })
+}
+
+export function collapseNow(fd: number, length: number): string | null {
+  const [file, ...args] = collapseCommand(length)
+  const { status, stderr, error } = spawnSync(file, args, { stdio: [fd, 'ignore', 'pipe'], encoding: 'utf8' })
+  return error ? error.message : status === 0 ? null : stderr.trim() || `${file} ended with ${status}`
+}
+
+/**
+ * Puts back what the mark and the filler have overwritten.
+ *
+ * @param isFillerWritten perhaps
+ */
+export function takeBack(
+  fd: number,
+  ledger: Ledger,
+  pending: PendingRotation,
+  archive = archivePath(ledger, pending.archive),
+): void {
+  const copy = openSync(archive, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    const restore = (from: number, to: number): void => {
+      if (to <= from) return
+      const bytes = Buffer.alloc(to - from)
+      const length = readSync(copy, bytes, 0, bytes.length, from - ledger.filler)
+      writeAt(fd, bytes.subarray(0, length), from)
+    }
+    const taken = takenBytes(ledger, pending)
+    const end = taken + pending.filler
+    const marked = Math.min(Buffer.byteLength(pending.mark), end)
+    writeAt(fd, fillerOf(ledger.filler).subarray(0, marked), 0)
+    restore(ledger.filler, Math.max(ledger.filler, marked))
+    restore(Math.max(taken, ledger.filler), end)
+  } finally {
+    closeSync(copy)
+  }
+}
+
+/** @throws the error of the file system; of a full disk too, which it cannot be for bytes that are there */
+function writeAt(fd: number, bytes: Uint8Array, position: number): void {
+  if (fstatSync(fd).size < position + bytes.length) throw new Error('somebody else has cut it short meanwhile')
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+  }
+}
