@@ -7,7 +7,8 @@ import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 
 export const LINE_BYTES = 100
-const FILLING = Buffer.from(` ${'x'.repeat(79)} `)
+const BETWEEN = ` ${'x'.repeat(79)} `
+const FILLING = Buffer.from(BETWEEN)
 const NUMBER_BYTES = 9
 const NEWLINE = 10
 /** What eco may put at the head of a file after a rotation, and its reader leaves out. */
@@ -15,7 +16,7 @@ const FILLER = '#eco'
 
 export function lineOf(number) {
   const digits = String(number).padStart(NUMBER_BYTES, '0')
-  return `${digits}${FILLING}${digits}\n`
+  return `${digits}${BETWEEN}${digits}\n`
 }
 
 /**

@@ -9,7 +9,7 @@
 //   STALLS  1: also the longest time between two lines, at the cost of a look at the clock for each
 
 const { existsSync, renameSync, writeFileSync } = require('node:fs')
-const { join } = require('node:path')
+const path = require('node:path')
 
 const { FOLDER, WRITE = 'console', END = 'leave', STALLS = '' } = process.env
 const [LINES, TURN, PACE] = ['LINES', 'TURN', 'PACE'].map((name) => Number(process.env[name] ?? 0))
@@ -26,7 +26,7 @@ note('started', String(process.pid))
 awaitGo()
 
 function awaitGo() {
-  if (!existsSync(join(FOLDER, 'go'))) return void setTimeout(awaitGo, 5)
+  if (!existsSync(path.join(FOLDER, 'go'))) return void setTimeout(awaitGo, 5)
   started = last = performance.now()
   cpu = process.cpuUsage()
   turn()
@@ -69,11 +69,11 @@ function end() {
 
 // The CPU time of an app that has ended counts as its parent's.
 function awaitLeave() {
-  if (!existsSync(join(FOLDER, 'leave'))) setTimeout(awaitLeave, 20)
+  if (!existsSync(path.join(FOLDER, 'leave'))) setTimeout(awaitLeave, 20)
 }
 
 /** Complete as soon as it is there. */
 function note(name, text) {
-  writeFileSync(join(FOLDER, `${name}.new`), text)
-  renameSync(join(FOLDER, `${name}.new`), join(FOLDER, name))
+  writeFileSync(path.join(FOLDER, `${name}.new`), text)
+  renameSync(path.join(FOLDER, `${name}.new`), path.join(FOLDER, name))
 }
