@@ -2,3 +2,4 @@
 
 export { plan } from './planner/plan.ts'
 export { NOTHING_APPLIED } from './model/applied.ts'
+export { appendPoints } from './logs/time-index.ts'

@@ -53,7 +53,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'state', 'load-program'],
   'load-program': ['cli', 'state'],
   index: ['config'],
-  'bench-api': ['planner', 'model'],
+  'bench-api': ['planner', 'model', 'logs'],
 }
 
 /** The CLI talks to the daemon through its client; these are the files both sides share. */

@@ -40,6 +40,8 @@ export function createPm2(scratch) {
   const env = scratch.env({ PM2_HOME: home, PM2_DISABLE_VERSION_CHECK: 'true' })
   let up = false
   const pm2 = {
+    /** What starts `pm2 logs` and the like, which do not end by themselves. */
+    command: [process.execPath, binary],
     /** `pm2-runtime`, which does not end by itself. */
     runtime: [process.execPath, binary.replace(/pm2$/, 'pm2-runtime')],
     env,

@@ -28,12 +28,13 @@ export function memory(pid) {
   return { rss: megabytes('Rss'), pss: megabytes('Pss') }
 }
 
-/** User and system time so far. */
-export function cpuMs(pid) {
+/** User and system time so far; or that of its children that have ended. 0 once it is gone. */
+export function cpuMs(pid, { ofChildren = false } = {}) {
   const fields = read(pid, 'stat')
     .replace(/^.*\) /, '')
     .split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  const first = ofChildren ? 13 : 11
+  return (Number(fields[first] ?? 0) + Number(fields[first + 1] ?? 0)) * TICK_MS
 }
 
 /**

@@ -20,7 +20,7 @@ export function differences(a, b) {
  * One line of the result table.
  *
  * @param {string} label what was measured
- * @param {'ms' | 'x' | 'MB' | '%' | 'apps' | 'failed' | 'req/s'} unit
+ * @param {'ms' | 'x' | 'MB' | '%' | 'apps' | 'failed' | 'lines' | 'req/s'} unit
  * @param {number[]} samples one figure a round
  * @param {{ atMost?: number, below?: number, atLeast?: number, note?: string, details?: object }} [options] target of
  *   the median, remark beside it, and what only the JSON file shows

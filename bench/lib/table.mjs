@@ -30,6 +30,6 @@ function cells(row) {
 
 function figure(value, unit) {
   if (unit === 'x') return value.toFixed(2)
-  if (unit === 'apps' || unit === 'failed') return String(value)
+  if (unit === 'apps' || unit === 'failed' || unit === 'lines') return String(value)
   return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2)
 }
