@@ -21,9 +21,9 @@ interface Desk {
   readonly log: string
   readonly spool: Spool
   /** As the app does. */
-  write(text: string): void
+  readonly write: (text: string) => void
   /** A scribe that knows nothing but what is on the disk. */
-  reader(): SpoolReader
+  readonly reader: () => SpoolReader
 }
 
 function desk(style: 'time' | 'json' = 'time'): Desk {
