@@ -20,6 +20,8 @@ export interface ReadyEvents {
 }
 
 const LOG_POLL_MS = 50
+/** Of a torrent, so much is read at a time: some MiB, in a few milliseconds. */
+const READS_AT_ONCE = 8
 /** After a pattern has run away: it must not hold up the daemon again and again. */
 const SLOW_POLL_MS = 2000
 /** A pattern sees this much of a line. */
@@ -105,8 +107,8 @@ function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySub
   const look = (): void => {
     let pauseMs = LOG_POLL_MS
     for (const tail of subject.logs) {
-      const lines = tail.read()
-      if (lines === null) continue
+      const lines = readAll(tail)
+      if (lines.length === 0) continue
       // The last line counts before its newline comes: prompts have none.
       const found = matches(
         check,
@@ -121,4 +123,17 @@ function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySub
   }
   let timer = setTimeout(look, LOG_POLL_MS)
   return () => clearTimeout(timer)
+}
+
+/** Each read takes one MiB at most. */
+function readAll(tail: LogTail): string[] {
+  const found: string[] = []
+  for (let reads = 0; reads < READS_AT_ONCE; reads++) {
+    const lines = tail.read()
+    if (lines === null) break
+    // The last one may go on: it comes again.
+    if (found.length > 0) found.pop()
+    found.push(...lines)
+  }
+  return found
 }

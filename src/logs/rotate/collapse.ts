@@ -27,7 +27,7 @@ export function writeMark(fd: number, { mark }: PendingRotation): void {
 }
 
 export function writeFiller(fd: number, ledger: Ledger, pending: PendingRotation): void {
-  writeAt(fd, fillerOf(pending.filler), takenBytes(ledger, pending))
+  writeAt(fd, fillerOf(pending.filler, ledger.path, pending.base), takenBytes(ledger, pending))
 }
 
 /** @returns why it was not done; null: it was */
@@ -70,7 +70,7 @@ export function takeBack(
     const taken = takenBytes(ledger, pending)
     const end = taken + pending.filler
     const marked = Math.min(Buffer.byteLength(pending.mark), end)
-    writeAt(fd, fillerOf(ledger.filler).subarray(0, marked), 0)
+    writeAt(fd, fillerOf(ledger.filler, ledger.path, ledger.base).subarray(0, marked), 0)
     restore(ledger.filler, Math.max(ledger.filler, marked))
     restore(Math.max(taken, ledger.filler), end)
   } finally {

@@ -23,6 +23,10 @@ const LONGEST_PAUSE_MS = 60_000
 /** Of the disk, so much is left beside an archive. */
 const RESERVE_BYTES = 1 << 20
 const PRUNE_MS = 60_000
+/** Whoever follows the log, or waits for a line in it, is that much behind at most: an archive is packed only then. */
+const PACKED_AFTER_MS = 10_000
+/** … unless there are more. */
+const MOST_UNPACKED = 4
 
 /** Keeps one log file, and its archives, within what its policy says. */
 export class Rotator {
@@ -67,8 +71,8 @@ export class Rotator {
     if (at - this.#prunedAt > PRUNE_MS) {
       this.#prunedAt = at
       this.prune(policy, now)
-      this.#compress(policy)
     }
+    this.#compress(policy, now)
     const reason = dueReason(ledger, this.#file.firstAt, policy, now)
     if (reason !== null) {
       if (at < this.#notBefore) return null
@@ -110,7 +114,7 @@ export class Rotator {
     this.#judge(result)
     if (result.type !== 'rotated') return result
     this.prune(policy, Date.now())
-    this.#compress(policy)
+    this.#compress(policy, Date.now())
     return result
   }
 
@@ -173,11 +177,13 @@ export class Rotator {
     for (const archive of some) removeQuietly(archivePath(this.#file, archive))
   }
 
-  /** All that are as they were written; also those that a daemon before has left so. */
-  #compress({ compress }: Rotation): void {
+  /** Those that have been as they were written for a while; also those that a daemon before has left so. */
+  #compress({ compress }: Rotation, now: EpochMs): void {
     if (compress === 'none') return
-    for (const archive of this.#file.ledger.archives) {
-      if (archive.compression !== 'none' || this.#compressing.has(archive.name)) continue
+    const unpacked = this.#file.ledger.archives.filter(({ compression }) => compression === 'none')
+    for (const [index, archive] of unpacked.entries()) {
+      const isDue = now - archive.lastAt >= PACKED_AFTER_MS || unpacked.length - index > MOST_UNPACKED
+      if (!isDue || this.#compressing.has(archive.name)) continue
       this.#compressing.add(archive.name)
       void this.#compressOne(archive, compress)
     }
