@@ -69,7 +69,8 @@ export class Rotator {
       this.prune(policy, now)
       this.#compress(policy)
     }
-    const reason = dueReason(ledger, this.#file.firstAt, policy, now)
+    const firstAt = policy.maxAgeMs === null ? null : this.#file.firstAt
+    const reason = dueReason(ledger, firstAt, policy, now)
     if (reason !== null) {
       if (at < this.#notBefore) return null
       // An age means all that is old; behind a size, more is coming.
