@@ -20,7 +20,7 @@ export class FollowedFile {
   #isWritten = true
   #isMissing = false
   /** undefined: to be looked up. */
-  #firstAt: EpochMs | null | undefined
+  #firstAt: EpochMs | undefined
   #pointedAt = 0
   /** Address of the newest point. */
   #pointed: number
@@ -67,7 +67,7 @@ export class FollowedFile {
     if (stat === null) return
     if ((inode !== null && stat.ino !== inode) || stat.size < size) this.#beginAnew()
     if (stat.ino !== this.#ledger.inode) this.change({ inode: stat.ino, size: stat.size })
-    else this.#ledger = { ...this.#ledger, size: stat.size }
+    else if (stat.size !== size) this.#ledger = { ...this.#ledger, size: stat.size }
     // The clock may be set back.
     const isTime = isAsked || Math.abs(now - this.#pointedAt) >= SEEN_MS
     if (isTime && this.end > this.#pointed) this.#point(now, 'seen', this.end)
@@ -126,8 +126,8 @@ export class FollowedFile {
   get firstAt(): EpochMs | null {
     const { base, filler, size } = this.#ledger
     if (size <= filler) return null
-    if (this.#firstAt === undefined) [this.#firstAt] = this.timesOf(base + filler, this.end)
-    return this.#firstAt
+    this.#firstAt ??= this.timesOf(base + filler, this.end)[0] ?? undefined
+    return this.#firstAt ?? null
   }
 
   /** When the first and the last line of a part of it were written, as far as the index tells. */

@@ -1,8 +1,9 @@
 /** What a daemon is in the middle of when it crashes. */
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Scenario } from './crash-point.ts'
 import type { CrashRig } from './crash-rig.ts'
 import { eventually } from './eventually.ts'
@@ -247,7 +248,7 @@ export function hold(): Scenario {
 
 /** Of two apps, one on the disk and one in memory: the file systems have different methods. */
 export function rotation(): Scenario {
-  const memory = mkdtempSync('/dev/shm/eco-logs-')
+  const memory = join('/dev/shm', `eco-logs-${randomUUID()}`)
   const logs = { max_size: '1G', compress: 'none', keep: 100 }
   const writer = (id: string, out?: string): object => ({
     command: [process.execPath, fixture('log-writer.mjs'), id, '10000', 'pace'],
@@ -261,6 +262,7 @@ export function rotation(): Scenario {
   return {
     name: 'the rotation of logs',
     from,
+    setup: async () => onTestFinished(() => rmSync(memory, { recursive: true, force: true })),
     act: async (rig) => {
       const result = await rig.eco(['logs', 'rotate'])
       await eventually(() => {
@@ -285,7 +287,6 @@ export function rotation(): Scenario {
         const names = readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.`))
         expect(names).toEqual(ledger.archives.map(({ name }) => name))
       }
-      rmSync(memory, { recursive: true })
     },
   }
 }

@@ -8,6 +8,7 @@ import type { Archive, Ledger } from '../ledger.ts'
 export function strictest(policies: readonly Rotation[]): Rotation | null {
   const [first] = policies
   if (first === undefined) return null
+  if (policies.length === 1) return first
   const has = <K extends keyof Rotation>(key: K, value: Rotation[K]): boolean =>
     policies.some((it) => it[key] === value)
   const least = (key: 'maxAgeMs' | 'keepForMs' | 'totalSizeBytes'): number | null => {

@@ -72,8 +72,9 @@ export class Rotator {
       this.#prunedAt = at
       this.prune(policy, now)
     }
-    this.#compress(policy, now)
-    const reason = dueReason(ledger, this.#file.firstAt, policy, now)
+    if (ledger.archives.length > 0) this.#compress(policy, now)
+    const firstAt = policy.maxAgeMs === null ? null : this.#file.firstAt
+    const reason = dueReason(ledger, firstAt, policy, now)
     if (reason !== null) {
       if (at < this.#notBefore) return null
       // An age means all that is old; behind a size, more is coming.
