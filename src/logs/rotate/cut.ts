@@ -43,7 +43,7 @@ export function cutInWindow(window: Buffer, start: number, size: number, blockSi
     if (end - taken <= blockSize && (best === null || end - taken < best.end - best.taken)) {
       best = { end, taken, isTorn: false }
     }
-    if (best?.end === best?.taken) break
+    if (best !== null && best.end === best.taken) break
   }
   return best
 }
