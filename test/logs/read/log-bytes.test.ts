@@ -259,7 +259,7 @@ describe('following', () => {
 
 test('reads every byte once while a rotation goes on at any moment', async () => {
   const log = new RotatingLog()
-  const count = 25_000
+  const count = 8_000
   const bytes = open(log)
   const ledger = indexFile(log.home, log.path, 'json')
   mkdirSync(dirname(ledger), { recursive: true })

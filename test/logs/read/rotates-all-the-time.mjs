@@ -27,5 +27,5 @@ function rotate(number) {
 note({})
 for (let i = 1; i <= Number(count); i++) {
   appendFileSync(log, `line ${i}\n`)
-  if (i % 50 === 0) rotate(i)
+  if (i % 10 === 0) rotate(i)
 }
