@@ -160,6 +160,7 @@ export class LogBytes {
   }
 
   #wasCut(): boolean {
+    if (this.#ledger.ledger.pending !== null) return false
     if (this.position <= this.#layout.base + this.#size() || !this.#ledger.isCurrent()) return false
     // Between the two looks it may have been rotated; that is the ledger's to say.
     if (this.position <= this.#layout.base + this.#size()) return false

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import {
   appendFileSync,
+  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -8,9 +11,10 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { indexFile } from '../../../src/logs/layout.ts'
 import { LogBytes } from '../../../src/logs/read/log-bytes.ts'
 import { hasZstd, RotatingLog } from './rotating-log.ts'
 
@@ -252,3 +256,32 @@ describe('following', () => {
     bytes.close()
   })
 })
+
+test('reads every byte once while a rotation goes on at any moment', async () => {
+  const log = new RotatingLog()
+  const count = 8_000
+  const bytes = open(log)
+  const ledger = indexFile(log.home, log.path, 'json')
+  mkdirSync(dirname(ledger), { recursive: true })
+  const script = join(import.meta.dirname, 'rotates-all-the-time.mjs')
+  const writer = execFile(process.execPath, [script, log.path, ledger, String(count)])
+  const ended = once(writer, 'exit')
+  const chunks: Buffer[] = []
+  const last = `line ${count}\n`
+  for (let text = ''; !text.endsWith(last); text = Buffer.concat(chunks.slice(-2)).toString()) {
+    const chunk = await bytes.next(64 * 1024)
+    if (chunk === null) {
+      if (writer.exitCode !== null && !bytes.hasNews) break
+      await new Promise((resolve) => setImmediate(resolve))
+      continue
+    }
+    expect(chunk.isNew).toBe(false)
+    chunks.push(chunk.bytes)
+  }
+  await ended
+  const lines = Buffer.concat(chunks).toString().split('\n')
+  expect(lines.pop()).toBe('')
+  expect(lines.length).toBe(count)
+  expect(lines.findIndex((line, i) => line !== `line ${i + 1}`)).toBe(-1)
+  bytes.close()
+}, 60_000)
