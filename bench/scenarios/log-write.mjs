@@ -13,13 +13,17 @@ import { ratios, row, skipped } from '../lib/stats.mjs'
 export const rounds = 5
 
 const STOPPED_MS = 3000
+/** By default a file is rotated at 20 MB, so some times in a run. */
+const UNROTATED = 'eco, not rotated'
+const KILLED = 'kill -9 of the daemon at the middle line'
+const STOPPED = 'SIGSTOP of the daemon for 3 s at the middle line'
 const ENDINGS = {
   exit: 'process.exit()',
   throw: 'an exception',
   abort: 'process.abort()',
 }
 
-export async function run({ scratch, eco, pm2, missing, rounds: count, quick, say }) {
+export async function run({ scratch, eco, pm2, missing, rounds: count, quick, cases, say }) {
   const lines = quick ? 200_000 : 1_000_000
   await eco?.start()
   await pm2?.start()
@@ -28,12 +32,14 @@ export async function run({ scratch, eco, pm2, missing, rounds: count, quick, sa
     ...(eco ? { eco: ecoHost(eco, scratch) } : {}),
     ...(pm2 ? { pm2: pm2Host(pm2, scratch) } : {}),
   }
+  const unrotated = eco ? { [UNROTATED]: ecoHost(eco, scratch, { rotation: 'off' }) } : {}
   const rows = []
   /** Rounds of one case; the first of them does not count where time is measured. */
-  const measure = async (label, options, { rounds = count, warmUp = 0 } = {}) => {
-    const results = Object.fromEntries(Object.keys(hosts).map((name) => [name, []]))
+  const measure = async (label, options, { rounds = count, warmUp = 0, taking = hosts } = {}) => {
+    if (!label.includes(cases)) return null
+    const results = Object.fromEntries(Object.keys(taking).map((name) => [name, []]))
     for (let round = -warmUp; round < rounds; round += 1) {
-      for (const [name, host] of Object.entries(hosts)) {
+      for (const [name, host] of Object.entries(taking)) {
         const result = await runWriter(host, scratch, { writer: WRITERS.console, lines, ...options(name) })
         if (round >= 0) results[name].push(result)
       }
@@ -42,39 +48,38 @@ export async function run({ scratch, eco, pm2, missing, rounds: count, quick, sa
     return results
   }
 
+  const timed = { warmUp: 1, taking: { ...hosts, ...unrotated } }
   for (const writer of Object.values(WRITERS)) {
-    rows.push(...timeRows(writer.label, await measure(writer.label, () => ({ writer }), { warmUp: 1 })))
+    rows.push(...timeRows(writer.label, await measure(writer.label, () => ({ writer }), timed)))
   }
   // In one turn of the event loop, a Node app cannot hand on what a pipe did not take.
-  const single = await measure('one turn', () => ({ env: { TURN: String(lines) } }))
+  const single = await measure('console.log, all in one turn', () => ({ env: { TURN: String(lines) } }), timed)
   rows.push(...timeRows('console.log, all in one turn', single))
   const few = { rounds: Math.min(count, 3) }
   for (const [ending, label] of Object.entries(ENDINGS)) {
-    rows.push(...lostRows(`${label} after the last line`, await measure(label, () => ({ env: { END: ending } }), few)))
-    const env = { END: ending, TURN: String(lines) }
-    rows.push(...lostRows(`${label}, all in one turn`, await measure(`${label}, one turn`, () => ({ env }), few)))
+    for (const [when, turn] of Object.entries({
+      'after the last line': {},
+      'all in one turn': { TURN: String(lines) },
+    })) {
+      const found = await measure(`${label}, ${when}`, () => ({ env: { END: ending, ...turn } }), few)
+      rows.push(...lostRows(`${label}, ${when}`, found))
+    }
   }
-  const killed = await measure('daemon killed', (name) => ({ during: killing({ eco, pm2 }[name]) }), few)
-  rows.push(...lostRows('kill -9 of the daemon at the middle line', killed))
-  const stopped = await measure('daemon stopped', (name) => ({ during: stopping({ eco, pm2 }[name]) }), few)
-  rows.push(
-    ...lostRows('SIGSTOP of the daemon for 3 s at the middle line', stopped),
-    ...timeRows('  meanwhile', stopped),
-  )
-  for (const name of ['eco', 'pm2'].filter((it) => stopped[it])) {
-    const growth = stopped[name].map(({ growth: it }) => it)
-    rows.push(row(`  memory of the app grows, ${name}`, 'MB', growth))
-  }
+  const killed = await measure(KILLED, (name) => ({ during: killing({ eco, pm2 }[name]) }), few)
+  rows.push(...lostRows(KILLED, killed))
+  const stopped = await measure(STOPPED, (name) => ({ during: stopping({ eco, pm2 }[name]) }), few)
+  rows.push(...lostRows(STOPPED, stopped), ...timeRows('  meanwhile', stopped), ...growthRows(stopped))
   for (const name of ['eco', 'pm2']) if (!hosts[name]) rows.push(skipped(name, missing[name]))
   return rows
 }
 
 function timeRows(label, results) {
+  if (results === null) return []
   const times = (name) => results[name].map(({ report }) => report.ms)
   const work = (name) => results[name].map(({ report }) => report.cpuMs)
   const rows = [row(`${label}: floor`, 'ms', times('floor'), { details: results })]
-  for (const name of ['eco', 'pm2'].filter((it) => results[it])) {
-    const target = name === 'eco' ? { atMost: 1.05 } : {}
+  for (const name of Object.keys(results).filter((it) => it !== 'floor')) {
+    const target = name !== 'pm2' ? { atMost: 1.05 } : {}
     if (results[name].some(({ report }) => report === null)) {
       rows.push(skipped(`  ${name} / floor`, 'the app did not live to report'))
       continue
@@ -87,7 +92,20 @@ function timeRows(label, results) {
   return rows
 }
 
+function growthRows(stopped) {
+  return Object.entries(stopped ?? {})
+    .filter(([name]) => name !== 'floor')
+    .map(([name, runs]) =>
+      row(
+        `  memory of the app grows, ${name}`,
+        'MB',
+        runs.map(({ growth }) => growth),
+      ),
+    )
+}
+
 function lostRows(label, results) {
+  if (results === null) return []
   return Object.entries(results).map(([name, runs]) =>
     row(
       `${label}: lost, ${name}`,
