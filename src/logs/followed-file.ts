@@ -6,7 +6,7 @@ import { recover } from './rotate/recover.ts'
 import { settled } from './rotate/settled.ts'
 import type { LogUser } from './run-logs.ts'
 import { sizeOf } from './tail.ts'
-import { appendPoints, TimeIndex, type TimePoint } from './time-index.ts'
+import { appendPoints, forgetPoints, TimeIndex, type TimePoint } from './time-index.ts'
 
 /** Between two points of the index. */
 const SEEN_MS = 900
@@ -159,6 +159,16 @@ export class FollowedFile {
     this.#ledger = { ...this.#ledger, base: this.end, filler: 0, size: 0, inode: null }
     this.#firstAt = undefined
     this.#isWritten = false
+  }
+
+  /** When what is not there any more was written is of no interest. */
+  forgetRemoved(): void {
+    const [oldest] = this.#ledger.archives
+    try {
+      forgetPoints(this.#home, this.path, oldest?.start ?? this.#ledger.base)
+    } catch {
+      // The disk is full: next time.
+    }
   }
 
   #point(at: EpochMs, kind: TimePoint['kind'], address: number): void {

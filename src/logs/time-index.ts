@@ -4,8 +4,9 @@
  * between two points, about a second apart while an app writes, and a time is found by binary search.
  */
 
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import type { EpochMs } from '../model/ids.ts'
+import { writeFileAtomic } from '../state/atomic-file.ts'
 import { logIndexDir } from '../state/paths.ts'
 import { indexFile } from './layout.ts'
 
@@ -19,19 +20,24 @@ export interface TimePoint {
 
 export const POINT_BYTES = 16
 const KINDS = ['seen', 'start', 'end'] as const
+const KIND_AT = 12
+const POINTS_AT_ONCE = 256
+/** Fewer are not worth the while. */
+const LEAST_FORGOTTEN = 4096
+const POINTS_IN_A_SCAN = 16 * 1024
 
 export function encodePoints(points: readonly TimePoint[]): Buffer {
   const bytes = Buffer.alloc(points.length * POINT_BYTES)
   for (const [index, { at, address, kind }] of points.entries()) {
     bytes.writeUIntLE(at, index * POINT_BYTES, 6)
     bytes.writeUIntLE(address, index * POINT_BYTES + 6, 6)
-    bytes.writeUInt8(KINDS.indexOf(kind), index * POINT_BYTES + 12)
+    bytes.writeUInt8(KINDS.indexOf(kind), index * POINT_BYTES + KIND_AT)
   }
   return bytes
 }
 
 export function decodePoint(bytes: Buffer, offset: number): TimePoint {
-  const kind = KINDS[bytes.readUInt8(offset + 12)] ?? 'seen'
+  const kind = KINDS[bytes.readUInt8(offset + KIND_AT)] ?? 'seen'
   return { at: bytes.readUIntLE(offset, 6), address: bytes.readUIntLE(offset + 6, 6), kind }
 }
 
@@ -60,11 +66,39 @@ export function appendPoints(home: string, path: string, points: readonly TimePo
   }
 }
 
+/**
+ * Drops the points of output that is not there any more, once they are the larger part of the file. Readers go on with the
+ * file that they have open.
+ *
+ * @param oldest address that is still there
+ */
+export function forgetPoints(home: string, path: string, oldest: number): void {
+  const file = indexFile(home, path, 'idx')
+  const bytes = readIfThere(file)
+  const count = Math.floor(bytes.length / POINT_BYTES)
+  let gone = 0
+  // The last one before it tells when it began.
+  while (gone + 1 < count && decodePoint(bytes, (gone + 1) * POINT_BYTES).address <= oldest) gone++
+  if (gone < LEAST_FORGOTTEN || gone * 2 < count) return
+  writeFileAtomic(file, bytes.subarray(gone * POINT_BYTES, count * POINT_BYTES), false)
+}
+
+function readIfThere(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
+
 /** The points of one log file, read as far as they are asked for. */
 export class TimeIndex {
   readonly #fd: number | null
   readonly length: number
-  readonly #bytes = Buffer.alloc(POINT_BYTES)
+  /** The part of the file that was read last: who looks at one point looks at its neighbours next. */
+  #block = Buffer.alloc(0)
+  /** Number of the first point in it. */
+  #first = 0
 
   constructor(home: string, path: string) {
     try {
@@ -82,8 +116,29 @@ export class TimeIndex {
 
   at(index: number): TimePoint | null {
     if (this.#fd === null || index < 0 || index >= this.length) return null
-    readSync(this.#fd, this.#bytes, 0, POINT_BYTES, index * POINT_BYTES)
-    return decodePoint(this.#bytes, 0)
+    const offset = (index - this.#first) * POINT_BYTES
+    if (offset >= 0 && offset < this.#block.length) return decodePoint(this.#block, offset)
+    this.#read(index - (index % POINTS_AT_ONCE), POINTS_AT_ONCE)
+    const found = (index - this.#first) * POINT_BYTES
+    return found < this.#block.length ? decodePoint(this.#block, found) : null
+  }
+
+  /** The number of the last start or end of a run before a point; -1: there is none. */
+  edgeBefore(index: number): number {
+    for (let end = Math.min(index, this.length); end > 0; end = this.#first) {
+      const start = Math.max(0, end - POINTS_IN_A_SCAN)
+      this.#read(start, end - start)
+      const last = Math.floor(this.#block.length / POINT_BYTES) - 1
+      for (let i = last; i >= 0; i--) if (this.#block[i * POINT_BYTES + KIND_AT] !== 0) return start + i
+    }
+    return -1
+  }
+
+  #read(first: number, count: number): void {
+    const bytes = Buffer.allocUnsafe(count * POINT_BYTES)
+    const length = this.#fd === null ? 0 : readSync(this.#fd, bytes, 0, bytes.length, first * POINT_BYTES)
+    this.#first = first
+    this.#block = bytes.subarray(0, length - (length % POINT_BYTES))
   }
 
   /** The last point at or before a moment. null: there is none. */

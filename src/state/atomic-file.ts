@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
  * @param durable survive a power cut too: fsync of the file and of its folder. Records that mean nothing after a boot
  *   (pids) do without.
  */
-export function writeFileAtomic(path: string, content: string, durable: boolean): void {
+export function writeFileAtomic(path: string, content: string | Uint8Array, durable: boolean): void {
   const temporary = `${path}.${process.pid}.tmp`
   const fd = openForWriting(temporary)
   try {

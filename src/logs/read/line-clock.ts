@@ -61,9 +61,11 @@ export class LineClock {
     this.#end = -1
     const size = statSync(indexFile(this.#home, this.#path, 'idx'), { throwIfNoEntry: false })?.size ?? 0
     if (Math.floor(size / POINT_BYTES) === this.#index.length) return
-    this.#index.close()
+    const before = this.#index
+    before.close()
     this.#index = new TimeIndex(this.#home, this.#path)
-    this.#count = Math.min(this.#count, this.#index.length)
+    // The points of what has been removed are gone: all others have moved up.
+    if (this.#index.length < before.length) this.#start = Number.POSITIVE_INFINITY
   }
 
   /** Quick when the addresses go up. */
@@ -112,9 +114,8 @@ export class LineClock {
   /** What the two starts and ends before a point are. */
   #edges(index: number): string[] {
     const edges: string[] = []
-    for (let i = index - 1; i >= 0 && edges.length < 2; i--) {
-      const kind = this.#index.at(i)?.kind ?? 'seen'
-      if (kind !== 'seen') edges.unshift(kind)
+    for (let i = this.#index.edgeBefore(index); i >= 0 && edges.length < 2; i = this.#index.edgeBefore(i)) {
+      edges.unshift(this.#index.at(i)?.kind ?? 'start')
     }
     return edges.length === 1 ? ['end', ...edges] : edges
   }
@@ -123,7 +124,7 @@ export class LineClock {
   previousRun(): { readonly from: TimePoint; readonly to: TimePoint } | null {
     let newest: TimePoint | null = null
     let firstEnd: TimePoint | null = null
-    for (let i = this.#index.length - 1; i >= 0; i--) {
+    for (let i = this.#index.edgeBefore(this.#index.length); i >= 0; i = this.#index.edgeBefore(i)) {
       const point = this.#index.at(i)
       if (point?.kind === 'end') firstEnd = point
       if (point?.kind !== 'start') continue

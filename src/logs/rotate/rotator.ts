@@ -176,6 +176,7 @@ export class Rotator {
     // A reader must not look for what is gone.
     this.#file.change({ archives: archives.filter((it) => !some.includes(it)) })
     for (const archive of some) removeQuietly(archivePath(this.#file, archive))
+    this.#file.forgetRemoved()
   }
 
   /** Those that have been as they were written for a while; also those that a daemon before has left so. */
