@@ -67,7 +67,9 @@ async function diagnose(rig: Rig, options: EcoOptions = {}, ...args: string[]): 
 /** Every name, mode, time and content below a folder. */
 function digest(root: string): Record<string, string> {
   if (!existsSync(root)) return {}
-  const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).sort()
+  // The daemon goes on noting what its apps write.
+  const all = readdirSync(root, { recursive: true, encoding: 'utf8' }).sort()
+  const names = all.filter((name) => !/(^|\/)log-index(\/|$)/.test(name))
   return Object.fromEntries(
     ['.', ...names].map((name) => {
       const path = join(root, name)
