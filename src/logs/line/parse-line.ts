@@ -35,6 +35,13 @@ export function parseLine(text: string, now: EpochMs = Date.now()): ParsedLine {
   return { at: at ?? inner.at, level: level ?? inner.level, json, message }
 }
 
+const MAY_BE_WRAPPED = /^(?:\{"(?:time|log)":"|\d{4}-\d\d-\d\dT)/
+
+/** `message` of a line, without the cost of parsing when nothing is around it. */
+export function messageOf(text: string, parsed: () => ParsedLine): string {
+  return MAY_BE_WRAPPED.test(text) ? parsed().message : text
+}
+
 function factsOf(text: string, now: EpochMs): Facts {
   const json = parseObject(text)
   return json === null ? factsOfText(text, now) : factsOfJson(json, now)
