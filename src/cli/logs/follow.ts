@@ -45,6 +45,8 @@ export class Follow {
   #isAwake = false
   #isAsking = false
   #asksLeft = 0
+  /** How often there was a reason to ask. */
+  #reasons = 0
 
   constructor(request: HistoryRequest, tails: EventTails, sources: ReadonlyMap<OpenStream, LineSource>) {
     this.#request = request
@@ -137,12 +139,14 @@ export class Follow {
 
   #note(events: readonly StoredEvent[]): void {
     for (const event of events) {
-      const about = [...this.#files].filter(([, { open }]) => isOf(event, open.stream))
-      for (const [path, file] of about) {
+      for (const [path, file] of this.#files) {
+        if (!isOf(event, file.open.stream)) continue
         this.#news.add(path)
         if (ENDS.has(event.event)) file.endedAt = Date.now()
       }
-      if (CHANGES.has(event.event) || (event.event === 'started' && about.length === 0)) this.#asksLeft = 5
+      if (!CHANGES.has(event.event)) continue
+      this.#asksLeft = 5
+      this.#reasons++
     }
     if (this.#asksLeft > 0) this.#ask()
   }
@@ -165,11 +169,12 @@ export class Follow {
     this.#isAsking = true
     const { home, selection } = this.#request
     this.#asksLeft--
+    const reasons = this.#reasons
     findNewStreams(home, selection)
       .then((streams) => {
         this.#isAsking = false
         if (streams === null) return
-        this.#asksLeft = 0
+        if (this.#reasons === reasons) this.#asksLeft = 0
         this.#take(streams.filter(({ stream, path }) => this.#isMeant(stream) && !this.#files.has(path)))
       })
       .catch((error: unknown) => {
@@ -225,7 +230,7 @@ export class Follow {
 }
 
 /** After these, there may be other apps, instances or files than before. */
-const CHANGES: ReadonlySet<string> = new Set(['step_done', 'apply_ended', 'daemon_started'])
+const CHANGES: ReadonlySet<string> = new Set(['started', 'step_done', 'apply_ended', 'daemon_started'])
 
 function isOf({ scope, instance }: StoredEvent, stream: LogStream): boolean {
   return instance !== null && scope === scopeName(stream.scope) && stream.instances.includes(instance)

@@ -25,6 +25,9 @@ const LAG_MS = 2000
 /** Clocks of file systems tick, and a point is written some milliseconds after its moment. */
 const EARLY_MS = 50
 
+/** Starts and ends that are looked through for those of runs at the same time. */
+const MOST_EDGES = 16
+
 /** Between which times an address was written, by the time index. */
 export class LineClock {
   readonly #home: string
@@ -107,17 +110,22 @@ export class LineClock {
     for (let i = this.#countTo((point) => point.address <= from); ; i++) {
       const point = this.#index.at(i)
       if (point === null || point.address > to) return ends
-      if (point.kind === 'end' && this.#edges(i).join() === 'end,start') ends.push(point.address)
+      if (point.kind === 'end' && this.#isLastEnd(i)) ends.push(point.address)
     }
   }
 
-  /** What the two starts and ends before a point are. */
-  #edges(index: number): string[] {
-    const edges: string[] = []
-    for (let i = this.#index.edgeBefore(index); i >= 0 && edges.length < 2; i = this.#index.edgeBefore(i)) {
-      edges.unshift(this.#index.at(i)?.kind ?? 'start')
+  /**
+   * Whether all runs that had begun by the end of one had ended, too. A guess, for points tell no runs apart: right for
+   * one run after the other and for two that overlap, as in a rolling change.
+   */
+  #isLastEnd(end: number): boolean {
+    let open = 1
+    for (let i = this.#index.edgeBefore(end), seen = 0; i >= 0 && seen < MOST_EDGES; seen++) {
+      open += this.#index.at(i)?.kind === 'end' ? 1 : -1
+      i = this.#index.edgeBefore(i)
+      if (open === 0) return i < 0 || this.#index.at(i)?.kind === 'end'
     }
-    return edges.length === 1 ? ['end', ...edges] : edges
+    return false
   }
 
   /** The run before the last start. null: there was none. */
