@@ -1,6 +1,6 @@
 /** `eco logs` of what has been written: each option, on real apps. */
 
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
@@ -245,6 +245,35 @@ test('says when there is nothing, and what an unknown name may have been', async
   expect(unknown).toMatchObject({ code: 5, stdout: '' })
   expect(unknown.stderr).toContain('did you mean "api"?')
   expect((await rig.eco(['logs', 'quiet'])).stderr).toContain('quiet: no log file; the output is discarded.')
+})
+
+test('says which log it cannot read, shows the others, and ends with 1', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: sh('echo x; exec sleep 1000'), web: sh('echo y; exec sleep 1000') } })
+  await eventually(async () => expect(onlyLines(await logs(rig))).toHaveLength(2))
+  const path = join(rig.home, 'scopes/demo/default/logs/api-0.out.log')
+  rmSync(path)
+  mkdirSync(path)
+  const result = await rig.eco(['logs', '--no-follow', '--no-markers'])
+  expect(result).toMatchObject({ code: 1, stdout: 'web#0 | y\n' })
+  expect(result.stderr).toBe(`api#0: ${path} is no file: what is written there is gone\n`)
+})
+
+test('more logs than files may be open are no bug of eco', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: { ...sh('exec sleep 1000'), instances: 30 } } })
+  const { stderr, exitCode } = await execa(
+    'sh',
+    ['-c', 'ulimit -n 60; exec "$@"', 'sh', process.execPath, ECO, 'logs'],
+    {
+      cwd: rig.dir,
+      env: rig.env,
+      extendEnv: false,
+      reject: false,
+    },
+  )
+  expect(exitCode).toBe(1)
+  expect(stderr).toMatch(/^There are more log files than may be open at once: EMFILE.*\n {2}hint: ulimit -n/)
 })
 
 test('bytes go through as they are, endless lines are cut, and --raw prints all of them', async () => {

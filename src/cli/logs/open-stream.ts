@@ -1,3 +1,4 @@
+import { EcoError } from '../../errors.ts'
 import { LineClock } from '../../logs/read/line-clock.ts'
 import { LogBytes } from '../../logs/read/log-bytes.ts'
 import type { LogSource, SourceOptions } from '../../logs/read/log-source.ts'
@@ -14,7 +15,10 @@ export interface OpenStream {
 
 export type LineSource = LogSource<LogStream>
 
-/** @returns null, having said why, when it cannot be read */
+/**
+ * @returns null, having said why, when it cannot be read
+ * @throws EcoError INTERNAL: no more files can be opened
+ */
 export function openStream(
   home: string,
   stream: LogStream,
@@ -27,9 +31,18 @@ export function openStream(
     const outer = { from: Number.NEGATIVE_INFINITY, to: log.writtenAt ?? Date.now() }
     return { stream, log, clock: new LineClock(home, path, outer) }
   } catch (error) {
-    complain(`${stream.instance ?? path}: ${(error as Error).message}`)
+    complain(`${stream.instance ?? path}: ${whyUnreadable(error as NodeJS.ErrnoException, path)}`)
     return null
   }
+}
+
+function whyUnreadable(error: NodeJS.ErrnoException, path: string): string {
+  if (error.code === 'EACCES') return `no permission to read ${error.path ?? path}`
+  if (error.code !== 'EMFILE' && error.code !== 'ENFILE') return error.message
+  throw new EcoError('INTERNAL', `There are more log files than may be open at once: ${error.message}.`, {
+    hint: 'ulimit -n 10000, or name fewer apps: eco logs api',
+    cause: error,
+  })
 }
 
 export function closeStream({ log, clock }: OpenStream): void {
