@@ -17,7 +17,7 @@ export interface Ledger {
   readonly format: 1
   /** Of the log file. */
   readonly path: string
-  /** Address of the first byte of the file. */
+  /** Address of the first byte of the file. Below 0 when it begins with more filler than was ever written. */
   readonly base: number
   /** Bytes at the head of the file that are no output: what stood there is in an archive. */
   readonly filler: number
@@ -111,7 +111,8 @@ function checkLedger(value: unknown, path: string): Ledger {
   if (value['path'] !== path) throw new Error('it is of another file')
   const ledger = { ...newLedger(path), ...value }
   const isSound =
-    [ledger.base, ledger.filler, ledger.size].every(isCount) &&
+    Number.isSafeInteger(ledger.base) &&
+    [ledger.filler, ledger.size].every(isCount) &&
     Array.isArray(ledger.archives) &&
     ledger.archives.every(isArchive) &&
     (ledger.pending === null || isPending(ledger.pending))

@@ -44,8 +44,10 @@ function home(): string {
 
 test('comes back as it was written', () => {
   const at = home()
-  writeLedger(at, whole)
-  expect(readLedger(at, LOG)).toEqual(whole)
+  for (const ledger of [whole, { ...whole, base: -4, filler: 5 }]) {
+    writeLedger(at, ledger)
+    expect(readLedger(at, LOG)).toEqual(ledger)
+  }
 })
 
 test('one that is damaged, of another file or of a later format is taken for a new one', () => {
@@ -53,7 +55,7 @@ test('one that is damaged, of another file or of a later format is taken for a n
   const broken: unknown[] = [
     { ...whole, format: 2 },
     { ...whole, path: '/y' },
-    { ...whole, base: -1 },
+    { ...whole, filler: -1 },
     { ...whole, base: 1e300 },
     { ...whole, filler: '5' },
     { ...whole, archives: 'none' },
@@ -81,7 +83,7 @@ test('whatever stands in it, the log can be laid out', () => {
     fc.property(fields, (value) => {
       writeFileAtomic(indexFile(at, LOG, 'json'), JSON.stringify({ ...value, format: 1, path: LOG }), false)
       const segments = segmentsOf(layoutNow(readLedger(at, LOG)), 100)
-      expect(segments.every(({ start, end }) => start >= 0 && end >= start)).toBe(true)
+      expect(segments.every(({ start, end }) => end >= start)).toBe(true)
     }),
   )
 })

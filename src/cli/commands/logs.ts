@@ -6,7 +6,7 @@ import { findMoment, scopesOf } from '../logs/find-event.ts'
 import { EventTails } from '../logs/event-tails.ts'
 import { Follow } from '../logs/follow.ts'
 import { type HistoryRequest, showHistory } from '../logs/history.ts'
-import { findStreams, type LogStream } from '../logs/log-files.ts'
+import { findStreams, isMeant, type LogStream } from '../logs/log-files.ts'
 import { openStream } from '../logs/open-stream.ts'
 import { Printer } from '../logs/printer.ts'
 import { type LogQuery, type LogsOptions, parseQuery } from '../logs/query.ts'
@@ -46,10 +46,6 @@ export async function logs(selection: Selection, options: LogsOptions): Promise<
   follow = new Follow(request, tails, sources)
   for (const it of former) follow.keepFormer(...it)
   return follow.run()
-}
-
-function isMeant({ stream }: LogStream, { stream: asked }: LogQuery): boolean {
-  return asked === null || stream === 'merged' || stream === asked
 }
 
 function aroundMoment(

@@ -1,7 +1,6 @@
 /** What has been written already: found in each file, and printed in the order of its times. */
 
 import type { Selection } from '../../daemon/protocol.ts'
-import { LogSource } from '../../logs/read/log-source.ts'
 import { ListSource, merge, type Source } from '../../logs/read/merge.ts'
 import { rangeSource } from '../../logs/read/find-lines.ts'
 import type { StoredEvent } from '../../model/events.ts'
@@ -12,7 +11,7 @@ import { findPart, type Part, type PreviousRuns } from './find-part.ts'
 import type { LogStream } from './log-files.ts'
 import { isMarked } from './marked.ts'
 import { latestOfEach, type Marker, placeMarkers } from './markers.ts'
-import { complain, type LineSource, type OpenStream, sourceOptions } from './open-stream.ts'
+import { complain, followingSource, type LineSource, type OpenStream, sourceOptions } from './open-stream.ts'
 import type { Printer } from './printer.ts'
 import type { LogQuery } from './query.ts'
 import type { ReadLine } from '../../logs/read/log-source.ts'
@@ -82,17 +81,10 @@ function runsByEvents(home: string, { stream }: OpenStream): PreviousRuns {
 }
 
 function partSource({ open, query, from, to, count }: Part, follow: boolean, sink: Sink): LineSource {
-  const options = sourceOptions(open, query, count !== null)
-  if (!follow) return rangeSource(open.log, from, to, options, () => sink.room())
+  const isFound = count !== null
+  if (!follow) return rangeSource(open.log, from, to, sourceOptions(open, query, isFound), () => sink.room())
   open.log.position = from
-  const source = new LogSource<LogStream>({
-    ...options,
-    isClosed: false,
-    read: async (length) => {
-      await sink.room()
-      return open.log.next(length)
-    },
-  })
+  const source = followingSource(open, query, sink, isFound)
   source.allow(to - from)
   return source
 }

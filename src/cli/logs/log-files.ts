@@ -10,6 +10,7 @@ import { EcoError } from '../../errors.ts'
 import { instanceName, type ScopeId, scopeName } from '../../model/ids.ts'
 import { knownScopes } from '../../state/event-files.ts'
 import { scopeDir } from '../../state/paths.ts'
+import type { LogQuery } from './query.ts'
 
 /** One file, and whose it is; instances may share one. */
 export interface LogStream {
@@ -53,6 +54,11 @@ export async function findNewStreams(home: string, selection: Selection): Promis
     if (error instanceof EcoError) return null
     throw error
   }
+}
+
+/** Whether it is the output that was asked for; what two outputs share is both. */
+export function isMeant({ stream }: LogStream, { stream: asked }: Pick<LogQuery, 'stream'>): boolean {
+  return asked === null || stream === 'merged' || stream === asked
 }
 
 const WITHOUT_DAEMON: ReadonlySet<string> = new Set(['DAEMON_UNREACHABLE', 'DAEMON_ENDED', 'STATE_UNWRITABLE'])

@@ -1,9 +1,10 @@
 import { EcoError } from '../../errors.ts'
 import { LineClock } from '../../logs/read/line-clock.ts'
 import { LogBytes } from '../../logs/read/log-bytes.ts'
-import type { LogSource, SourceOptions } from '../../logs/read/log-source.ts'
+import { LogSource, type SourceOptions } from '../../logs/read/log-source.ts'
 import type { LogStream } from './log-files.ts'
 import type { LogQuery } from './query.ts'
+import type { Sink } from './sink.ts'
 import { wanted } from './wanted.ts'
 
 /** A log file that is open for reading. */
@@ -45,11 +46,6 @@ function whyUnreadable(error: NodeJS.ErrnoException, path: string): string {
   })
 }
 
-export function closeStream({ log, clock }: OpenStream): void {
-  log.close()
-  clock.close()
-}
-
 /**
  * What is the same for all that is read of a file, at one time or another.
  *
@@ -70,6 +66,18 @@ export function sourceOptions(
     inPieces: form === 'raw',
     wants: wanted(query, stream, isFound),
   }
+}
+
+/** What is written from the position of the log on, as it comes. */
+export function followingSource(open: OpenStream, query: LogQuery, sink: Sink, isFound = false): LineSource {
+  return new LogSource<LogStream>({
+    ...sourceOptions(open, query, isFound),
+    isClosed: false,
+    read: async (length) => {
+      await sink.room()
+      return open.log.next(length)
+    },
+  })
 }
 
 export function complain(message: string): void {
