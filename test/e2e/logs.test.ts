@@ -176,6 +176,7 @@ test('--previous shows the run before the last start', async () => {
   expect(result.code).toBe(0)
   expect(onlyLines(result.stdout.split('\n').slice(0, -1))).toEqual(['api#0  | run x'])
   expect(result.stdout).toMatch(/^── \S+ api#0 stopped$/m)
+  expect(result.stdout.match(/api#0 started/g)).toHaveLength(1)
   expect(result.stderr).toContain('No run before the last start is known of once#0.')
   // Without the index the events tell.
   await rig.eco(['daemon', 'stop'])
@@ -245,6 +246,16 @@ test('says when there is nothing, and what an unknown name may have been', async
   expect(unknown).toMatchObject({ code: 5, stdout: '' })
   expect(unknown.stderr).toContain('did you mean "api"?')
   expect((await rig.eco(['logs', 'quiet'])).stderr).toContain('quiet: no log file; the output is discarded.')
+})
+
+test('shows what an app that was removed has left', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: sh('echo x; exec sleep 1000'), web: sh('exec sleep 1000') } })
+  await eventually(() => expect(rig.output('api')).toBe('x\n'))
+  await rig.eco(['delete', 'api', '--yes'])
+  const result = await rig.eco(['logs', 'api', '--no-follow', '--no-markers'])
+  expect(result).toMatchObject({ code: 0, stdout: 'api#0 | x\n' })
+  expect(result.stderr).toBe('No app matches "api". These are the log files that were left behind.\n')
 })
 
 test('says which log it cannot read, shows the others, and ends with 1', async () => {

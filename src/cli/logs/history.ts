@@ -35,6 +35,9 @@ export type Item = ReadLine<LogStream> | Marker
 /** Of markers when no number of lines limits them: that many events are read at most. */
 const MOST_EVENTS = 5000
 
+/** With --previous those of the last run are left out. */
+const BEGINNINGS: ReadonlySet<string> = new Set(['started', 'run_started'])
+
 /** @returns the sources, from which whoever follows reads on */
 export async function showHistory(request: HistoryRequest): Promise<Map<OpenStream, LineSource>> {
   const { opened, query, sink, printer } = request
@@ -118,9 +121,12 @@ function historyMarkers(
   const placed = scopesOf(opened.map(({ stream }) => stream)).flatMap((scope) => {
     const { events } = storedEvents(home, scope, { since, until: query.until, limit: MOST_EVENTS, matches })
     const about = (event: StoredEvent): OpenStream[] => opened.filter(({ stream }) => isAbout(event, stream))
+    const isFirst = (event: StoredEvent, time: EpochMs): boolean =>
+      parts.some((part) => isAbout(event, part.open.stream) && time <= (floors.get(part.open) ?? 0))
     const markers = placeMarkers(events, (event) => about(event)[0]?.clock ?? null, meant)
     return markers.filter(({ event, time, isMeant }) => {
       if (isMeant) return true
+      if (query.previous && BEGINNINGS.has(event.event) && !isFirst(event, time)) return false
       const of = about(event)
       const shown = parts.filter(({ open }) => of.includes(open))
       return shown.some((part) => time >= (floors.get(part.open) ?? 0) && time <= ceilingOf(part))
