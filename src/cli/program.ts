@@ -271,7 +271,8 @@ function addViewCommands(program: Command, done: Done): void {
 
 const LOGS_HELP = `
 A line's time is the one it carries, within what eco noted while it was written. Lines that begin with ── are events
-(eco events); they are no part of the app's file. Exit codes: 0 done, also after Ctrl-C · 4 usage · 5 unknown app`
+(eco events); they are no part of the app's file.
+Exit codes: 0 done, also after Ctrl-C · 1 a log cannot be read · 4 usage · 5 unknown app`
 
 function addLogs(program: Command, done: Done): void {
   const logs = selecting(command(program, 'logs', 'the latest log lines of apps, and what comes; with events between'))
@@ -280,7 +281,10 @@ function addLogs(program: Command, done: Done): void {
     .option('-n, --lines <count>', "of each instance, or all; 20, with --previous 100, with --since 'all'")
     .option('-f, --follow', 'go on printing what is written, until Ctrl-C; this is the default')
     .option('--no-follow', 'print what there is')
-    .option('--since <when>', 'lines after this: 10m (ago), 18:04, or a time such as 2026-01-31T18:00:00')
+    .option(
+      '--since <when>',
+      'lines after this: 10m (ago), 18:04, 2026-01-31, or a time such as 2026-01-31T18:00:00Z; local time without a zone',
+    )
     .option('--until <when>', 'lines before this, given in the same way')
     .option('--around <event>', 'what was written about the time of an event (its number in eco events), or of a time')
     .option('--window <duration>', 'with --around: how long before and after it; 10s')
@@ -297,7 +301,7 @@ function addLogs(program: Command, done: Done): void {
     .addHelpText('after', LOGS_HELP)
     .action(async (selectors: string[], options: SelectOptions & LogsOptions) => {
       const { logs: show } = await import('./commands/logs.ts')
-      await show(selection(selectors, options), options)
+      done(await show(selection(selectors, options), options))
     })
 }
 

@@ -285,25 +285,29 @@ const STREAMS = ['out', 'err'] as const
 
 /** Of all slots that are wanted or run. Where stderr is merged, or instances share a file, it stands there more than once. */
 function logFiles(daemon: Daemon, keeper: ScopeKeeper, app: string): LogFile[] {
-  const { scope } = keeper
   const slots = new Set(slotsOf(daemon, keeper, app))
   const wanted = keeper.applied.apps[app]?.spec.instances ?? 1
   for (let slot = 0; slot < wanted; slot++) slots.add(slot)
-  return [...slots]
-    .sort((a, b) => a - b)
-    .flatMap((slot): LogFile[] => {
-      const runners = daemon.engine.groups(scope).get(app)?.runners ?? []
-      const runner = runners.find(({ id }) => id.slot === slot)
-      const output = runner?.spec.output ?? keeper.applied.apps[app]?.spec.output ?? SPEC_DEFAULTS.output
-      const paths = daemon.logPaths(scope, app, slot, output)
-      const { format } = daemon.outputs.inForce(output)
-      const instance = instanceName(app, slot)
-      const pid = runner?.process?.pid ?? null
-      return STREAMS.flatMap((stream): LogFile[] => {
-        const path = paths[stream]
-        return path === null ? [] : [{ app, instance, scope, stream, path, pid, format }]
-      })
-    })
+  return [...slots].sort((a, b) => a - b).flatMap((slot) => logFilesOfSlot(daemon, keeper, app, slot))
+}
+
+/** In a rolling change there are two copies, and the new one may write elsewhere. */
+function logFilesOfSlot(daemon: Daemon, keeper: ScopeKeeper, app: string, slot: number): LogFile[] {
+  const { scope } = keeper
+  const runners = (daemon.engine.groups(scope).get(app)?.runners ?? []).filter(({ id }) => id.slot === slot)
+  const instance = instanceName(app, slot)
+  const files = new Map<string, LogFile>()
+  for (const runner of runners.length > 0 ? runners : [null]) {
+    const output = runner?.spec.output ?? keeper.applied.apps[app]?.spec.output ?? SPEC_DEFAULTS.output
+    const paths = daemon.logPaths(scope, app, slot, output)
+    const { format } = daemon.outputs.inForce(output)
+    const pid = runner?.process?.pid ?? null
+    for (const stream of STREAMS) {
+      const [path, key] = [paths[stream], `${stream} ${paths[stream]}`]
+      if (path !== null && !files.has(key)) files.set(key, { app, instance, scope, stream, path, pid, format })
+    }
+  }
+  return [...files.values()]
 }
 
 /** A sealed value is useless without the key, and no business of whoever describes an app. */

@@ -17,7 +17,7 @@ export interface Ledger {
   readonly format: 1
   /** Of the log file. */
   readonly path: string
-  /** Address of the first byte of the file. */
+  /** Address of the first byte of the file. Below 0 when it begins with more filler than was ever written. */
   readonly base: number
   /** Bytes at the head of the file that are no output: what stood there is in an archive. */
   readonly filler: number
@@ -107,8 +107,35 @@ async function writeSynced(path: string, text: string): Promise<void> {
 }
 
 function checkLedger(value: unknown, path: string): Ledger {
-  const ledger = value as Partial<Ledger> | null
-  if (typeof ledger !== 'object' || ledger === null || ledger.format !== 1) throw new Error('it is no ledger')
-  if (ledger.path !== path) throw new Error('it is of another file')
-  return { ...newLedger(path), ...ledger }
+  if (!isObject(value) || value['format'] !== 1) throw new Error('it is no ledger')
+  if (value['path'] !== path) throw new Error('it is of another file')
+  const ledger = { ...newLedger(path), ...value }
+  const isSound =
+    Number.isSafeInteger(ledger.base) &&
+    [ledger.filler, ledger.size].every(isCount) &&
+    Array.isArray(ledger.archives) &&
+    ledger.archives.every(isArchive) &&
+    (ledger.pending === null || isPending(ledger.pending))
+  if (!isSound) throw new Error('it is damaged')
+  return ledger
+}
+
+function isArchive(value: unknown): boolean {
+  return isObject(value) && typeof value['name'] === 'string' && isCount(value['start']) && isCount(value['end'])
+}
+
+function isPending(value: unknown): boolean {
+  if (!isObject(value) || !isArchive(value['archive'])) return false
+  const { base, filler, size, mark, stopped } = value
+  return (
+    [base, filler, size].every(isCount) && typeof mark === 'string' && Array.isArray(stopped) && stopped.every(isObject)
+  )
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }

@@ -12,6 +12,7 @@ export interface Source {
 
 const NEWLINE = Buffer.from('\n')
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /
+const TIME_LENGTH = '2026-01-31T18:04:05.123Z '.length
 
 /** One object a line. What is no UTF-8 comes as replacement characters. */
 export function jsonLines(lines: readonly Buffer[], { app, instance, stream }: Source, at: EpochMs): Buffer {
@@ -27,9 +28,14 @@ export function timedLines(lines: readonly Buffer[], at: EpochMs): Buffer {
   return Buffer.concat(lines.flatMap((line) => [head, line, NEWLINE]))
 }
 
+/** The line behind the time that `format: time` puts before it. null: it has none. */
+export function withoutTime(line: string): string | null {
+  return TIME.test(line) ? line.slice(TIME_LENGTH) : null
+}
+
 /** What the app wrote, of a line of a log file. */
 export function messageOf(line: string, format: Output['format']): string {
-  if (format === 'time') return line.replace(TIME, '')
+  if (format === 'time') return withoutTime(line) ?? line
   if (format !== 'json') return line
   try {
     const { message } = JSON.parse(line) as { readonly message?: unknown }

@@ -116,22 +116,28 @@ export class TimeIndex {
 
   at(index: number): TimePoint | null {
     if (this.#fd === null || index < 0 || index >= this.length) return null
-    const offset = (index - this.#first) * POINT_BYTES
-    if (offset >= 0 && offset < this.#block.length) return decodePoint(this.#block, offset)
-    this.#read(index - (index % POINTS_AT_ONCE), POINTS_AT_ONCE)
-    const found = (index - this.#first) * POINT_BYTES
-    return found < this.#block.length ? decodePoint(this.#block, found) : null
+    if (!this.#holds(index)) this.#read(index - (index % POINTS_AT_ONCE), POINTS_AT_ONCE)
+    return this.#holds(index) ? decodePoint(this.#block, (index - this.#first) * POINT_BYTES) : null
   }
 
   /** The number of the last start or end of a run before a point; -1: there is none. */
   edgeBefore(index: number): number {
     for (let end = Math.min(index, this.length); end > 0; end = this.#first) {
-      const start = Math.max(0, end - POINTS_IN_A_SCAN)
-      this.#read(start, end - start)
-      const last = Math.floor(this.#block.length / POINT_BYTES) - 1
-      for (let i = last; i >= 0; i--) if (this.#block[i * POINT_BYTES + KIND_AT] !== 0) return start + i
+      if (!this.#holds(end - 1)) {
+        const start = Math.max(0, end - POINTS_IN_A_SCAN)
+        this.#read(start, end - start)
+        if (!this.#holds(end - 1)) return -1 // cut short meanwhile
+      }
+      for (let i = end - 1; i >= this.#first; i--) {
+        if (this.#block[(i - this.#first) * POINT_BYTES + KIND_AT] !== 0) return i
+      }
     }
     return -1
+  }
+
+  #holds(index: number): boolean {
+    const offset = (index - this.#first) * POINT_BYTES
+    return offset >= 0 && offset < this.#block.length
   }
 
   #read(first: number, count: number): void {
@@ -143,17 +149,17 @@ export class TimeIndex {
 
   /** The last point at or before a moment. null: there is none. */
   before(at: EpochMs): TimePoint | null {
-    return this.at(this.#count((point) => point.at <= at) - 1)
+    return this.at(this.countWhile((point) => point.at <= at) - 1)
   }
 
   /** The last point at or before an address, and the first one behind it. */
   around(address: number): { readonly before: TimePoint | null; readonly after: TimePoint | null } {
-    const count = this.#count((point) => point.address <= address)
+    const count = this.countWhile((point) => point.address <= address)
     return { before: this.at(count - 1), after: this.at(count) }
   }
 
   /** How many points, from the oldest on, fulfil what holds for a beginning of them. */
-  #count(holds: (point: TimePoint) => boolean): number {
+  countWhile(holds: (point: TimePoint) => boolean): number {
     let low = 0
     let high = this.length
     while (low < high) {

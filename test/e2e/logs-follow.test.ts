@@ -88,6 +88,27 @@ test('follows restart, reload, scale, new apps, and an app that was deleted and 
   expect(follower.stderr()).toBe('')
 }, 90_000)
 
+test('an instance that writes to another file is followed there as soon as it runs', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: teller } })
+  await eventually(() => rig.output('api').includes('pid'))
+  const follower = followLogs(rig, '-n', '0')
+  await eventually(async () => {
+    await rig.eco(['restart', 'api'])
+    expect(follower.stdout()).toContain('api#0 started')
+  }, WAIT_MS)
+  const ready = { log: 'never', timeout: '10m' }
+  rig.write('ecosystem.yaml', { apps: { api: { ...teller, ready, logs: { out: 'other.log' } } } })
+  const applying = new AbortController()
+  const applied = rig.eco(['apply', '--yes'], { signal: applying.signal })
+  await eventually(() => {
+    const pid = /pid \d+/.exec(readFileSync(join(rig.dir, 'other.log'), 'utf8'))?.[0] ?? 'none'
+    expect(follower.stdout()).toContain(`api#0 | ${pid}\n`)
+  }, WAIT_MS)
+  applying.abort()
+  await applied
+}, 90_000)
+
 test('an exit stands behind the last words, also when those have no end of line', async () => {
   await using rig = await createRig()
   const restart = { policy: 'never' }

@@ -1,6 +1,6 @@
 /** `eco logs` of what has been written: each option, on real apps. */
 
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
@@ -176,6 +176,7 @@ test('--previous shows the run before the last start', async () => {
   expect(result.code).toBe(0)
   expect(onlyLines(result.stdout.split('\n').slice(0, -1))).toEqual(['api#0  | run x'])
   expect(result.stdout).toMatch(/^── \S+ api#0 stopped$/m)
+  expect(result.stdout.match(/api#0 started/g)).toHaveLength(1)
   expect(result.stderr).toContain('No run before the last start is known of once#0.')
   // Without the index the events tell.
   await rig.eco(['daemon', 'stop'])
@@ -245,6 +246,45 @@ test('says when there is nothing, and what an unknown name may have been', async
   expect(unknown).toMatchObject({ code: 5, stdout: '' })
   expect(unknown.stderr).toContain('did you mean "api"?')
   expect((await rig.eco(['logs', 'quiet'])).stderr).toContain('quiet: no log file; the output is discarded.')
+})
+
+test('shows what an app that was removed has left', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: sh('echo x; exec sleep 1000'), web: sh('exec sleep 1000') } })
+  await eventually(() => expect(rig.output('api')).toBe('x\n'))
+  await rig.eco(['delete', 'api', '--yes'])
+  const result = await rig.eco(['logs', 'api', '--no-follow', '--no-markers'])
+  expect(result).toMatchObject({ code: 0, stdout: 'api#0 | x\n' })
+  expect(result.stderr).toBe('No app matches "api". These are the log files that were left behind.\n')
+})
+
+test('says which log it cannot read, shows the others, and ends with 1', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: sh('echo x; exec sleep 1000'), web: sh('echo y; exec sleep 1000') } })
+  await eventually(async () => expect(onlyLines(await logs(rig))).toHaveLength(2))
+  const path = join(rig.home, 'scopes/demo/default/logs/api-0.out.log')
+  rmSync(path)
+  mkdirSync(path)
+  const result = await rig.eco(['logs', '--no-follow', '--no-markers'])
+  expect(result).toMatchObject({ code: 1, stdout: 'web#0 | y\n' })
+  expect(result.stderr).toBe(`api#0: ${path} is no file: what is written there is gone\n`)
+})
+
+test('more logs than files may be open are no bug of eco', async () => {
+  await using rig = await createRig()
+  await rig.apply({ apps: { api: { ...sh('exec sleep 1000'), instances: 30 } } })
+  const { stderr, exitCode } = await execa(
+    'sh',
+    ['-c', 'ulimit -n 60; exec "$@"', 'sh', process.execPath, ECO, 'logs'],
+    {
+      cwd: rig.dir,
+      env: rig.env,
+      extendEnv: false,
+      reject: false,
+    },
+  )
+  expect(exitCode).toBe(1)
+  expect(stderr).toMatch(/^There are more log files than may be open at once: EMFILE.*\n {2}hint: ulimit -n/)
 })
 
 test('bytes go through as they are, endless lines are cut, and --raw prints all of them', async () => {

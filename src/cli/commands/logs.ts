@@ -1,11 +1,12 @@
 import type { Selection } from '../../daemon/protocol.ts'
+import { EXIT, type ExitCode } from '../../errors.ts'
 import type { StoredEvent } from '../../model/events.ts'
 import { ecoHome } from '../../state/paths.ts'
 import { findMoment, scopesOf } from '../logs/find-event.ts'
 import { EventTails } from '../logs/event-tails.ts'
 import { Follow } from '../logs/follow.ts'
 import { type HistoryRequest, showHistory } from '../logs/history.ts'
-import { findStreams, type LogStream } from '../logs/log-files.ts'
+import { findStreams, isMeant, type LogStream } from '../logs/log-files.ts'
 import { openStream } from '../logs/open-stream.ts'
 import { Printer } from '../logs/printer.ts'
 import { type LogQuery, type LogsOptions, parseQuery } from '../logs/query.ts'
@@ -13,13 +14,16 @@ import { Sink } from '../logs/sink.ts'
 import { wantsColor } from '../terminal.ts'
 
 /** `eco logs`: what apps wrote and what happened to them in between, and what comes. */
-export async function logs(selection: Selection, options: LogsOptions): Promise<void> {
+export async function logs(selection: Selection, options: LogsOptions): Promise<ExitCode> {
   const home = ecoHome()
   const now = Date.now()
   const asked = parseQuery(options, now)
   process.once('SIGINT', () => process.exit(0))
   const streams = (await findStreams(home, selection)).filter((it) => isMeant(it, asked))
-  if (streams.length === 0) return explainNothing(selection)
+  if (streams.length === 0) {
+    explainNothing(selection)
+    return EXIT.ok
+  }
   const { query, meant } = aroundMoment(home, asked, streams, now)
   const sink = new Sink()
   const color = wantsColor(process.stdout)
@@ -38,14 +42,10 @@ export async function logs(selection: Selection, options: LogsOptions): Promise<
   let follow: Follow | null = null
   const request: HistoryRequest = { home, selection, query, meant, opened, lasts: tails.lasts, printer, sink }
   const sources = await showHistory(request)
-  if (!query.follow) return
+  if (!query.follow) return opened.length < streams.length ? EXIT.internal : EXIT.ok
   follow = new Follow(request, tails, sources)
   for (const it of former) follow.keepFormer(...it)
-  await follow.run()
-}
-
-function isMeant({ stream }: LogStream, { stream: asked }: LogQuery): boolean {
-  return asked === null || stream === 'merged' || stream === asked
+  return follow.run()
 }
 
 function aroundMoment(

@@ -1,6 +1,5 @@
 /** What is written from now on. It goes on without a daemon: only new apps are asked for. */
 
-import { LogSource } from '../../logs/read/log-source.ts'
 import { ListSource, merge, type Source } from '../../logs/read/merge.ts'
 import type { StoredEvent } from '../../model/events.ts'
 import { type EpochMs, scopeName } from '../../model/ids.ts'
@@ -8,10 +7,10 @@ import type { EventTails } from './event-tails.ts'
 import { FileWatches } from './file-watches.ts'
 import { FormerFile } from './former-file.ts'
 import type { HistoryRequest, Item } from './history.ts'
-import { findNewStreams, type LogStream } from './log-files.ts'
+import { findNewStreams, isMeant, type LogStream } from './log-files.ts'
 import { isMarked } from './marked.ts'
 import { ENDS, type Marker, placeMarkers } from './markers.ts'
-import { type LineSource, type OpenStream, openStream, sourceOptions } from './open-stream.ts'
+import { followingSource, type LineSource, type OpenStream, openStream } from './open-stream.ts'
 
 interface Followed {
   readonly open: OpenStream
@@ -45,6 +44,8 @@ export class Follow {
   #isAwake = false
   #isAsking = false
   #asksLeft = 0
+  /** How often there was a reason to ask. */
+  #reasons = 0
 
   constructor(request: HistoryRequest, tails: EventTails, sources: ReadonlyMap<OpenStream, LineSource>) {
     this.#request = request
@@ -137,12 +138,14 @@ export class Follow {
 
   #note(events: readonly StoredEvent[]): void {
     for (const event of events) {
-      const about = [...this.#files].filter(([, { open }]) => isOf(event, open.stream))
-      for (const [path, file] of about) {
+      for (const [path, file] of this.#files) {
+        if (!isOf(event, file.open.stream)) continue
         this.#news.add(path)
         if (ENDS.has(event.event)) file.endedAt = Date.now()
       }
-      if (CHANGES.has(event.event) || (event.event === 'started' && about.length === 0)) this.#asksLeft = 5
+      if (!CHANGES.has(event.event)) continue
+      this.#asksLeft = 5
+      this.#reasons++
     }
     if (this.#asksLeft > 0) this.#ask()
   }
@@ -163,14 +166,15 @@ export class Follow {
   #ask(): void {
     if (this.#isAsking) return
     this.#isAsking = true
-    const { home, selection } = this.#request
+    const { home, selection, query } = this.#request
     this.#asksLeft--
+    const reasons = this.#reasons
     findNewStreams(home, selection)
       .then((streams) => {
         this.#isAsking = false
         if (streams === null) return
-        this.#asksLeft = 0
-        this.#take(streams.filter(({ stream, path }) => this.#isMeant(stream) && !this.#files.has(path)))
+        if (this.#reasons === reasons) this.#asksLeft = 0
+        this.#take(streams.filter((it) => isMeant(it, query) && !this.#files.has(it.path)))
       })
       .catch((error: unknown) => {
         process.stderr.write(`${(error as Error).message}\n`)
@@ -178,37 +182,20 @@ export class Follow {
       })
   }
 
-  #isMeant(stream: LogStream['stream']): boolean {
-    const asked = this.#request.query.stream
-    return asked === null || stream === 'merged' || stream === asked
-  }
-
   #take(streams: readonly LogStream[]): void {
+    const { home, query, sink, printer } = this.#request
     for (const stream of streams) {
-      const open = openStream(this.#request.home, stream, (fd, offset) => this.keepFormer(stream, fd, offset))
+      const open = openStream(home, stream, (fd, offset) => this.keepFormer(stream, fd, offset))
       if (open === null) continue
       // What it held before is history, and somebody who follows has not asked for more of that.
       const { log, clock } = open
       const before = clock.index.before(this.#startedAt)
       const isYoung = clock.index.length > 0 || (log.bornAt ?? this.#startedAt) >= this.#startedAt
       log.position = before?.address ?? (isYoung ? log.oldest : log.end)
-      this.#add(open, this.#sourceOf(open))
+      this.#add(open, followingSource(open, query, sink))
       this.#wake(stream.path, 0)
     }
-    const { printer } = this.#request
     printer.know([...this.#files.values()].map(({ open }) => open.stream))
-  }
-
-  #sourceOf(open: OpenStream): LineSource {
-    const { query, sink } = this.#request
-    return new LogSource<LogStream>({
-      ...sourceOptions(open, query),
-      isClosed: false,
-      read: async (length) => {
-        await sink.room()
-        return open.log.next(length)
-      },
-    })
   }
 
   keepFormer(stream: LogStream, fd: number, offset: number): void {
@@ -225,7 +212,7 @@ export class Follow {
 }
 
 /** After these, there may be other apps, instances or files than before. */
-const CHANGES: ReadonlySet<string> = new Set(['step_done', 'apply_ended', 'daemon_started'])
+const CHANGES: ReadonlySet<string> = new Set(['started', 'step_done', 'apply_ended', 'daemon_started'])
 
 function isOf({ scope, instance }: StoredEvent, stream: LogStream): boolean {
   return instance !== null && scope === scopeName(stream.scope) && stream.instances.includes(instance)

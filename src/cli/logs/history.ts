@@ -1,7 +1,6 @@
 /** What has been written already: found in each file, and printed in the order of its times. */
 
 import type { Selection } from '../../daemon/protocol.ts'
-import { LogSource } from '../../logs/read/log-source.ts'
 import { ListSource, merge, type Source } from '../../logs/read/merge.ts'
 import { rangeSource } from '../../logs/read/find-lines.ts'
 import type { StoredEvent } from '../../model/events.ts'
@@ -12,7 +11,7 @@ import { findPart, type Part, type PreviousRuns } from './find-part.ts'
 import type { LogStream } from './log-files.ts'
 import { isMarked } from './marked.ts'
 import { latestOfEach, type Marker, placeMarkers } from './markers.ts'
-import { complain, type LineSource, type OpenStream, sourceOptions } from './open-stream.ts'
+import { complain, followingSource, type LineSource, type OpenStream, sourceOptions } from './open-stream.ts'
 import type { Printer } from './printer.ts'
 import type { LogQuery } from './query.ts'
 import type { ReadLine } from '../../logs/read/log-source.ts'
@@ -35,6 +34,9 @@ export type Item = ReadLine<LogStream> | Marker
 
 /** Of markers when no number of lines limits them: that many events are read at most. */
 const MOST_EVENTS = 5000
+
+/** With --previous those of the last run are left out. */
+const BEGINNINGS: ReadonlySet<string> = new Set(['started', 'run_started'])
 
 /** @returns the sources, from which whoever follows reads on */
 export async function showHistory(request: HistoryRequest): Promise<Map<OpenStream, LineSource>> {
@@ -82,17 +84,10 @@ function runsByEvents(home: string, { stream }: OpenStream): PreviousRuns {
 }
 
 function partSource({ open, query, from, to, count }: Part, follow: boolean, sink: Sink): LineSource {
-  const options = sourceOptions(open, query, count !== null)
-  if (!follow) return rangeSource(open.log, from, to, options, () => sink.room())
+  const isFound = count !== null
+  if (!follow) return rangeSource(open.log, from, to, sourceOptions(open, query, isFound), () => sink.room())
   open.log.position = from
-  const source = new LogSource<LogStream>({
-    ...options,
-    isClosed: false,
-    read: async (length) => {
-      await sink.room()
-      return open.log.next(length)
-    },
-  })
+  const source = followingSource(open, query, sink, isFound)
   source.allow(to - from)
   return source
 }
@@ -126,9 +121,12 @@ function historyMarkers(
   const placed = scopesOf(opened.map(({ stream }) => stream)).flatMap((scope) => {
     const { events } = storedEvents(home, scope, { since, until: query.until, limit: MOST_EVENTS, matches })
     const about = (event: StoredEvent): OpenStream[] => opened.filter(({ stream }) => isAbout(event, stream))
+    const isFirst = (event: StoredEvent, time: EpochMs): boolean =>
+      parts.some((part) => isAbout(event, part.open.stream) && time <= (floors.get(part.open) ?? 0))
     const markers = placeMarkers(events, (event) => about(event)[0]?.clock ?? null, meant)
     return markers.filter(({ event, time, isMeant }) => {
       if (isMeant) return true
+      if (query.previous && BEGINNINGS.has(event.event) && !isFirst(event, time)) return false
       const of = about(event)
       const shown = parts.filter(({ open }) => of.includes(open))
       return shown.some((part) => time >= (floors.get(part.open) ?? 0) && time <= ceilingOf(part))

@@ -10,6 +10,7 @@ import { EcoError } from '../../errors.ts'
 import { instanceName, type ScopeId, scopeName } from '../../model/ids.ts'
 import { knownScopes } from '../../state/event-files.ts'
 import { scopeDir } from '../../state/paths.ts'
+import type { LogQuery } from './query.ts'
 
 /** One file, and whose it is; instances may share one. */
 export interface LogStream {
@@ -28,7 +29,7 @@ const SILENCE_MS = 3000
 const ASK_AGAIN_MS = 1500
 
 /**
- * The daemon knows, where it does not answer the files themselves tell.
+ * The daemon knows; where it does not answer, or the app is no more, the files themselves tell.
  *
  * @throws EcoError UNKNOWN_TARGET
  */
@@ -37,12 +38,26 @@ export async function findStreams(home: string, selection: Selection): Promise<L
     const { files } = await callOrStart('logs', selection, { home, silenceMs: SILENCE_MS })
     return groupByFile(files)
   } catch (error) {
-    const files = error instanceof EcoError && WITHOUT_DAEMON.has(error.code) ? filesOnDisk(home) : []
+    if (!(error instanceof EcoError)) throw error
+    if (error.code === 'UNKNOWN_TARGET') return filesLeft(home, selection, error)
+    const files = WITHOUT_DAEMON.has(error.code) ? filesOnDisk(home) : []
     if (files.length === 0) throw error
-    const { message } = error as EcoError
-    process.stderr.write(`${message}\n  hint: these are the log files that lie in ${home}; see "eco doctor"\n`)
+    process.stderr.write(`${error.message}\n  hint: these are the log files that lie in ${home}; see "eco doctor"\n`)
     return groupByFile(selected(files, selection))
   }
+}
+
+/** Of apps that have been removed. @throws unknown when they have left none */
+function filesLeft(home: string, selection: Selection, unknown: EcoError): LogStream[] {
+  let files: LogFile[]
+  try {
+    files = selected(filesOnDisk(home), selection)
+  } catch {
+    throw unknown
+  }
+  if (files.length === 0) throw unknown
+  process.stderr.write(`${unknown.message} These are the log files that were left behind.\n`)
+  return groupByFile(files)
 }
 
 /** Asks the daemon once more, while somebody follows. null: it does not answer, or knows nothing of that name now. */
@@ -53,6 +68,11 @@ export async function findNewStreams(home: string, selection: Selection): Promis
     if (error instanceof EcoError) return null
     throw error
   }
+}
+
+/** Whether it is the output that was asked for; what two outputs share is both. */
+export function isMeant({ stream }: LogStream, { stream: asked }: Pick<LogQuery, 'stream'>): boolean {
+  return asked === null || stream === 'merged' || stream === asked
 }
 
 const WITHOUT_DAEMON: ReadonlySet<string> = new Set(['DAEMON_UNREACHABLE', 'DAEMON_ENDED', 'STATE_UNWRITABLE'])

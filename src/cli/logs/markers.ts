@@ -14,13 +14,12 @@ export interface Marker {
 /** An event may be told some time after it happened, when the machine is busy. */
 const LATE_MS = 5000
 
-const STARTS: ReadonlySet<string> = new Set(['started', 'run_started'])
 export const ENDS: ReadonlySet<string> = new Set(['restarting', 'left', 'failed', 'stopped', 'run_ended'])
 const OTHERS =
-  'ready unready fault hook_failed killed reset adopted note daemon_started daemon_stopped apply_started apply_cut_off ' +
-  'steps_cancelled hold_ended problem rollout_taken_over step_failed step_rolled_back step_paused step_kept ' +
+  'started run_started ready unready fault hook_failed killed reset adopted note daemon_started daemon_stopped ' +
+  'apply_started apply_cut_off steps_cancelled hold_ended problem rollout_taken_over step_failed step_rolled_back step_paused step_kept ' +
   'logs_full logs_resumed'
-const SHOWN: ReadonlySet<string> = new Set([...STARTS, ...ENDS, ...OTHERS.split(' ')])
+const SHOWN: ReadonlySet<string> = new Set([...ENDS, ...OTHERS.split(' ')])
 const STEPS: ReadonlySet<string> = new Set(['step_started', 'step_done'])
 /** Their beginning and end say what the starts and stops of instances between them belong to. */
 const TOLD_STEPS: ReadonlySet<unknown> = new Set(['update', 'scale', 'roll', 'restart', 'remove'])
@@ -52,7 +51,7 @@ export function placeMarkers(
 function placeOf(event: StoredEvent, clock: LineClock | null): EpochMs {
   const at = Date.parse(event.at)
   if (clock === null) return at
-  if (STARTS.has(event.event)) return clock.startBefore(at, LATE_MS)?.at ?? at
+  if (event.event === 'started') return clock.startBefore(at, LATE_MS)?.at ?? at
   return ENDS.has(event.event) ? (clock.endAfter(at, LATE_MS)?.at ?? at) : at
 }
 

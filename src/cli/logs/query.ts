@@ -35,7 +35,8 @@ export interface LogQuery {
   readonly around: string | null
   readonly windowMs: number
   readonly previous: boolean
-  readonly grep: ((text: string) => boolean) | null
+  /** Gets a line as it stands in the file, and as the app wrote it. */
+  readonly grep: ((...texts: readonly string[]) => boolean) | null
   readonly level: Level | null
   readonly stream: 'out' | 'err' | null
   readonly form: 'text' | 'json' | 'raw'
@@ -58,6 +59,9 @@ export function parseQuery(options: LogsOptions, now: EpochMs): LogQuery {
     throw new EcoError('USAGE', '--around names a time; --since, --until and --previous do, too.', {
       hint: '--around with --window 1m shows more before and after it',
     })
+  }
+  if (since !== null && until !== null && since > until) {
+    throw new EcoError('USAGE', `--since ${options.since} is later than --until ${options.until}.`)
   }
   if (around === null && options.window !== undefined) throw new EcoError('USAGE', '--window is for --around.')
   if (options.invert === true && options.grep === undefined) throw new EcoError('USAGE', '--invert is for --grep.')
@@ -97,7 +101,7 @@ function parseWindow(text: string): number {
 }
 
 /** `/regex/i`, or a regular expression without the slashes. */
-function parsePattern(pattern: string, invert: boolean): (text: string) => boolean {
+function parsePattern(pattern: string, invert: boolean): NonNullable<LogQuery['grep']> {
   const [, source = pattern, flags = ''] = /^\/(.+)\/([dgimsuvy]*)$/s.exec(pattern) ?? []
   let regex: RegExp
   try {
@@ -108,7 +112,7 @@ function parsePattern(pattern: string, invert: boolean): (text: string) => boole
       cause: error,
     })
   }
-  return (text) => regex.test(text) !== invert
+  return (...texts) => texts.some((text) => regex.test(text)) !== invert
 }
 
 function parseLevel(text: string): Level {

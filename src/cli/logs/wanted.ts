@@ -16,9 +16,10 @@ export function wanted(
   stream: LogStream,
   isFound = false,
 ): Wants | null {
-  if (level === null) return grep === null ? null : (line) => grep(line.text)
+  const hasText = grep === null ? null : (line: ReadLine<LogStream>) => grep(line.text, line.message)
+  if (level === null) return hasText
   const hasLevel = levelFilter(level, stream, isFound)
-  return (line) => hasLevel(line) && (grep === null || grep(line.text))
+  return (line) => hasLevel(line) && (hasText === null || hasText(line))
 }
 
 /** Lines that belong to the one before: of a stack trace, of an object over several lines. */
@@ -31,7 +32,7 @@ function levelFilter(least: Level, stream: LogStream, isFound: boolean): Wants {
   return (line) => {
     const { level } = line.parsed
     if (level !== null) before = atLeast(level, least)
-    else if (!CONTINUATION.test(line.text)) before = untold
+    else if (!CONTINUATION.test(line.message)) before = untold
     return before
   }
 }

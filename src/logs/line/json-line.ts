@@ -3,7 +3,6 @@
 import type { EpochMs } from '../../model/ids.ts'
 import { levelOfNumber, levelOfWord, type Level } from './level.ts'
 import { epochTime, stampOf } from './stamp.ts'
-import { factsOfText } from './text-line.ts'
 
 export type Fields = Readonly<Record<string, unknown>>
 
@@ -65,19 +64,6 @@ export function wrappedLine(fields: Fields): string | null {
   if (typeof fields['stream'] !== 'string' || typeof fields['time'] !== 'string') return null
   if (typeof fields['log'] === 'string') return fields['log'].replace(/\r?\n$/, '')
   return 'instance' in fields && 'app' in fields && typeof fields['message'] === 'string' ? fields['message'] : null
-}
-
-export function factsOfJson(fields: Fields, now: EpochMs): { at: EpochMs | null; level: Level | null } {
-  const at = timeOf(fields, now)?.value ?? null
-  const level = levelOf(fields)?.value ?? null
-  const inner = wrappedLine(fields)
-  if (inner === null || (at !== null && level !== null)) return { at, level }
-  const wrapped = parseObject(inner)
-  const facts =
-    wrapped === null
-      ? factsOfText(inner, now)
-      : { at: timeOf(wrapped, now)?.value ?? null, level: levelOf(wrapped)?.value ?? null }
-  return { at: at ?? facts.at, level: level ?? facts.level }
 }
 
 /** @returns null when the line is not one JSON object */

@@ -1,7 +1,7 @@
 /** A JSON line for people, in one line where it can be: `18:04:05.123 WARN  slow query  ms=812 table=orders`. */
 
 import type { EpochMs } from '../../model/ids.ts'
-import { levelOf, messageOf, timeOf, wrappedLine, type Fields } from './json-line.ts'
+import { levelOf, messageOf, timeOf, type Fields } from './json-line.ts'
 import type { Level } from './level.ts'
 import { neutraliseLine } from './neutralise-line.ts'
 import { parseLine, type ParsedLine } from './parse-line.ts'
@@ -15,30 +15,38 @@ const LEFT_OUT = new Set(['pid', 'hostname', 'v', '_logMeta', '@version', 'ecs.v
 const COLOURS: Readonly<Record<Level, number>> = { trace: 90, debug: 36, info: 32, warn: 33, error: 31, fatal: 35 }
 const INDENT = '    '
 
+interface PrettyOptions {
+  readonly color: boolean
+}
+
 /**
  * @param text the line that `parsed` was made of
  * @returns one or several lines without a newline at the end, safe for a terminal. Lines that are no JSON, and objects
  *   that no logger has written, come back as they were
  */
-export function prettyLine(parsed: ParsedLine, text: string, options: { readonly color: boolean }): string {
+export function prettyLine(parsed: ParsedLine, text: string, options: PrettyOptions): string {
   try {
-    return (parsed.json === null ? null : pretty(parsed.json, parsed, options)) ?? neutraliseLine(text)
+    return (parsed.message === text ? pretty(parsed, options) : prettyWrapped(parsed, options)) ?? neutraliseLine(text)
   } catch {
     // JSON.parse reads what is nested deeper than JSON.stringify writes.
     return neutraliseLine(text)
   }
 }
 
-function pretty(fields: Fields, parsed: ParsedLine, options: { readonly color: boolean }): string | null {
-  const wrapped = wrappedLine(fields)
-  if (wrapped !== null) {
-    const inner = parseLine(wrapped)
-    const whole = { at: inner.at ?? parsed.at, level: inner.level ?? parsed.level, json: inner.json }
-    const text = prettyLine(whole, wrapped, options)
-    // A line of text that says no time itself gets that of its wrapper.
-    if (inner.json !== null || inner.at !== null) return text
-    return [clock(fields, new Map(), parsed.at, painter(options.color)), text].filter((part) => part !== '').join(' ')
-  }
+function prettyWrapped({ message, json, at, level }: ParsedLine, options: PrettyOptions): string | null {
+  const inner = parseLine(message)
+  if (json === null && inner.json === null) return null
+  const whole = { ...inner, at: inner.at ?? at, level: inner.level ?? level }
+  if (json === null) return pretty(whole, options)
+  const text = prettyLine(whole, message, options)
+  // A line of text that says no time itself gets that of its wrapper.
+  if (inner.json !== null || inner.at !== null) return text
+  return [clock(json, new Map(), at, painter(options.color)), text].filter((part) => part !== '').join(' ')
+}
+
+function pretty(parsed: ParsedLine, options: PrettyOptions): string | null {
+  const fields = parsed.json
+  if (fields === null) return null
   const message = messageOf(fields) ?? nestedMessage(fields)
   if (message === null && parsed.level === null) return null
   const paint = painter(options.color)

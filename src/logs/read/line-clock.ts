@@ -25,6 +25,9 @@ const LAG_MS = 2000
 /** Clocks of file systems tick, and a point is written some milliseconds after its moment. */
 const EARLY_MS = 50
 
+/** Starts and ends that are looked through for those of runs at the same time. */
+const MOST_EDGES = 16
+
 /** Between which times an address was written, by the time index. */
 export class LineClock {
   readonly #home: string
@@ -76,12 +79,12 @@ export class LineClock {
 
   /** The first point from a moment on. null: there is none. */
   after(at: EpochMs): TimePoint | null {
-    return this.#index.at(this.#countTo((point) => point.at < at))
+    return this.#index.at(this.#index.countWhile((point) => point.at < at))
   }
 
   /** The last start of a run up to a moment. null: there is none so shortly before. */
   startBefore(at: EpochMs, withinMs: number): TimePoint | null {
-    for (let i = this.#countTo((point) => point.at <= at) - 1; i >= 0; i--) {
+    for (let i = this.#index.countWhile((point) => point.at <= at) - 1; i >= 0; i--) {
       const point = this.#index.at(i)
       if (point === null || point.at < at - withinMs) return null
       if (point.kind === 'start') return point
@@ -91,7 +94,7 @@ export class LineClock {
 
   /** The first end of a run from a moment on. null: there is none so shortly behind. */
   endAfter(at: EpochMs, withinMs: number): TimePoint | null {
-    for (let i = this.#countTo((point) => point.at < at); ; i++) {
+    for (let i = this.#index.countWhile((point) => point.at < at); ; i++) {
       const point = this.#index.at(i)
       if (point === null || point.at > at + withinMs || point.kind === 'start') return null
       if (point.kind === 'end') return point
@@ -104,20 +107,25 @@ export class LineClock {
    */
   ends(from: number, to: number): number[] {
     const ends: number[] = []
-    for (let i = this.#countTo((point) => point.address <= from); ; i++) {
+    for (let i = this.#index.countWhile((point) => point.address <= from); ; i++) {
       const point = this.#index.at(i)
       if (point === null || point.address > to) return ends
-      if (point.kind === 'end' && this.#edges(i).join() === 'end,start') ends.push(point.address)
+      if (point.kind === 'end' && this.#isLastEnd(i)) ends.push(point.address)
     }
   }
 
-  /** What the two starts and ends before a point are. */
-  #edges(index: number): string[] {
-    const edges: string[] = []
-    for (let i = this.#index.edgeBefore(index); i >= 0 && edges.length < 2; i = this.#index.edgeBefore(i)) {
-      edges.unshift(this.#index.at(i)?.kind ?? 'start')
+  /**
+   * Whether all runs that had begun by the end of one had ended, too. A guess, for points tell no runs apart: right for
+   * one run after the other and for two that overlap, as in a rolling change.
+   */
+  #isLastEnd(end: number): boolean {
+    let open = 1
+    for (let i = this.#index.edgeBefore(end), seen = 0; i >= 0 && seen < MOST_EDGES; seen++) {
+      open += this.#index.at(i)?.kind === 'end' ? 1 : -1
+      i = this.#index.edgeBefore(i)
+      if (open === 0) return i < 0 || this.#index.at(i)?.kind === 'end'
     }
-    return edges.length === 1 ? ['end', ...edges] : edges
+    return false
   }
 
   /** The run before the last start. null: there was none. */
@@ -138,12 +146,12 @@ export class LineClock {
 
   #seek(address: number): void {
     const holds = (point: TimePoint): boolean => point.address <= address
-    if (address < this.#start) this.#count = this.#countTo(holds)
+    if (address < this.#start) this.#count = this.#index.countWhile(holds)
     else {
       for (let steps = 0; ; steps++) {
         const next = this.#index.at(this.#count)
         if (next === null || !holds(next)) break
-        this.#count = steps < 8 ? this.#count + 1 : this.#countTo(holds)
+        this.#count = steps < 8 ? this.#count + 1 : this.#index.countWhile(holds)
       }
     }
     const before = this.#index.at(this.#count - 1)
@@ -157,17 +165,5 @@ export class LineClock {
     this.#window = { from: Math.min(floor, to), to, usual }
     this.#start = before?.address ?? 0
     this.#end = after?.address ?? Number.POSITIVE_INFINITY
-  }
-
-  #countTo(holds: (point: TimePoint) => boolean): number {
-    let low = 0
-    let high = this.#index.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const point = this.#index.at(middle)
-      if (point !== null && holds(point)) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }

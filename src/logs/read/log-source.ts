@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../model/ids.ts'
-import { type ParsedLine, parseLine } from '../line/parse-line.ts'
+import { messageOf, type ParsedLine, parseLine } from '../line/parse-line.ts'
 import type { LineClock, TimeWindow } from './line-clock.ts'
 import { LineCutter, type LogLine } from './line-cutter.ts'
 import type { Chunk } from './log-bytes.ts'
@@ -28,6 +28,11 @@ export class ReadLine<F> {
 
   get parsed(): ParsedLine {
     return (this.#parsed ??= parseLine(this.text))
+  }
+
+  /** What the app wrote, without what a format of eco's has put around it. */
+  get message(): string {
+    return messageOf(this.text, () => this.parsed)
   }
 }
 

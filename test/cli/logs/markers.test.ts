@@ -37,6 +37,21 @@ test('a start stands before the first line of its run, an end behind the last on
   ])
 })
 
+test('a run on a schedule that is announced before it starts is not put to the start of the one before', () => {
+  const log = new RotatingLog()
+  log.point(T, 'start')
+  log.point(T + 100, 'end')
+  log.point(T + 2010, 'start')
+  const clock = new LineClock(log.home, log.path, { from: -Infinity, to: Infinity })
+  const events = [event('run_ended', 110), event('run_started', 2000), event('started', 2020)]
+  const placed = placeMarkers(events, () => clock)
+  expect(placed.map(({ event: { event: name }, time }) => [name, time - T])).toEqual([
+    ['run_ended', 110],
+    ['run_started', 2000],
+    ['started', 2010],
+  ])
+})
+
 test('without an index they have the time of their event, and those of one instance keep their order', () => {
   const events = [event('restarting', 500), event('started', 400), event('ready', 450, { instance: 'api#1' })]
   expect(placeMarkers(events, () => null, events[1]).map(({ time, isMeant }) => [time - T, isMeant])).toEqual([

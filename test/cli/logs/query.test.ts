@@ -3,6 +3,8 @@ import { type LogsOptions, parseQuery } from '../../../src/cli/logs/query.ts'
 import { parseMoment } from '../../../src/cli/parse-moment.ts'
 import { EcoError } from '../../../src/errors.ts'
 
+process.env['TZ'] = 'Europe/Berlin'
+
 const NOW = new Date(2026, 0, 31, 18, 4, 5).getTime()
 const query = (options: LogsOptions): ReturnType<typeof parseQuery> => parseQuery(options, NOW)
 
@@ -59,6 +61,8 @@ test.each<LogsOptions>([
   { follow: true, previous: true },
   { raw: true, json: true },
   { until: '25:99' },
+  { since: '1h', until: '2h' },
+  { since: '2026-02-31' },
 ])('%j is refused', (options) => {
   expect(() => query(options)).toThrow(EcoError)
 })
@@ -69,6 +73,12 @@ test.each([
   ['18:04:06', new Date(2026, 0, 30, 18, 4, 6).getTime()],
   ['2026-01-30 03:00:00', new Date(2026, 0, 30, 3).getTime()],
   ['2026-01-30T03:00:00Z', Date.UTC(2026, 0, 30, 3)],
+  ['2026-01-30', new Date(2026, 0, 30).getTime()],
 ])('%s is a time', (text, expected) => {
   expect(parseMoment(text, NOW, '--since')).toBe(expected)
+})
+
+test('a time of yesterday is one of its clock, also when the clocks were changed in the night', () => {
+  const now = new Date(2026, 2, 29, 10).getTime()
+  expect(parseMoment('18:04', now, '--since')).toBe(new Date(2026, 2, 28, 18, 4).getTime())
 })

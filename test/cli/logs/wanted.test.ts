@@ -11,7 +11,10 @@ function stream(name: 'out' | 'err'): LogStream {
 
 function kept(lines: readonly string[], level: Level | null, name: 'out' | 'err' = 'out', grep = ''): string[] {
   const file = stream(name)
-  const wants = wanted({ level, grep: grep === '' ? null : (text) => text.includes(grep) }, file)
+  const wants = wanted(
+    { level, grep: grep === '' ? null : (...texts) => texts.some((text) => text.startsWith(grep)) },
+    file,
+  )
   return lines.filter((text) => {
     const bytes = Buffer.from(text)
     const line = { address: 0, bytes, length: bytes.length, goesOn: false }
@@ -35,5 +38,20 @@ test('what says nothing counts as info, on stderr as an error', () => {
 })
 
 test('both have to fit', () => {
-  expect(kept(['ERROR: a', 'ERROR: b', 'INFO: a'], 'error', 'out', 'a')).toEqual(['ERROR: a'])
+  expect(kept(['ERROR: a', 'ERROR: b', 'INFO: a'], 'error', 'out', 'ERROR: a')).toEqual(['ERROR: a'])
+})
+
+const timed = (text: string): string => `2026-01-31T18:04:05.123Z ${text}`
+const inJson = (message: string): string =>
+  JSON.stringify({ time: '2026-01-31T18:04:05.123Z', app: 'api', instance: 'api#0', stream: 'stdout', message })
+
+test.each([
+  ['time', timed],
+  ['json', inJson],
+])('a line of format: %s is judged by what the app wrote', (_, format) => {
+  const lines = ['INFO: fine', ...TRACE, '{"level":50,"msg":"pino"}', 'on'].map(format)
+  expect(kept(lines, 'error')).toEqual([...TRACE, '{"level":50,"msg":"pino"}'].map(format))
+  expect(kept(lines, null, 'out', 'Caused')).toEqual([format('Caused by: that')])
+  expect(kept(lines, null, 'out', '{"level"')).toEqual([format('{"level":50,"msg":"pino"}')])
+  expect(kept(lines, null, 'out', format('on').slice(0, 12))).toEqual(lines)
 })

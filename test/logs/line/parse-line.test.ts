@@ -138,6 +138,10 @@ const lines: readonly (readonly [text: string, at: string | null, level: Level |
     UTC,
     'warn',
   ],
+  // What `format: time` puts before the line of any app
+  ['2026-01-31T18:04:05.123Z {"level":50,"time":5,"msg":"pino"}', UTC, 'error'],
+  ['2026-01-31T18:04:05.123Z TypeError [ERR_INVALID_ARG_TYPE]: x', UTC, 'error'],
+  ['2026-01-31T18:04:05.123Z     at Error: (file.js:1:1)', UTC, null],
   ['{"level":50', null, null],
   ['{} ERROR: no object', null, null],
 ]
@@ -154,8 +158,20 @@ describe('parseLine', () => {
   test('gives the object of a JSON line, and nothing of one that is too long for that', () => {
     expect(parseLine('{"level":50,"a":{"b":[1]}}').json).toEqual({ level: 50, a: { b: [1] } })
     const long = `{"level":50,"a":"${'x'.repeat(256 * 1024)}"}`
-    expect(parseLine(long)).toEqual({ at: null, level: null, json: null })
+    expect(parseLine(long)).toEqual({ at: null, level: null, json: null, message: long })
     expect(parseLine('[{"level":50}]').json).toBeNull()
+  })
+
+  test.each([
+    ['hello', 'hello'],
+    ['{"level":40,"msg":"a"}', '{"level":40,"msg":"a"}'],
+    ['2026-01-31T18:04:05.123Z hello', 'hello'],
+    ['2026-01-31T18:04:05.123Z     at a.js:1', '    at a.js:1'],
+    ['2026-01-31T18:04:05.123Z ', ''],
+    ['2026-01-31 18:04:05.123 hello', '2026-01-31 18:04:05.123 hello'],
+    ['{"time":"2026-01-31T18:04:05.123Z","app":"a","instance":"a#0","stream":"stdout","message":"  at"}', '  at'],
+  ])('knows what the app wrote of %j', (text, message) => {
+    expect(parseLine(text, NOW).message).toBe(message)
   })
 
   test('looks at the beginning of a long line only', () => {

@@ -31,6 +31,16 @@ test('text comes as it was, made harmless', () => {
   expect(pretty('WARN  a  \u001b[31mred\u001b[2J')).toBe('WARN  a  \u001b[31mred\u001b[0m')
 })
 
+test('what eco has put before a line of JSON is left out, and nothing else', () => {
+  expect(pretty('2026-01-31T18:04:05.125Z {"level":50,"time":1769882645123,"msg":"full"}')).toBe(
+    '18:04:05.123 ERROR full',
+  )
+  expect(pretty('2026-01-31T18:04:05.125Z {"level":50,"msg":"full"}')).toBe('18:04:05.125 ERROR full')
+  for (const text of ['2026-01-31T18:04:05.125Z full', '2026-01-31T18:04:05.125Z {"a":1}']) {
+    expect(pretty(text)).toBe(text)
+  }
+})
+
 test('an object of no logger comes as it was', () => {
   expect(pretty('{ "a": 1,  "time": "2026-01-31T18:04:05Z" }')).toBe('{ "a": 1,  "time": "2026-01-31T18:04:05Z" }')
 })

@@ -230,11 +230,11 @@ test('where a run ends its last line ends, unless another run writes to the same
   log.point(T + 2000, 'start')
   log.append('two\nhalf of a ')
   log.point(T + 3000, 'start')
-  log.append('line\n')
+  log.append('line\nthr')
   log.point(T + 4000, 'end')
-  log.append('thr')
+  log.append('ee\nfour')
   log.point(T + 5000, 'end')
-  log.append('ee')
+  log.append('five')
   const { bytes, options } = read(log)
   const lines = await linesOf(rangeSource(bytes, 0, bytes.end, options()))
   expect(lines.map(({ text, line }) => [line.address, text])).toEqual([
@@ -243,5 +243,22 @@ test('where a run ends its last line ends, unless another run writes to the same
     [14, 'two'],
     [18, 'half of a line'],
     [33, 'three'],
+    [39, 'four'],
+    [43, 'five'],
   ])
+})
+
+test.each<[string, readonly ('start' | 'end')[], readonly number[]]>([
+  ['one after the other', ['start', 'end', 'start', 'end'], [2, 4]],
+  ['two at once', ['start', 'start', 'end', 'end'], [4]],
+  ['a rolling change, then alone', ['start', 'start', 'end', 'end', 'start', 'end'], [4, 6]],
+  ['an end that nobody noted, until the next', ['start', 'start', 'end', 'start', 'end'], [5]],
+  ['only an end is left', ['end'], []],
+])('nobody else writes where the last run ends: %s', (_, kinds, expected) => {
+  const log = new RotatingLog()
+  for (const [index, kind] of kinds.entries()) {
+    log.append('x')
+    log.point(T + index * 1000, kind)
+  }
+  expect(read(log).clock.ends(0, kinds.length)).toEqual(expected)
 })
