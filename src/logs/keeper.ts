@@ -127,8 +127,9 @@ export class LogKeeper implements RunLogs {
         if (opened.type === 'refused') return opened
         const live = opened.type === 'file' ? opened.size : 0
         if (opened.type === 'file') {
-          await opened.file.truncate(0)
-          await opened.file.close()
+          file.look(Date.now())
+          await opened.file.truncate(0).finally(() => opened.file.close())
+          file.emptied()
         }
         const archives = file.ledger.archives.length
         const bytes = live + rotator.removeArchives()

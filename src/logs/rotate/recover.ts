@@ -9,7 +9,7 @@ import { unfinishedArchive } from './archive-copy.ts'
 import { collapseNow, takeBack, takenBytes, writeFiller } from './collapse.ts'
 import { openPlain } from './plain-file.ts'
 import { settled } from './settled.ts'
-import { putTail, savedTail } from './stop-and-cut.ts'
+import { putTail, removeSavedTails, savedTail } from './stop-and-cut.ts'
 import { isThere, letGoOn } from './writers.ts'
 
 /** The helper of a stopped copy needs some milliseconds; the machine may be busy. */
@@ -79,8 +79,7 @@ function finishCut(fd: number, { path, base }: Ledger, { archive }: PendingRotat
     }
     return true
   } finally {
-    for (const state of ['saved', 'done'] as const) removeFile(savedTail(path, state))
-    removeFile(`${savedTail(path, 'saved')}.tmp`)
+    removeSavedTails(path)
   }
 }
 

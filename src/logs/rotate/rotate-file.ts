@@ -16,6 +16,7 @@ import { findCut } from './find-cut.ts'
 import { openLogFile } from './log-handle.ts'
 import { rotationMethod } from './method.ts'
 import { recover } from './recover.ts'
+import { removeSavedTails } from './stop-and-cut.ts'
 import { startTimeOf } from './writers.ts'
 
 export interface RotationOrder {
@@ -89,6 +90,8 @@ async function rotateBy(method: Method, file: FollowedFile, order: RotationOrder
       stopped: [],
     }
     if (lstatSync(file.path).ino !== file.ledger.inode) throw new Error('somebody else has replaced it meanwhile')
+    // One that was killed last of all left them.
+    if (helper !== null) removeSavedTails(file.path)
     file.begin(pending)
     renameSync(unfinishedArchive(file.path), archivePath(file, archive))
     await carryOut(method, opened.file, file, helper)
