@@ -128,7 +128,11 @@ export class LogKeeper implements RunLogs {
         const live = opened.type === 'file' ? opened.size : 0
         if (opened.type === 'file') {
           file.look(Date.now())
-          await opened.file.truncate(0).finally(() => opened.file.close())
+          try {
+            await opened.file.truncate(0)
+          } finally {
+            await opened.file.close()
+          }
           file.emptied()
         }
         const archives = file.ledger.archives.length

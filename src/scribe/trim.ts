@@ -21,7 +21,9 @@ export class Trimmer {
   }
 
   trim(reader: SpoolReader): void {
-    const from = this.#done.get(reader) ?? 0
+    let from = this.#done.get(reader) ?? 0
+    // The app has truncated it, and begun anew.
+    if (reader.pos < from) this.#done.set(reader, (from = 0))
     const length = Math.floor((reader.pos - from) / STEP_BYTES) * STEP_BYTES
     if (length === 0 || this.#isBusy || performance.now() < this.#pausedUntil) return
     this.#isBusy = true
