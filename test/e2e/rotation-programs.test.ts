@@ -1,10 +1,20 @@
 /** What rotates and compresses are programs: they may be missing, or fail. */
 
-import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { readLedger } from '../../src/logs/ledger.ts'
+import { killDaemon } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
 import { wholeLog } from '../support/log-check.ts'
 import { createRig, type Rig } from '../support/rig.ts'
@@ -65,4 +75,64 @@ test('what is rotated after the end of its app is compressed too', async () => {
   expect(await rig.eco(['logs', 'rotate', 'api'])).toMatchObject({ code: 0 })
   await eventually(() => expect(archivesIn(path)).toEqual([expect.stringMatching(/Z\.gz$/)]), PACKED_MS)
   expect(wholeLog(rig.home, path).text).toBe('one\n')
+})
+
+const FALLOCATE = execFileSync('sh', ['-c', 'command -v fallocate || true'], { encoding: 'utf8' }).trim()
+/** Writes 300 kB when it finds the file `more` in its folder. */
+const ON_REQUEST = `while :; do if [ -e more ]; then rm more; head -c 297000 /dev/zero | tr '\\0' x | fold -w 99; echo; fi; sleep 0.05; done`
+
+/** An app, on a file system that can collapse, with a fallocate of its own. */
+async function collapsing(rig: Rig, fallocate: string): Promise<string | null> {
+  const { PATH } = programs(rig, { fallocate })
+  const path = join(rig.home, 'scopes/demo/default/logs/api-0.out.log')
+  rig.write('ecosystem.yaml', {
+    apps: {
+      api: { command: ['sh', '-c', ON_REQUEST], env: { PATH: process.env['PATH'] }, logs: { compress: 'none' } },
+    },
+  })
+  const env = { PATH: `${PATH}:${process.env['PATH']}` }
+  expect(await rig.eco(['apply', '--yes'], { env })).toMatchObject({ code: 0 })
+  const doctor = await rig.eco(['doctor', '--verbose'], { env })
+  if (!doctor.stdout.includes('takes bytes off the head')) return null
+  await more(rig, path)
+  // With the first rotation the daemon finds out how.
+  expect(await rig.eco(['logs', 'rotate', 'api'])).toMatchObject({ code: 0 })
+  await more(rig, path)
+  return path
+}
+
+async function more(rig: Rig, path: string): Promise<void> {
+  const before = statSync(path).size
+  rig.write('more', '')
+  await eventually(() => expect(statSync(path).size).toBeGreaterThanOrEqual(before + 300_000))
+}
+
+test('a collapse whose program dies once it is done is one that is done', async (context) => {
+  await using rig = await createRig()
+  const path = await collapsing(rig, `${FALLOCATE} "$@"; code=$?; [ -e ${rig.dir}/dies ] && kill -9 $$; exit $code`)
+  if (path === null) return context.skip()
+  rig.write('dies', '')
+  expect(await rig.eco(['logs', 'rotate', 'api'])).toMatchObject({ code: 0 })
+  await more(rig, path)
+  expect(wholeLog(rig.home, path).text).toMatch(/^(x{99}\n){9000}\n*$/)
+})
+
+test('a collapse that is under way when its daemon is killed is not done twice', async (context) => {
+  await using rig = await createRig()
+  const held = `if [ -e ${rig.dir}/hold ]; then rm ${rig.dir}/hold; until [ -e ${rig.dir}/go ]; do sleep 0.05; done; fi; exec ${FALLOCATE} "$@"`
+  const path = await collapsing(rig, held)
+  if (path === null) return context.skip()
+  const hold = rig.write('hold', '')
+  const rotating = rig.eco(['logs', 'rotate', 'api'])
+  await eventually(() => expect(existsSync(hold)).toBe(false))
+  await killDaemon(rig)
+  await rotating
+  await more(rig, path)
+  expect(await rig.eco(['daemon', 'start'])).toMatchObject({ code: 0 })
+  await eventually(() =>
+    expect(readLedger(rig.home, path)).toMatchObject({ pending: null, archives: [{ start: 0 }, {}] }),
+  )
+  rig.write('go', '')
+  await more(rig, path)
+  expect(wholeLog(rig.home, path).text).toMatch(/^(x{99}\n){12000}\n*$/)
 })

@@ -6,7 +6,7 @@ import { archivePath } from '../by-address.ts'
 import { isDone } from '../current-place.ts'
 import { type Ledger, type PendingRotation, readLedger } from '../ledger.ts'
 import { unfinishedArchive } from './archive-copy.ts'
-import { collapseNow, takeBack, takenBytes, writeFiller } from './collapse.ts'
+import { collapseNow, endOthers, takeBack, takenBytes, writeFiller } from './collapse.ts'
 import { openPlain } from './plain-file.ts'
 import { settled } from './settled.ts'
 import { putTail, removeSavedTails, savedTail } from './stop-and-cut.ts'
@@ -58,6 +58,7 @@ function finish(fd: number, ledger: Ledger, pending: PendingRotation): boolean {
     writeFiller(fd, ledger, pending)
     return true
   }
+  endOthers(fd)
   if (isDone(path, pending)) return true
   writeFiller(fd, ledger, pending)
   if (collapseNow(fd, taken) === null || isDone(path, pending)) return true

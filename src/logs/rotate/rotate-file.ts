@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { lstatSync, renameSync } from 'node:fs'
+import { fstatSync, lstatSync, renameSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Rotation } from '../../model/spec.ts'
@@ -154,6 +154,8 @@ async function carryOut(method: Method, handle: FileHandle, file: FollowedFile, 
     removeFile(archivePath(file, pending.archive))
     throw new Error(why)
   }
+  // Whoever did it ended before it could say so.
+  if (fstatSync(handle.fd).size >= ledger.size - taken) return file.settle()
   // Cut short by somebody else just now: what it was is in the archive.
   file.change({ archives: [...ledger.archives, pending.archive], pending: null })
 }
@@ -167,7 +169,7 @@ function failed(error: unknown): Rotated {
 /** The process that stops those who write. */
 class Helper {
   readonly #child
-  readonly #ended: Promise<number | null>
+  readonly #ended: Promise<number | string | null>
   said = ''
 
   constructor(entry: string, home: string, path: string) {
@@ -176,7 +178,9 @@ class Helper {
     this.#child = child
     child.stderr.on('data', (text) => (this.said += String(text)))
     child.stdin.on('error', () => {})
-    this.#ended = new Promise((resolve) => child.once('error', () => resolve(null)).once('close', resolve))
+    this.#ended = new Promise((resolve) =>
+      child.once('error', () => resolve(null)).once('close', (code, signal) => resolve(code ?? signal)),
+    )
   }
 
   get process(): { pid: number; startTime: number } | null {
