@@ -41,6 +41,8 @@ function target(app: AppNode, key: 'out' | 'err', folder: string, report: Report
   const where = `${app.label}.logs.${key}`
   const full = path.resolve(folder, written)
   if (withoutMarkers(written).includes('\0')) report(at, `${where} holds a NUL byte`)
+  else if (/^~[^/]*\//.test(written))
+    report(at, `${where} begins with ~, which means nothing here: write the whole path`)
   else if (written.endsWith('/') || isFolder(full)) {
     const example = path.join(written, `${app.name}.log`)
     report(at, `${where} must be a file, but ${JSON.stringify(written)} is a folder`, `name a file in it: ${example}`)
