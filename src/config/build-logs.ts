@@ -14,8 +14,8 @@ const LEAST_SIZE = 64 * 2 ** 10
 const LEAST_AGE_MS = 60_000
 /** Of 255; an archive has the time and a suffix behind it. */
 const LONGEST_NAME = 200
-/** No timer counts how long archives are kept. */
-const LONGEST_KEPT_MS = 100 * 366 * 86_400_000
+/** No timer counts how old files are. */
+const OLDEST_MS = 100 * 366 * 86_400_000
 
 /** Where stdout and stderr of an app go. */
 export function buildOutput(app: AppNode, { folder, problems }: BuildContext): Output {
@@ -41,6 +41,8 @@ function target(app: AppNode, key: 'out' | 'err', folder: string, report: Report
   const where = `${app.label}.logs.${key}`
   const full = path.resolve(folder, written)
   if (withoutMarkers(written).includes('\0')) report(at, `${where} holds a NUL byte`)
+  else if (/^~[^/]*\//.test(written))
+    report(at, `${where} begins with ~, which means nothing here: write the whole path`)
   else if (written.endsWith('/') || isFolder(full)) {
     const example = path.join(written, `${app.name}.log`)
     report(at, `${where} must be a file, but ${JSON.stringify(written)} is a folder`, `name a file in it: ${example}`)
@@ -65,9 +67,9 @@ export function buildRotation(app: AppNode, report: Report): Rotation {
   return {
     method: logs.rotation ?? usual.method,
     maxSizeBytes,
-    maxAgeMs: readDuration(app, ['logs', 'max_age'], usual.maxAgeMs, report, { min: LEAST_AGE_MS }),
+    maxAgeMs: readDuration(app, ['logs', 'max_age'], usual.maxAgeMs, report, { min: LEAST_AGE_MS, max: OLDEST_MS }),
     keep: logs.keep ?? usual.keep,
-    keepForMs: readDuration(app, ['logs', 'keep_for'], usual.keepForMs, report, { min: 1, max: LONGEST_KEPT_MS }),
+    keepForMs: readDuration(app, ['logs', 'keep_for'], usual.keepForMs, report, { min: 1, max: OLDEST_MS }),
     totalSizeBytes: size(app, 'total_size', maxSizeBytes, report),
     compress: compression(logs.compress) ?? usual.compress,
   }

@@ -90,7 +90,7 @@ export class Daemon {
       },
     })
     const tell = this.events.emit.bind(this.events)
-    this.logAlarm = logs !== null ? new LogAlarm(home, this.engine, tell) : null
+    this.logAlarm = logs !== null ? new LogAlarm(home, this.engine, outputs, tell) : null
     this.monitor = new Monitor(() => [...this.#livePids()])
   }
 

@@ -5,6 +5,7 @@ import { logPaths } from '../logs/layout.ts'
 import type { EcoEvent } from '../model/events.ts'
 import { type ScopeId, scopeName } from '../model/ids.ts'
 import type { InstanceRunner } from '../supervisor/instance-runner.ts'
+import type { Outputs } from '../supervisor/outputs.ts'
 import { bytes } from './listing-text.ts'
 import { type FullFolder, LogWatch, type WatchedLog } from './log-watch.ts'
 
@@ -17,11 +18,16 @@ export class LogAlarm {
   readonly #engine: LocalEngine
   readonly #home: string
   readonly #emit: (scope: ScopeId, event: EcoEvent) => void
+  readonly #outputs: Outputs
   readonly #watch: LogWatch<RunnerLog>
+  #timer: NodeJS.Timeout | undefined
+  /** Logs of `Outputs.blocked` that were told of. */
+  #told: Outputs['blocked'] = {}
 
-  constructor(home: string, engine: LocalEngine, emit: (scope: ScopeId, event: EcoEvent) => void) {
+  constructor(home: string, engine: LocalEngine, outputs: Outputs, emit: (scope: ScopeId, event: EcoEvent) => void) {
     this.#home = home
     this.#engine = engine
+    this.#outputs = outputs
     this.#emit = emit
     this.#watch = new LogWatch(() => [...this.#logs()], {
       full: (folder) => this.#full(folder),
@@ -33,24 +39,50 @@ export class LogAlarm {
       lost: ({ runner, path }, loss) => {
         const { scope, app } = runner.id
         const reload = `eco reload ${app} --project ${scope.project} --env ${scope.environment}`
-        const message = lossText(path, loss, reload)
-        const about = { at: Date.now(), scope: scopeName(scope), app, instance: runner.name }
-        this.#emit(scope, { type: 'instance', event: 'log_lost', ...about, message, data: { reason: loss.type, path } })
+        this.#tellOf(runner, 'log_lost', lossText(path, loss, reload), { reason: loss.type, path })
       },
     })
   }
 
   start(): void {
     this.#watch.start()
+    this.#timer ??= setInterval(() => this.#lookAtBlocked(), LOOK_MS).unref()
   }
 
   stop(): void {
     this.#watch.stop()
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
-  /** Folders where there is no room now, a sentence each. */
+  /** What cannot be written now, a sentence each. */
   problems(): string[] {
-    return this.#watch.full.map((full) => `T${fullText(full).slice(1)}.\n  hint: ${HINT}`)
+    const full = this.#watch.full.map((folder) => `T${fullText(folder).slice(1)}.\n  hint: ${HINT}`)
+    return [...full, ...Object.values(this.#outputs.blocked).map((why) => `An app waits for its log: ${why}.`)]
+  }
+
+  /** Told once each, and when it is over. */
+  #lookAtBlocked(): void {
+    const { blocked } = this.#outputs
+    const told = this.#told
+    if (blocked === told) return
+    this.#told = blocked
+    for (const { path, runner } of this.#logs()) {
+      const why = blocked[path]
+      if (why === told[path]) continue
+      if (why === undefined) this.#tellOf(runner, 'note', `its log ${path} is written again`, {})
+      else this.#tellOf(runner, 'log_lost', `${why}; ${KEPT}`, { reason: 'blocked', path })
+    }
+  }
+
+  #tellOf(
+    { id: { scope, app }, name }: InstanceRunner,
+    event: 'log_lost' | 'note',
+    message: string,
+    data: Readonly<Record<string, string>>,
+  ): void {
+    const about = { scope: scopeName(scope), app, instance: name }
+    this.#emit(scope, { type: 'instance', event, at: Date.now(), ...about, message, data })
   }
 
   #full(full: FullFolder): void {
@@ -89,6 +121,9 @@ export class LogAlarm {
     }
   }
 }
+
+const LOOK_MS = 1000
+const KEPT = 'what it writes is kept, up to 256 MB, until that is mended'
 
 /** What takes the room is not always logs. */
 const HINT =

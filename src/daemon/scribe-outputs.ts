@@ -1,16 +1,10 @@
-import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
-import net from 'node:net'
 import { openLog } from '../logs/open-log.ts'
 import { listSpools, newSpool, type Spool } from '../logs/spool.ts'
 import type { Output } from '../model/spec.ts'
-import { scribeSocketPath } from '../state/paths.ts'
 import { type Destination, discarded, LOG_FILES, type OpenedOutput, type Outputs } from '../supervisor/outputs.ts'
-import { VERSION } from '../version.ts'
+import { ScribeLink } from './scribe-link.ts'
 
-const CONNECT_MS = 20
-/** One that ends again and again must not keep the daemon busy. */
-const RESTART_MS = 500
 /** Last words that take longer come too late to be told. */
 const LAST_WORDS_MS = 500
 const POLL_MS = 3
@@ -21,18 +15,14 @@ const POLL_MS = 3
  */
 export class ScribeOutputs implements Outputs {
   readonly #home: string
-  readonly #entry: string
+  readonly #link: ScribeLink
   /** Spools of runs that are not over yet. */
   readonly #byRun = new Map<string, Spool[]>()
-  #socket: net.Socket | null = null
-  #timer: NodeJS.Timeout | undefined
-  #startedAt = -RESTART_MS
-  #isClosed = false
 
   /** @param entry absolute path of scribe.cjs */
   constructor(home: string, entry: string) {
     this.#home = home
-    this.#entry = entry
+    this.#link = new ScribeLink(home, entry, () => listSpools(home).length > 0)
   }
 
   open(destination: Destination): OpenedOutput {
@@ -44,7 +34,7 @@ export class ScribeOutputs implements Outputs {
       closeSync(openLog(path))
       const fd = spool.create({ format: 1, path, style: format, run, app, instance, stream })
       this.#byRun.set(run, [...(this.#byRun.get(run) ?? []), spool])
-      this.#poke()
+      this.#link.poke()
       return { fd, note: null }
     } catch (error) {
       return discarded(path, error)
@@ -58,12 +48,16 @@ export class ScribeOutputs implements Outputs {
     if (spools === undefined) return null
     this.#byRun.delete(run)
     for (const spool of spools) mark(spool)
-    this.#poke()
+    this.#link.poke()
     return whenDone(spools)
   }
 
   inForce(output: Output): Output {
     return output
+  }
+
+  get blocked(): Outputs['blocked'] {
+    return this.#link.blocked
   }
 
   /** After the adoption: output of runs that are over meanwhile is brought to an end, that of others goes on. */
@@ -76,61 +70,12 @@ export class ScribeOutputs implements Outputs {
         this.#byRun.set(run, [...(this.#byRun.get(run) ?? []), spool])
       }
     }
-    if (spools.length > 0) this.#poke()
+    if (spools.length > 0) this.#link.poke()
   }
 
   /** The daemon ends; the scribe goes on. */
   close(): void {
-    this.#isClosed = true
-    clearTimeout(this.#timer)
-    this.#socket?.destroy()
-  }
-
-  /** There is something new for the scribe. */
-  #poke(): void {
-    if (this.#socket !== null) this.#socket.write('look\n')
-    else this.#connect()
-  }
-
-  #connect(): void {
-    if (this.#isClosed) return
-    const socket = net.connect(scribeSocketPath(this.#home))
-    this.#socket = socket
-    socket.unref()
-    let greeting = ''
-    socket.on('data', (chunk: Buffer) => {
-      greeting += chunk.toString()
-      // One of another version is done at any byte, and ours goes on from there.
-      if (greeting.endsWith('\n') && greeting.trim() !== VERSION) socket.write('quit\n')
-    })
-    socket.on('connect', () => socket.write('look\n'))
-    socket.on('error', () => this.#start())
-    socket.on('close', () => {
-      this.#socket = null
-      if (listSpools(this.#home).length > 0) this.#connectSoon()
-    })
-  }
-
-  #connectSoon(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      if (this.#socket === null) this.#connect()
-    }, CONNECT_MS)
-    this.#timer.unref()
-  }
-
-  /** None answers. */
-  #start(): void {
-    if (this.#isClosed || performance.now() - this.#startedAt < RESTART_MS) return
-    this.#startedAt = performance.now()
-    const child = spawn(process.execPath, ['--max-semi-space-size=1', this.#entry], {
-      cwd: '/',
-      env: { ECO_HOME: this.#home, PATH: process.env['PATH'], HOME: process.env['HOME'] },
-      detached: true,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    child.on('error', (error) => console.error(`the scribe cannot be started: ${error.message}`))
-    child.unref()
+    this.#link.close()
   }
 }
 

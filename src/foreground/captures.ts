@@ -22,6 +22,7 @@ export interface Printing {
 
 /** The outputs of all instances: each a pipe to us, and from here to our own stdout and stderr. */
 export class Captures implements Outputs {
+  readonly blocked = {}
   readonly #fifos: Fifos
   readonly #outlets: { readonly out: Outlet; readonly err: Outlet }
   /** By log file: of two runs in one slot each has its own. */

@@ -161,6 +161,12 @@ export class FollowedFile {
     this.#isWritten = false
   }
 
+  /** Also when it is longer again by now than it was when we last looked. */
+  emptied(): void {
+    this.#beginAnew()
+    this.write()
+  }
+
   /** When what is not there any more was written is of no interest. */
   forgetRemoved(): void {
     const [oldest] = this.#ledger.archives

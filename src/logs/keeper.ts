@@ -17,6 +17,8 @@ const YOUNG_LOOK_MS = 100
 interface Kept {
   readonly file: FollowedFile
   readonly rotator: Rotator
+  /** In force, or as it last was. */
+  policy: Rotation | null
   /** Until it is looked at again sooner than all others. */
   timer: NodeJS.Timeout | undefined
   youngUntil: number
@@ -82,7 +84,9 @@ export class LogKeeper implements RunLogs {
     const now = Date.now()
     for (const path of user.paths) {
       const kept = this.#kept.get(path)
-      if (!kept?.file.users.delete(user)) continue
+      if (!kept?.file.users.has(user)) continue
+      kept.policy = policyOf(kept)
+      kept.file.users.delete(user)
       kept.file.mark('end', now)
       kept.file.write()
       this.#forget(kept)
@@ -106,6 +110,7 @@ export class LogKeeper implements RunLogs {
   async rotate(path: string, policy: Rotation): Promise<Rotated> {
     const kept = this.#keep(path)
     const now = policyOf(kept) ?? policy
+    kept.policy = now
     // Asked for by name, what somebody else usually does is done.
     const result = await kept.rotator.rotate(now.method === 'off' ? { ...now, method: 'auto' } : now, true)
     this.#forget(kept)
@@ -122,8 +127,13 @@ export class LogKeeper implements RunLogs {
         if (opened.type === 'refused') return opened
         const live = opened.type === 'file' ? opened.size : 0
         if (opened.type === 'file') {
-          await opened.file.truncate(0)
-          await opened.file.close()
+          file.look(Date.now())
+          try {
+            await opened.file.truncate(0)
+          } finally {
+            await opened.file.close()
+          }
+          file.emptied()
         }
         const archives = file.ledger.archives.length
         const bytes = live + rotator.removeArchives()
@@ -161,16 +171,17 @@ export class LogKeeper implements RunLogs {
       tell: (message) => [...file.users][0]?.tell(message),
     })
     rotator.removeLeftovers()
-    const kept: Kept = { file, rotator, timer: undefined, youngUntil: 0 }
+    const kept: Kept = { file, rotator, policy: null, timer: undefined, youngUntil: 0 }
     this.#kept.set(path, kept)
     return kept
   }
 
-  /** Unless somebody still needs it. */
+  /** Unless somebody still needs it, or there is something left to be done. */
   #forget(kept: Kept): void {
-    if (kept.file.users.size > 0 || !kept.rotator.isDone) return
+    const { file, rotator, policy } = kept
+    if (file.users.size > 0 || !rotator.isIdle || (policy !== null && !rotator.isDone(policy))) return
     clearTimeout(kept.timer)
-    this.#kept.delete(kept.file.path)
+    this.#kept.delete(file.path)
   }
 
   #lookAtAll(): void {
@@ -182,7 +193,10 @@ export class LogKeeper implements RunLogs {
     const now = Date.now()
     kept.file.look(now)
     const policy = policyOf(kept)
-    if (policy === null) return this.#forget(kept)
+    if (policy === null) {
+      if (kept.policy !== null) kept.rotator.compress(kept.policy, now)
+      return this.#forget(kept)
+    }
     const soon = kept.rotator.look(policy, now, LOOK_MS)
     if (soon !== null) this.#lookIn(kept, soon)
     else if (performance.now() < kept.youngUntil) this.#lookIn(kept, YOUNG_LOOK_MS)

@@ -63,6 +63,12 @@ export class Scribe {
     else if (performance.now() - this.#idleSince > IDLE_MS) this.#ended()
   }
 
+  /** Logs that cannot be written now, and why, by path. */
+  get blocked(): Readonly<Record<string, string>> {
+    const sinks = [...this.#blocked].map(({ reader }) => reader.sink)
+    return Object.fromEntries(sinks.flatMap(({ path, problem }) => (problem === null ? [] : [[path, problem]])))
+  }
+
   #take(spool: Spool): void {
     const order = spool.order()
     if (order === null) return
@@ -182,6 +188,7 @@ export class Scribe {
     // Between the last read and the look.
     if (reader.step() !== 'idle') return false
     this.#active.delete(entry)
+    this.#blocked.delete(entry)
     this.#entries.delete(reader.spool.id)
     entry.watcher?.close()
     reader.close()

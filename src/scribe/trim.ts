@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { punchCommand } from '../logs/punch-hole.ts'
 import type { SpoolReader } from './spool-reader.ts'
 
 /** What is taken out at a time: a program of its own does it, in two milliseconds. */
@@ -21,12 +22,14 @@ export class Trimmer {
   }
 
   trim(reader: SpoolReader): void {
-    const from = this.#done.get(reader) ?? 0
+    let from = this.#done.get(reader) ?? 0
+    // The app has truncated it, and begun anew.
+    if (reader.pos < from) this.#done.set(reader, (from = 0))
     const length = Math.floor((reader.pos - from) / STEP_BYTES) * STEP_BYTES
     if (length === 0 || this.#isBusy || performance.now() < this.#pausedUntil) return
     this.#isBusy = true
-    const range = ['--punch-hole', '--offset', String(from), '--length', String(length)]
-    execFile('fallocate', [...range, reader.spool.path], { timeout: 10_000 }, (error) => {
+    const [file, args] = punchCommand(reader.spool.path, from, length)
+    execFile(file, args, { timeout: 10_000 }, (error) => {
       this.#isBusy = false
       if (error === null) {
         this.#done.set(reader, from + length)

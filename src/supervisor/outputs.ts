@@ -27,6 +27,8 @@ export interface Outputs {
   over(run: string): Promise<void> | null
   /** What of `logs` counts here. */
   inForce(output: Output): Output
+  /** Logs whose output waits elsewhere because they cannot be written now, and why, by path. */
+  readonly blocked: Readonly<Record<string, string>>
 }
 
 /** Straight into the files: nothing of it passes through any process of ours, which may end at any time. */
@@ -41,6 +43,7 @@ export const LOG_FILES: Outputs = {
   settle: () => {},
   over: () => null,
   inForce: (output) => output,
+  blocked: {},
 }
 
 /**

@@ -569,11 +569,19 @@ const TABLE: readonly (readonly [name: string, yaml: string, expected: readonly 
     'sizes, ages and numbers of logs that are none, or too small',
     `${APP}    logs:\n      max_size: 1K\n      total_size: 10M\n      max_age: 1s\n      keep: -1\n      keep_for: ever\n      format: xml\n      compress: lz4\n      rotation: size`,
     [
-      '8:13 apps.api.logs.keep must be a whole number, but was -1',
+      '8:13 apps.api.logs.keep must be a whole number from 0 to 10000, but was -1',
       '9:17 apps.api.logs.keep_for must be a duration with a unit, like 150ms, 10s, 5m, 1h or 7d, but was "ever"',
       '10:15 apps.api.logs.format must be plain, time or json, but was "xml"',
       '11:17 apps.api.logs.compress must be gzip, zstd, none, true or false, but was "lz4"',
       '12:17 apps.api.logs.rotation must be auto, copytruncate or off, but was "size"',
+    ],
+  ],
+  [
+    'a log in the home of somebody',
+    `${APP}    logs:\n      out: ~/api.log\n      err: ~ann/api.log`,
+    [
+      '5:12 apps.api.logs.out begins with ~, which means nothing here: write the whole path',
+      '6:12 apps.api.logs.err begins with ~, which means nothing here: write the whole path',
     ],
   ],
   [

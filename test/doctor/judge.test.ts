@@ -358,6 +358,7 @@ const logs: LogFacts = {
   largest: logFile,
   removed: [],
   hasZstd: true,
+  untrimmed: null,
 }
 const inotify = { inotifyInstances: { used: 1, most: 128 }, inotifyWatches: { used: 10, most: 8192 } }
 const small = { ...fileSystem, freeBytes: 30 * 2 ** 20, totalBytes: 80 * 2 ** 20 }
@@ -404,6 +405,7 @@ test.each<[string, Partial<LogFacts>, string[]]>([
     { hasZstd: false, files: [{ ...logFile, rotation: { ...rotation, compress: 'zstd' } }] },
     ['warning logs.programs'],
   ],
+  ['spools that grow', { untrimmed: { apps: ['api'], why: 'no fallocate' } }, ['warning logs.spools']],
   ['many logs', { bytes: 3 * GIB }, ['warning apps.log_size']],
 ])('logs: %s', (_, facts, expected) => {
   const findings = judgeLogs({ ...logs, ...facts }, null, inotify)

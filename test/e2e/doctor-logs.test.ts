@@ -142,3 +142,15 @@ test('programs that a policy wants and that are not there', async (context) => {
   chmodSync(join(bare, '../zstd'), 0o755)
   expect((await logs(rig, { env }))('logs.programs')).toMatchObject([{ message: expect.stringContaining('fallocate') }])
 })
+
+test('output by way of a spool that nothing can trim', async () => {
+  await using rig = await createRig()
+  const stamped = { ...sleeper, logs: { format: 'json' } }
+  expect(await rig.apply({ apps: { api: stamped, plain: sleeper } })).toMatchObject({ code: 0 })
+  expect((await logs(rig))('logs.spools')).toEqual([])
+  const bin = join(rig.dir, 'bin')
+  mkdirSync(bin)
+  expect((await logs(rig, { env: { PATH: bin } }))('logs.spools')).toMatchObject([
+    { level: 'warning', message: expect.stringContaining('fallocate'), details: [expect.stringContaining('api')] },
+  ])
+})

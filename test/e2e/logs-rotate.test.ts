@@ -44,8 +44,9 @@ test('rotate: what is there goes to an archive, which is compressed, and the app
     { app: 'api', instance: 'api#0', stream: 'out', path, result: 'rotated', bytes: 4, reason: null },
     { stream: 'err', result: 'empty', archive: null },
   ])
-  await eventually(() =>
-    expect(archivesOf(path)).toEqual([expect.stringMatching(/^api-0\.out\.log\.\d{8}T\d{6}\.\d{3}Z\.gz$/)]),
+  await eventually(
+    () => expect(archivesOf(path)).toEqual([expect.stringMatching(/^api-0\.out\.log\.\d{8}T\d{6}\.\d{3}Z\.gz$/)]),
+    20_000,
   )
   const [name = ''] = archivesOf(path)
   const archive = join(dirname(path), name)

@@ -1,6 +1,6 @@
 /** Nothing that was written is lost, whoever dies: the app, the daemon, or the scribe (docs/adr/0027-scribe.md). */
 
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Output } from '../../src/model/spec.ts'
@@ -275,6 +275,65 @@ test(
     const pieces = rig.output('long').split('\n')
     expect(pieces.map((line) => line.replace(/^\S+ /, '')).join('')).toBe('y'.repeat(5_000_000))
     expect(pieces.length).toBeGreaterThan(70)
+  },
+  LONG_MS,
+)
+
+test(
+  'one that hangs is replaced, and what came meanwhile is written once',
+  async () => {
+    await using rig = await createRig()
+    await applied(rig, { app: writer('json', { BURST: '100', PAUSE: '20' }) })
+    await whenWritten(rig, 1000)
+    const scribe = await theScribe(rig)
+    kill(scribe, 'SIGSTOP')
+    await eventually(() => expect(isRunning(scribe)).toBe(false), 30_000)
+    expect(await theScribe(rig)).not.toBe(scribe)
+    expect(readFileSync(join(rig.home, 'daemon.log'), 'utf8')).toContain(`the scribe, pid ${scribe}, does not answer`)
+    await whenWritten(rig, COUNT)
+    await eventually(() => expectAll(rig.output('app'), 'json', COUNT))
+  },
+  LONG_MS,
+)
+
+test(
+  'one that hangs is replaced by a daemon that never heard of it',
+  async () => {
+    await using rig = await createRig()
+    await applied(rig, { app: writer('time', { BURST: '100', PAUSE: '20' }) })
+    await whenWritten(rig, 1000)
+    const scribe = await theScribe(rig)
+    kill(scribe, 'SIGSTOP')
+    await killDaemon(rig)
+    await rig.eco(['daemon', 'start'])
+    await eventually(() => expect(isRunning(scribe)).toBe(false), 30_000)
+    await whenWritten(rig, COUNT)
+    await eventually(() => expectAll(rig.output('app'), 'time', COUNT))
+  },
+  LONG_MS,
+)
+
+test(
+  'a log that the scribe cannot write is told of, in the events and by ls, and so is its end',
+  async () => {
+    await using rig = await createRig()
+    const script = 'i=0; while :; do echo "tick $i"; i=$((i+1)); sleep 0.05; done'
+    await rig.apply({ apps: { app: { command: ['sh', '-c', script], logs: { format: 'time' } } } })
+    const log = join(rig.home, 'scopes/demo/default/logs/app-0.out.log')
+    const ticks = (text: string): number[] => [...text.matchAll(/^\S+ tick (\d+)$/gm)].map(([, n]) => Number(n))
+    await eventually(() => expect(ticks(rig.output('app')).length).toBeGreaterThan(2))
+    const target = rig.write('victim', 'whole\n')
+    renameSync(log, `${log}.old`)
+    symlinkSync(target, log)
+    const events = async (): Promise<string> => (await rig.eco(['events', '--since', '1h'])).stdout
+    await eventually(async () => expect(await events()).toMatch(/app#0 .*is a symlink.*what it writes is kept/))
+    expect((await rig.eco(['ls'])).stderr).toContain(`its log ${log} is a symlink`)
+    expect(readFileSync(target, 'utf8')).toBe('whole\n')
+    rmSync(log)
+    await eventually(async () => expect(await events()).toContain(`its log ${log} is written again`))
+    expect((await rig.eco(['ls'])).stderr).toBe('')
+    const all = [...ticks(readFileSync(`${log}.old`, 'utf8')), ...ticks(rig.output('app'))]
+    expect(all).toEqual(all.map((_, index) => index))
   },
   LONG_MS,
 )

@@ -139,3 +139,13 @@ test('a ledger of which nothing is left costs the archives only', () => {
   expect(readFileSync(path, 'utf8')).toBe('x\n')
   expect(keeper.lastLines({ path, offset: 0 }, 5)).toEqual(['x'])
 })
+
+test('what is written after a flush has addresses of its own, however much nobody had looked at before it', async () => {
+  const keeper = new LogKeeper(home, 'unused')
+  keeper.begin(user())
+  appendFileSync(path, 'x'.repeat(100))
+  expect(await keeper.flush(path)).toMatchObject({ type: 'flushed', bytes: 100 })
+  appendFileSync(path, 'new\n')
+  expect(endOf(keeper)).toBe(104)
+  expect(readLedger(home, path)).toMatchObject({ base: 100 })
+})

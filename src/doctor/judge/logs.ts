@@ -130,7 +130,7 @@ function sizeKey(amount: number): string {
   return `${Math.floor(amount / 2 ** 20)}M`
 }
 
-function judgePrograms({ files, folders, hasZstd }: LogFacts): Finding[] {
+function judgePrograms({ files, folders, hasZstd, untrimmed }: LogFacts): Finding[] {
   const findings: Finding[] = []
   const zstd = files.filter(({ rotation }) => rotation.compress === 'zstd' && rotation.method !== 'off')
   if (zstd.length > 0 && !hasZstd) {
@@ -141,6 +141,10 @@ function judgePrograms({ files, folders, hasZstd }: LogFacts): Finding[] {
   if (folders.some(({ method }) => method?.method === 'stopped-copy' && method.why.includes('fallocate'))) {
     const text = 'Without fallocate (util-linux, 2.30 or newer) logs are rotated while their writers stand still'
     findings.push(warning('logs.programs', text, 'fallocate --version'))
+  }
+  if (untrimmed !== null) {
+    const text = `What apps with logs.format time or json write is kept a second time until they are restarted: ${untrimmed.why}`
+    findings.push(warning('logs.spools', text, 'fallocate --version', { details: fewOf(untrimmed.apps) }))
   }
   return findings
 }

@@ -2,9 +2,11 @@ import { accessSync, constants, lstatSync, readdirSync, readlinkSync, statSync }
 import { basename, dirname, join } from 'node:path'
 import * as zlib from 'node:zlib'
 import { logPaths } from '../../logs/layout.ts'
+import { whyNoHoles } from '../../logs/punch-hole.ts'
 import { type RotationMethod, rotationMethod } from '../../logs/rotate/method.ts'
 import { instanceName } from '../../model/ids.ts'
 import type { Rotation } from '../../model/spec.ts'
+import { spoolDir } from '../../state/paths.ts'
 import { findProgram } from '../../supervisor/find-program.ts'
 import type { AppliedOne } from '../applied-apps.ts'
 import { type FileSystem, fileSystemOf, firstThere, type HomeEntry } from './home.ts'
@@ -46,6 +48,8 @@ export interface LogFacts {
   /** Instances that write to files which were removed. */
   readonly removed: readonly { readonly instance: string; readonly selector: string; readonly path: string }[]
   readonly hasZstd: boolean
+  /** Apps whose output goes by way of a spool that cannot be trimmed, and why. */
+  readonly untrimmed: { readonly apps: readonly string[]; readonly why: string } | null
 }
 
 const OWN_LOG = /^scopes\/[^/]+\/[^/]+\/logs\//
@@ -82,6 +86,18 @@ export function lookAtLogs(
       return path === undefined ? [] : [{ instance, selector, path }]
     }),
     hasZstd: 'createZstdCompress' in zlib || 'path' in findProgram({ command: ['zstd'], cwd: '/', env: pathOnly() }),
+    untrimmed: untrimmed(home, apps),
+  }
+}
+
+function untrimmed(home: string, apps: readonly AppliedOne[]): LogFacts['untrimmed'] {
+  const stamped = apps.filter(({ spec }) => spec.output.format !== 'plain')
+  if (stamped.length === 0) return null
+  try {
+    const why = whyNoHoles(firstThere(spoolDir(home)))
+    return why === null ? null : { apps: [...new Set(stamped.map(({ name }) => name))], why }
+  } catch {
+    return null // ECO_HOME cannot be written to, which is told elsewhere
   }
 }
 

@@ -8,9 +8,13 @@ import { closeSync, fstatSync, readSync, writeSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import type { Ledger, PendingRotation } from '../ledger.ts'
 import { archivePath } from '../by-address.ts'
-import { collapseCommand } from './collapse-command.ts'
+import { COLLAPSE_PROGRAM, collapseCommand } from './collapse-command.ts'
 import { fillerOf } from './cut.ts'
 import { openPlain } from './plain-file.ts'
+import { nameOf, Writers } from './writers.ts'
+
+/** A file system that has to write first takes its time, and cannot be interrupted. */
+const OTHERS_MS = 10_000
 
 /** Never a line of an app. */
 export function newMark(): string {
@@ -38,8 +42,30 @@ export function collapse(fd: number, length: number): Promise<string | null> {
     let said = ''
     child.stderr?.on('data', (text) => (said += String(text)))
     child.once('error', (error) => resolve(error.message))
-    child.once('close', (code) => resolve(code === 0 ? null : said.trim() || `${file} ended with ${code}`))
+    child.once('close', (code, signal) =>
+      resolve(code === 0 ? null : said.trim() || `${file} ended with ${code ?? signal}`),
+    )
   })
+}
+
+/** One that a daemon before has begun may still be at it: done twice, it would take what nobody has copied. */
+export function endOthers(fd: number): void {
+  const { dev, ino } = fstatSync(fd)
+  const deadline = performance.now() + OTHERS_MS
+  for (;;) {
+    const found = new Writers({ dev, ino }).find().filter((pid) => nameOf(pid) === COLLAPSE_PROGRAM)
+    if (found.length === 0 || performance.now() > deadline) return
+    for (const pid of found) kill(pid)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
 }
 
 export function collapseNow(fd: number, length: number): string | null {

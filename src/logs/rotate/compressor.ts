@@ -11,6 +11,7 @@ import { createPlain, openPlain } from './plain-file.ts'
 
 const SUFFIX = { gzip: '.gz', zstd: '.zst' } as const
 type Compression = Exclude<Rotation['compress'], 'none'>
+export const COMPRESSIONS: readonly Compression[] = ['gzip', 'zstd']
 
 const NICEST = 19
 
@@ -45,10 +46,8 @@ async function compressed(folder: string, archive: Archive, wanted: Compression)
     const name = `${archive.name}${SUFFIX[used]}`
     renameSync(temporary(from, used), join(folder, name))
     return { ...archive, name, bytes: statSync(join(folder, name)).size, compression: used }
-  } catch (error) {
-    for (const one of ['gzip', 'zstd'] as const) removeFile(temporary(from, one))
-    throw error
   } finally {
+    for (const one of COMPRESSIONS) removeFile(temporary(from, one))
     closeSync(source)
   }
 }

@@ -1,19 +1,8 @@
 /** By which means a log file can be rotated without losing a line: that depends on its file system. */
 
 import { spawnSync } from 'node:child_process'
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  statSync,
-  statfsSync,
-  unlinkSync,
-} from 'node:fs'
-import { join } from 'node:path'
-import { randomBytes } from 'node:crypto'
+import { closeSync, fstatSync, ftruncateSync, readSync, statSync, statfsSync } from 'node:fs'
+import { openScratch } from '../scratch-file.ts'
 import { collapseCommand } from './collapse-command.ts'
 
 export interface RotationMethod {
@@ -23,9 +12,6 @@ export interface RotationMethod {
   /** Of the file system, in bytes: what is taken off is a multiple of it. */
   readonly blockSize: number
 }
-
-/** Of open(2), which Node has no name for. */
-const O_TMPFILE = 0o20000000
 
 /** A file system does not change; what is installed may. */
 const ASKED_AGAIN_MS = 600_000
@@ -67,18 +53,5 @@ function tryCollapse(folder: string, blockSize: number): string | null {
     return `its file system does not take bytes off the head of a file (${stderr.trim().split(': ').at(-1) ?? status})`
   } finally {
     closeSync(fd)
-  }
-}
-
-/** Where the file system can, one that never has a name: who only looks leaves no trace in the folder. */
-function openScratch(folder: string): number {
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = constants
-  try {
-    return openSync(folder, O_TMPFILE | O_DIRECTORY | O_RDWR, 0o600)
-  } catch {
-    const path = join(folder, `.eco-probe.${process.pid}.${randomBytes(4).toString('hex')}`)
-    const fd = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
-    unlinkSync(path)
-    return fd
   }
 }

@@ -6,10 +6,10 @@ import { archivePath } from '../by-address.ts'
 import { isDone } from '../current-place.ts'
 import { type Ledger, type PendingRotation, readLedger } from '../ledger.ts'
 import { unfinishedArchive } from './archive-copy.ts'
-import { collapseNow, takeBack, takenBytes, writeFiller } from './collapse.ts'
+import { collapseNow, endOthers, takeBack, takenBytes, writeFiller } from './collapse.ts'
 import { openPlain } from './plain-file.ts'
 import { settled } from './settled.ts'
-import { putTail, savedTail } from './stop-and-cut.ts'
+import { putTail, removeSavedTails, savedTail } from './stop-and-cut.ts'
 import { isThere, letGoOn } from './writers.ts'
 
 /** The helper of a stopped copy needs some milliseconds; the machine may be busy. */
@@ -58,6 +58,7 @@ function finish(fd: number, ledger: Ledger, pending: PendingRotation): boolean {
     writeFiller(fd, ledger, pending)
     return true
   }
+  endOthers(fd)
   if (isDone(path, pending)) return true
   writeFiller(fd, ledger, pending)
   if (collapseNow(fd, taken) === null || isDone(path, pending)) return true
@@ -79,8 +80,7 @@ function finishCut(fd: number, { path, base }: Ledger, { archive }: PendingRotat
     }
     return true
   } finally {
-    for (const state of ['saved', 'done'] as const) removeFile(savedTail(path, state))
-    removeFile(`${savedTail(path, 'saved')}.tmp`)
+    removeSavedTails(path)
   }
 }
 

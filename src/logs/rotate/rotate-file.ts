@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { lstatSync, renameSync } from 'node:fs'
+import { fstatSync, lstatSync, renameSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Rotation } from '../../model/spec.ts'
@@ -16,6 +16,7 @@ import { findCut } from './find-cut.ts'
 import { openLogFile } from './log-handle.ts'
 import { rotationMethod } from './method.ts'
 import { recover } from './recover.ts'
+import { removeSavedTails } from './stop-and-cut.ts'
 import { startTimeOf } from './writers.ts'
 
 export interface RotationOrder {
@@ -89,6 +90,8 @@ async function rotateBy(method: Method, file: FollowedFile, order: RotationOrder
       stopped: [],
     }
     if (lstatSync(file.path).ino !== file.ledger.inode) throw new Error('somebody else has replaced it meanwhile')
+    // One that was killed last of all left them.
+    if (helper !== null) removeSavedTails(file.path)
     file.begin(pending)
     renameSync(unfinishedArchive(file.path), archivePath(file, archive))
     await carryOut(method, opened.file, file, helper)
@@ -151,6 +154,8 @@ async function carryOut(method: Method, handle: FileHandle, file: FollowedFile, 
     removeFile(archivePath(file, pending.archive))
     throw new Error(why)
   }
+  // Whoever did it ended before it could say so.
+  if (fstatSync(handle.fd).size >= ledger.size - taken) return file.settle()
   // Cut short by somebody else just now: what it was is in the archive.
   file.change({ archives: [...ledger.archives, pending.archive], pending: null })
 }
@@ -164,7 +169,7 @@ function failed(error: unknown): Rotated {
 /** The process that stops those who write. */
 class Helper {
   readonly #child
-  readonly #ended: Promise<number | null>
+  readonly #ended: Promise<number | string | null>
   said = ''
 
   constructor(entry: string, home: string, path: string) {
@@ -173,7 +178,9 @@ class Helper {
     this.#child = child
     child.stderr.on('data', (text) => (this.said += String(text)))
     child.stdin.on('error', () => {})
-    this.#ended = new Promise((resolve) => child.once('error', () => resolve(null)).once('close', resolve))
+    this.#ended = new Promise((resolve) =>
+      child.once('error', () => resolve(null)).once('close', (code, signal) => resolve(code ?? signal)),
+    )
   }
 
   get process(): { pid: number; startTime: number } | null {

@@ -7,7 +7,7 @@ import { archivePath } from '../by-address.ts'
 import type { FollowedFile } from '../followed-file.ts'
 import type { Archive } from '../ledger.ts'
 import { unfinishedArchive } from './archive-copy.ts'
-import { type Compressor, temporary } from './compressor.ts'
+import { COMPRESSIONS, type Compressor, temporary } from './compressor.ts'
 import { dueReason, nextLookMs, superfluous } from './policy.ts'
 import { type Rotated, rotateFile } from './rotate-file.ts'
 
@@ -40,6 +40,9 @@ export class Rotator {
   #prunedAt = Number.NEGATIVE_INFINITY
   #pace: { readonly at: number; readonly end: number } | null = null
   readonly #compressing = new Set<string>()
+  #compressNotBefore = 0
+  /** What was written of it last. */
+  #compressTrouble = ''
 
   constructor(file: FollowedFile, context: RotatorContext) {
     this.#file = file
@@ -54,9 +57,9 @@ export class Rotator {
     while (this.#running !== null) await this.#running
   }
 
-  /** … and none of its archives is being compressed. */
-  get isDone(): boolean {
-    return this.isIdle && this.#compressing.size === 0
+  /** … and none of its archives is still to be compressed. */
+  isDone({ compress }: Rotation): boolean {
+    return this.isIdle && this.#compressing.size === 0 && (compress === 'none' || this.#unpacked().length === 0)
   }
 
   /**
@@ -72,7 +75,7 @@ export class Rotator {
       this.#prunedAt = at
       this.prune(policy, now)
     }
-    if (ledger.archives.length > 0) this.#compress(policy, now)
+    this.compress(policy, now)
     const firstAt = policy.maxAgeMs === null ? null : this.#file.firstAt
     const reason = dueReason(ledger, firstAt, policy, now)
     if (reason !== null) {
@@ -115,7 +118,7 @@ export class Rotator {
     this.#judge(result)
     if (result.type !== 'rotated') return result
     this.prune(policy, Date.now())
-    this.#compress(policy, Date.now())
+    this.compress(policy, Date.now())
     return result
   }
 
@@ -180,15 +183,20 @@ export class Rotator {
   }
 
   /** Those that have been as they were written for a while; also those that a daemon before has left so. */
-  #compress({ compress }: Rotation, now: EpochMs): void {
-    if (compress === 'none') return
-    const unpacked = this.#file.ledger.archives.filter(({ compression }) => compression === 'none')
+  compress({ compress }: Rotation, now: EpochMs): void {
+    if (compress === 'none' || performance.now() < this.#compressNotBefore) return
+    const unpacked = this.#unpacked()
     for (const [index, archive] of unpacked.entries()) {
       const isDue = now - archive.lastAt >= PACKED_AFTER_MS || unpacked.length - index > MOST_UNPACKED
       if (!isDue || this.#compressing.has(archive.name)) continue
       this.#compressing.add(archive.name)
       void this.#compressOne(archive, compress)
     }
+  }
+
+  #unpacked(): readonly Archive[] {
+    const { archives } = this.#file.ledger
+    return archives.some(isUnpacked) ? archives.filter(isUnpacked) : []
   }
 
   async #compressOne(archive: Archive, compress: 'gzip' | 'zstd'): Promise<void> {
@@ -204,7 +212,10 @@ export class Rotator {
       } else removeQuietly(archivePath(this.#file, packed)) // pruned meanwhile
     } catch (error) {
       // The disk is full, mostly: it stays as it is, and is tried again.
-      console.error(`${plain} was not compressed: ${(error as Error).message}`)
+      this.#compressNotBefore = performance.now() + LONGEST_PAUSE_MS
+      const trouble = `${plain} was not compressed: ${(error as Error).message}`
+      if (trouble !== this.#compressTrouble) console.error(trouble)
+      this.#compressTrouble = trouble
     }
     this.#compressing.delete(archive.name)
   }
@@ -214,11 +225,14 @@ export class Rotator {
     removeQuietly(unfinishedArchive(this.#file.path))
     for (const archive of this.#file.ledger.archives) {
       const path = archivePath(this.#file, archive)
-      if (archive.compression === 'none')
-        for (const one of ['gzip', 'zstd'] as const) removeQuietly(temporary(path, one))
+      if (archive.compression === 'none') for (const one of COMPRESSIONS) removeQuietly(temporary(path, one))
       else removeQuietly(path.replace(/\.(gz|zst)$/, ''))
     }
   }
+}
+
+function isUnpacked({ compression }: Archive): boolean {
+  return compression === 'none'
 }
 
 function troubleOf(result: Exclude<Rotated, { type: 'rotated' | 'empty' }>, path: string): string | null {

@@ -24,6 +24,12 @@ export function savedTail(path: string, state: 'saved' | 'done'): string {
   return join(dirname(path), `.${basename(path)}.${state}`)
 }
 
+/** Of a rotation that is over: the next one must not take them for its own. */
+export function removeSavedTails(path: string): void {
+  const saved = savedTail(path, 'saved')
+  for (const one of [`${saved}.tmp`, saved, savedTail(path, 'done')]) removeFile(one)
+}
+
 /**
  * Stops all that write to the file, takes the archived bytes off its head, and has them go on.
  *

@@ -43,6 +43,15 @@ export function startTimeOf(pid: number): number | null {
   return fields === null ? null : Number(fields[19])
 }
 
+/** Of the program that it runs. */
+export function nameOf(pid: number): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+  } catch {
+    return null
+  }
+}
+
 /** It is stopped already, by somebody else: it is not ours to let it go on. */
 export function isStopped(pid: number): boolean {
   const tasks = numbersIn(`/proc/${pid}/task`)
