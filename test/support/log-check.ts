@@ -24,7 +24,7 @@ export function wholeLog(home: string, path: string): { readonly text: string; r
   const filler = live.subarray(0, ledger.filler).toString()
   if (ledger.base + ledger.filler !== address)
     throw new Error(`the file begins at ${ledger.base}+${ledger.filler}, not at ${address}`)
-  if (!/^( *\n)?$/.test(filler)) throw new Error(`its filler is ${JSON.stringify(filler)}`)
+  if (!/^([ \t]*\n)?$/.test(filler)) throw new Error(`its filler is ${JSON.stringify(filler)}`)
   parts.push(live.subarray(ledger.filler))
   return { text: Buffer.concat(parts).toString('latin1'), ledger }
 }
