@@ -1,6 +1,6 @@
 /** Output that no log should have: nobody who reads it grows, hangs, or hands control characters to a terminal. */
 
-import { readFileSync, statSync } from 'node:fs'
+import { appendFileSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readLedger } from '../../src/logs/ledger.ts'
@@ -84,4 +84,16 @@ test.each<[string, object]>([
   expect(CONTROL.exec(stdout + stderr)?.[0], stdout + stderr).toBe(undefined)
   await eventually(async () => expect((await rig.eco(['events', 'app'])).stdout).toMatch(/code 3/), 20_000)
   await expectClean(rig, ...READERS)
+})
+
+test('an event that holds them, of an eco that let them through, is shown without', async () => {
+  await using rig = await createRig()
+  expect(await rig.apply({ apps: { app: { command: sleeper } } })).toMatchObject({ code: 0 })
+  const events = join(rig.home, 'scopes/demo/default/events.ndjson')
+  const [last = ''] = readFileSync(events, 'utf8').trim().split('\n').slice(-1)
+  const about = { seq: 1000, event: 'note', app: 'app', instance: 'app#0' }
+  const evil = { ...JSON.parse(last), ...about, message: '\u001b]0;owned\u0007 \u009b2J\u202e' }
+  appendFileSync(events, `${JSON.stringify(evil)}\n`)
+  expect((await rig.eco(['logs', '--no-follow'])).stdout).toContain(String.raw`\u001b]0;owned`)
+  await expectClean(rig, ['logs', '--no-follow'], ['logs', '--no-follow', '--json'], ...READERS)
 })

@@ -35,6 +35,7 @@ async function whenWhole(rig: Rig, path: string, writers: Readonly<Record<string
 }
 
 const python = findPython()
+if (python === null) process.stderr.write('SKIPPED: no python3 here, so no lines of Python were rotated\n')
 const BUFFERED = `
 import sys, time
 for number in range(300000):
