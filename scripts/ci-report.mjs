@@ -1,6 +1,6 @@
 /**
- * What the reports of vitest say, for .ci/run: `ci-report.mjs counts|failed|flaky|failed-files REPORT [SECOND]`. SECOND is
- * the report of the files that failed, run once more; it may not be there.
+ * What the reports of vitest say, for .ci/run: `ci-report.mjs counts|failed|flaky|skipped|failed-files REPORT [SECOND]`.
+ * SECOND is the report of the files that failed, run once more; it may not be there.
  */
 
 import { existsSync, readFileSync } from 'node:fs'
@@ -44,7 +44,9 @@ const tell = (word) => (it) => {
 if (what === 'failed-files') for (const file of new Set(failed.map((it) => it.file))) console.log(file)
 else if (what === 'failed') broken.forEach(tell('FAILED'))
 else if (what === 'flaky') flaky.forEach(tell('FLAKY '))
-else {
+else if (what === 'skipped') {
+  for (const it of tests) if (it.status === 'skipped') console.log(`SKIPPED  ${it.file}  ${it.name}`)
+} else {
   const passed =
     tests.filter((it) => it.status === 'passed').length + flaky.filter((it) => !it.name.startsWith('(')).length
   // A run that left no report at all is a failure too.

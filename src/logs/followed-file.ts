@@ -86,9 +86,10 @@ export class FollowedFile {
     return end
   }
 
-  change(fields: Partial<Ledger>): void {
+  /** @returns see `write` */
+  change(fields: Partial<Ledger>): boolean {
     this.#ledger = { ...this.#ledger, ...fields }
-    this.write()
+    return this.write()
   }
 
   /** @throws the error of the file system: then it is not to be begun */

@@ -21,7 +21,7 @@ export interface ReadyEvents {
 
 const LOG_POLL_MS = 50
 /** Of a torrent, so much is read at a time: some MiB, in a few milliseconds. */
-const READS_AT_ONCE = 8
+const READS_AT_ONCE = 256
 /** After a pattern has run away: it must not hold up the daemon again and again. */
 const SLOW_POLL_MS = 2000
 /** A pattern sees this much of a line. */
@@ -125,7 +125,7 @@ function watchLog(check: Extract<ReadyCheck, { type: 'log' }>, subject: ReadySub
   return () => clearTimeout(timer)
 }
 
-/** Each read takes one MiB at most. */
+/** Each read takes 32 KiB at most. */
 function readAll(tail: LogTail): string[] {
   const found: string[] = []
   for (let reads = 0; reads < READS_AT_ONCE; reads++) {

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { messageOf } from '../../src/logs/line-format.ts'
 import { killDaemon } from '../support/daemons.ts'
 import { eventually } from '../support/eventually.ts'
@@ -11,6 +11,7 @@ import { expectAll } from '../support/lines.ts'
 import { runInForeground } from '../support/foreground.ts'
 import { isRunning } from '../support/processes.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 
 const says = (what = 'hello'): object => ({
   command: ['sh', '-c', `echo "${what} $ECO_INSTANCE"; echo "error $ECO_INSTANCE" >&2; exec sleep 1000`],
@@ -18,18 +19,6 @@ const says = (what = 'hello'): object => ({
 })
 const read = (rig: Rig, path: string): string => readFileSync(join(rig.dir, path), 'utf8')
 const linesOf = (rig: Rig, path: string): string[] => read(rig, path).trim().split('\n').toSorted()
-
-/** @returns false where that is not allowed */
-function mountSmall(path: string, limit: string): boolean {
-  mkdirSync(path, { recursive: true })
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `${limit},mode=0700`, 'eco-test', path], { stdio: 'pipe' })
-  } catch {
-    return false
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', path]))
-  return true
-}
 
 test('files of its own choice: for all, for each instance, for both streams, for none', async () => {
   await using rig = await createRig()
@@ -122,11 +111,10 @@ describe('a log that cannot be opened', () => {
   })
 })
 
-test.each(['plain', 'time'])('an app does not stay down for want of room for its log: %s', async (format) => {
+test.for(['plain', 'time'])('an app does not stay down for want of room for its log: %s', async (format, context) => {
   await using rig = await createRig()
   const disk = join(rig.dir, 'disk')
-  if (!mountSmall(disk, 'nr_inodes=2'))
-    return console.warn('SKIPPED: mounting a tmpfs is not allowed here, so a full disk is not tested')
+  mountSmallDisk(context, disk, 'nr_inodes=2')
   const ballast = join(disk, 'ballast')
   writeFileSync(ballast, '')
   const applied = await rig.apply({ apps: { app: { ...says(), logs: { out: 'disk/app.log', format } } } })
@@ -143,11 +131,10 @@ test.each(['plain', 'time'])('an app does not stay down for want of room for its
   expect((await rig.app('app')).instances[0]?.notes ?? []).toEqual([])
 })
 
-test('what finds no room in a stamped log waits, and nothing of it is lost', async () => {
+test('what finds no room in a stamped log waits, and nothing of it is lost', async (context) => {
   await using rig = await createRig()
   const disk = join(rig.dir, 'disk')
-  if (!mountSmall(disk, 'size=1m'))
-    return console.warn('SKIPPED: mounting a tmpfs is not allowed here, so a full disk is not tested')
+  mountSmallDisk(context, disk, 'size=1m')
   const COUNT = 30_000 // three times what there is room for
   const env = { COUNT: String(COUNT), PROGRESS: 'progress' }
   const logs = { out: 'disk/app.log', format: 'time', rotation: 'off' }
@@ -171,10 +158,13 @@ test('eco run shows what goes to files under a daemon, and makes none of them', 
   expect(existsSync(join(rig.dir, 'out'))).toBe(false)
 })
 
-test.each(['plain', 'json'])(
+test.for(['plain', 'json'])(
   'the log of an app that runs as another user can be opened once more: %s',
-  async (format) => {
-    if (process.getuid?.() !== 0) return console.warn('SKIPPED: only root can run apps as others')
+  async (format, context) => {
+    if (process.getuid?.() !== 0) {
+      console.warn(`SKIPPED ${context.task.name}: only root can run apps as others`)
+      return context.skip()
+    }
     await using rig = await createRig()
     const command = ['sh', '-c', 'echo "uid $(id -u)"; echo again >> /dev/stdout; exec sleep 1000']
     const logs = { out: 'out/app.log', format }

@@ -1,10 +1,10 @@
 /** What `eco doctor` knows of logs, made to happen. */
 
-import { execFileSync } from 'node:child_process'
 import { chmodSync, closeSync, ftruncateSync, mkdirSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createRig, type EcoOptions, type Rig } from '../support/rig.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 
 const sleeper = { command: ['sleep', '1000'] }
 
@@ -49,14 +49,7 @@ test('how the logs of each folder are rotated, and what they may grow to', async
 test('a disk that cannot hold what the limits allow, and one without room', async (context) => {
   await using rig = await createRig()
   const folder = join(rig.dir, 'logs')
-  mkdirSync(folder)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'eco-test', folder], { stdio: 'pipe' })
-  } catch {
-    console.warn('SKIPPED: mounting a tmpfs is not allowed here, so a small disk is not tested')
-    return context.skip()
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', folder]))
+  mountSmallDisk(context, folder, 'size=64m')
   const api = (more: object): object => ({
     apps: { api: { ...sleeper, logs: { out: 'logs/api.log', merge: true, ...more } } },
   })

@@ -1,10 +1,9 @@
 /** What happens to log files behind eco's back: noticed, told once, and no reason for an app to end. */
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
-  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,12 +13,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { StoredEvent } from '../../src/model/events.ts'
 import { ECO } from '../support/binary.ts'
 import { eventually } from '../support/eventually.ts'
 import { isRunning, kill } from '../support/processes.ts'
 import { createRig, type Rig } from '../support/rig.ts'
+import { mountSmallDisk } from '../support/small-disk.ts'
 
 /** Numbered lines, as fast as one every 10 ms. */
 const WRITER = `let n = 0; setInterval(() => console.log('line ' + n++), 10)`
@@ -78,14 +78,7 @@ function fill(path: string): void {
 test('a log folder without room ends no app, is told once in each scope, and its end as well', async (context) => {
   await using rig = await createRig()
   const logs = join(rig.dir, 'logs')
-  mkdirSync(logs)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'eco-test', logs], { stdio: 'pipe' })
-  } catch {
-    console.warn('SKIPPED: mounting a tmpfs is not allowed here, so a full log folder is not tested')
-    return context.skip()
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', logs]))
+  mountSmallDisk(context, logs, 'size=2m')
   const at = (name: string): object => ({ logs: { out: join(logs, name), merge: true } })
   const apps = {
     node: { command: ['node', '-e', WIDE_WRITER], ...at('node.log') },

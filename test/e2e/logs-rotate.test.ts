@@ -18,6 +18,9 @@ import { eventually } from '../support/eventually.ts'
 import { wholeLog } from '../support/log-check.ts'
 import { createRig, type Rig } from '../support/rig.ts'
 
+/** An archive stays as it is for ten seconds. */
+const PACKED_MS = 30_000
+
 const says = (text: string): string[] => ['sh', '-c', `echo '${text}'; exec sleep 1000`]
 const logOf = (rig: Rig, app: string, stream = 'out'): string =>
   join(rig.home, `scopes/demo/default/logs/${app}-0.${stream}.log`)
@@ -46,7 +49,7 @@ test('rotate: what is there goes to an archive, which is compressed, and the app
   ])
   await eventually(
     () => expect(archivesOf(path)).toEqual([expect.stringMatching(/^api-0\.out\.log\.\d{8}T\d{6}\.\d{3}Z\.gz$/)]),
-    20_000,
+    PACKED_MS,
   )
   const [name = ''] = archivesOf(path)
   const archive = join(dirname(path), name)
@@ -59,7 +62,7 @@ test('rotate: what is there goes to an archive, which is compressed, and the app
   await eventually(() => expect(wholeLog(rig.home, path).text).toBe('one\ntwo\n'))
   expect(statSync(path).ino).toBe(before)
   expect(readFileSync(path, 'utf8').trim()).toBe('two')
-})
+}, 60_000)
 
 test('rotate of an app that is stopped, and of nothing', async () => {
   await using rig = await createRig()
@@ -171,5 +174,5 @@ test('what an earlier daemon began to compress is done by the next', async () =>
   await eventually(() => expect(existsSync(half)).toBe(false))
   await rig.apply({ apps: { api: { command: says('hello'), logs: { compress: 'gzip' } } } })
   await rig.eco(['logs', 'rotate', 'api'])
-  await eventually(() => expect(archivesOf(path)).toEqual([`${name}.gz`]))
-})
+  await eventually(() => expect(archivesOf(path)).toEqual([`${name}.gz`]), PACKED_MS)
+}, 60_000)

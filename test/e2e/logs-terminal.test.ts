@@ -7,6 +7,9 @@ import { execa } from 'execa'
 import { ECO } from '../support/binary.ts'
 import { eventually } from '../support/eventually.ts'
 import { createRig, type Rig } from '../support/rig.ts'
+import { findScript } from '../support/script.ts'
+
+const hasScript = findScript()
 
 const sh = (script: string): { command: string[] } => ({ command: ['sh', '-c', script] })
 const logFile = (rig: Rig, name: string): string => join(rig.home, 'scopes/demo/default/logs', `${name}.log`)
@@ -44,7 +47,7 @@ async function applied(rig: Rig): Promise<void> {
   await eventually(async () => expect((await rig.ls()).every(({ ready }) => ready === 1)).toBe(true))
 }
 
-test('each app has its colour, markers are dim, and JSON is laid out for people', async () => {
+test.skipIf(!hasScript)('each app has its colour, markers are dim, and JSON is laid out for people', async () => {
   await using rig = await createRig()
   await applied(rig)
   writeFileSync(
@@ -65,7 +68,7 @@ test('each app has its colour, markers are dim, and JSON is laid out for people'
   expect(raw.screen).toBe('{"level":40,"time":1769882645123,"pid":1,"hostname":"h","msg":"slow","ms":812}\n')
 })
 
-test('nothing that an app writes drives the terminal, unless that is asked for', async () => {
+test.skipIf(!hasScript)('nothing that an app writes drives the terminal, unless that is asked for', async () => {
   await using rig = await createRig()
   await applied(rig)
   const evil = 'a\u001b]0;title\u0007b\u001b[2Jc\u009b2Jd\u202ee'
@@ -79,7 +82,7 @@ test('nothing that an app writes drives the terminal, unless that is asked for',
   expect(raw.screen).toContain('\u001b]0;title\u0007')
 })
 
-test('Ctrl-C ends it with 0 and leaves the terminal as it was', async () => {
+test.skipIf(!hasScript)('Ctrl-C ends it with 0 and leaves the terminal as it was', async () => {
   await using rig = await createRig()
   await applied(rig)
   writeFileSync(logFile(rig, 'api-0.out'), 'hello\n')
@@ -88,7 +91,7 @@ test('Ctrl-C ends it with 0 and leaves the terminal as it was', async () => {
   expect(screen).toMatch(/hello\n(\^C)?$/)
 })
 
-test('eco events says how to see what an app wrote about it', async () => {
+test.skipIf(!hasScript)('eco events says how to see what an app wrote about it', async () => {
   await using rig = await createRig()
   await rig.apply({ apps: { crash: { ...sh('echo why; exit 3'), restart: { policy: 'never' } } } })
   const { screen } = await onTerminal(rig, ['events'])

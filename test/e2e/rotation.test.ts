@@ -35,6 +35,7 @@ async function whenWhole(rig: Rig, path: string, writers: Readonly<Record<string
 }
 
 const python = findPython()
+if (python === null) process.stderr.write('SKIPPED: no python3 here, so no lines of Python were rotated\n')
 const BUFFERED = `
 import sys, time
 for number in range(300000):
@@ -70,12 +71,12 @@ describe.each(PLACES)('on %s', (where) => {
     const folder = folderOn(where, rig.dir)
     if (folder === null) return context.skip()
     const path = join(folder, 'both.log')
-    const apps = { a: writer(path, 'a', 400_000, 'pace'), b: writer(path, 'b', 300_000, 'console') }
+    const apps = { a: writer(path, 'a', 200_000, 'pace'), b: writer(path, 'b', 150_000, 'console') }
     expect(await rig.apply({ apps })).toMatchObject({ code: 0 })
     const heldUp = await whenWritten(rig, ['a', 'b'])
-    const ledger = await whenWhole(rig, path, { a: 400_000, b: 300_000 })
+    const ledger = await whenWhole(rig, path, { a: 200_000, b: 150_000 })
     tell(where, ledger, heldUp)
-    expect(ledger.archives.length).toBeGreaterThanOrEqual(10)
+    expect(ledger.archives.length).toBeGreaterThanOrEqual(3)
   })
 
   test.skipIf(python === null)(
@@ -90,7 +91,7 @@ describe.each(PLACES)('on %s', (where) => {
       await rig.apply({ apps: { p: { command: [python, '-c', BUFFERED], logs } } })
       await whenWritten(rig, ['p'])
       const ledger = await whenWhole(rig, path, { p: 300_000 })
-      expect(ledger.archives.length).toBeGreaterThanOrEqual(10)
+      expect(ledger.archives.length).toBeGreaterThanOrEqual(3)
     },
   )
 })

@@ -1,17 +1,16 @@
 /** What people see on a terminal, and what scripts get from a pipe. */
 
-import { execFileSync } from 'node:child_process'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { execa } from 'execa'
 import { ECO } from '../support/binary.ts'
 import { freePort } from '../support/ports.ts'
 import { createRig, fixture, type Rig } from '../support/rig.ts'
+import { findScript } from '../support/script.ts'
 
 const sleeper = { command: ['sleep', '1000'] }
 
-const hasScript = canRunScript()
-if (!hasScript) process.stderr.write('SKIPPED: no script(1) here, so nothing was tried on a terminal\n')
+const hasScript = findScript()
 
 /** Runs eco on a terminal of its own, with what the user answers to its question. */
 async function onTerminal(
@@ -130,13 +129,3 @@ test('a reader that stops reading is no error', async () => {
   expect(result.stdout).toContain('api#0')
   expect(result.stderr).toBe('')
 })
-
-function canRunScript(): boolean {
-  try {
-    return execFileSync('script', ['-qec', 'echo works', '/dev/null'], { encoding: 'utf8', input: '' }).includes(
-      'works',
-    )
-  } catch {
-    return false
-  }
-}

@@ -132,6 +132,36 @@ test('a tail goes on over a rotation: from the archive, then from the file', () 
   expect(other.lastLines({ path, offset: 16 }, 4)).toEqual(['four', 'fi'])
 })
 
+test('a tail waits while a rotation moves the bytes', () => {
+  writeFileSync(path, 'one\n')
+  const keeper = new LogKeeper(home, 'unused')
+  const tail = keeper.tail({ path, offset: 0 })
+  const archive = {
+    name: 'api-0.out.log.1',
+    start: 0,
+    end: 4,
+    firstAt: null,
+    lastAt: 0,
+    bytes: 4,
+    compression: 'none',
+  } as const
+  const pending = {
+    method: 'copytruncate',
+    archive,
+    base: 4,
+    filler: 0,
+    size: 4,
+    mark: '',
+    isMarked: false,
+    helper: null,
+    stopped: [],
+  } as const
+  writeLedger(home, { ...readLedger(home, path), pending })
+  expect(tail.read()).toBeNull()
+  writeLedger(home, { ...readLedger(home, path), pending: null })
+  expect(tail.read()).toEqual(['one', ''])
+})
+
 test('a ledger of which nothing is left costs the archives only', () => {
   writeFileSync(path, 'x\n')
   const keeper = new LogKeeper(home, 'unused')

@@ -139,15 +139,18 @@ describe('readNewLines', () => {
     expect(readNewLines(position)).toEqual(['\uFFFD', '\uFFFD\uFFFD'])
   })
 
-  test('reads at most a mebibyte at a time, and all of it in the end', () => {
+  test('reads at most 32 KiB at a time, and all of it in the end', () => {
     writeFileSync(path, '')
     const position = tailEnd(path)
-    const lines = numbered(1, 40_000)
-    appendFileSync(path, `${lines.join('\n')}\n`)
-    const first = readNewLines(position)
-    expect(first.length).toBeLessThan(lines.length)
-    const rest: string[] = []
-    for (let i = 0; i < 5; i++) rest.push(...readNewLines(position))
-    expect([...first, ...rest]).toEqual(lines)
+    const lines = numbered(1, 4000)
+    const text = `${lines.join('\n')}\n`
+    appendFileSync(path, text)
+    const found: string[] = []
+    for (let before = 0; before < text.length; before = position.offset) {
+      found.push(...readNewLines(position))
+      expect(position.offset).toBeGreaterThan(before)
+      expect(position.offset).toBeLessThanOrEqual(before + 32 * 1024)
+    }
+    expect(found).toEqual(lines)
   })
 })

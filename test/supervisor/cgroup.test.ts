@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -15,6 +15,7 @@ function makeTree(): { home: string; tree: CgroupTree } {
   const { tree } = findCgroups(home)
   if (!tree) throw new Error('no tree')
   onTestFinished(() => {
+    rmSync(home, { recursive: true })
     for (const cgroup of tree.list()) cgroup.kill()
     return eventually(() => {
       for (const cgroup of tree.list()) cgroup.remove()

@@ -9,6 +9,8 @@ export interface LogFollower {
   stderr(): string
   /** Whole lines so far. */
   lines(): string[]
+  /** Their number, for waits: what is long is not put together anew each time. */
+  count(): number
 }
 
 /** `eco logs` in the background. */
@@ -20,7 +22,11 @@ export function followLogs(rig: Rig, ...args: string[]): LogFollower {
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const [out, err]: [Buffer[], Buffer[]] = [[], []]
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+  let count = 0
+  child.stdout.on('data', (chunk: Buffer) => {
+    out.push(chunk)
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count++
+  })
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
   const stdout = (): string => Buffer.concat(out).toString()
   return {
@@ -28,6 +34,7 @@ export function followLogs(rig: Rig, ...args: string[]): LogFollower {
     stdout,
     stderr: () => Buffer.concat(err).toString(),
     lines: () => stdout().split('\n').slice(0, -1),
+    count: () => count,
   }
 }
 

@@ -206,10 +206,16 @@ export class Rotator {
       // Not into the middle of a rotation, in which another process may write the ledger.
       await this.whenIdle()
       const { archives } = this.#file.ledger
-      if (archives.some(({ name }) => name === archive.name)) {
-        this.#file.change({ archives: archives.map((it) => (it.name === archive.name ? packed : it)) })
+      if (!archives.some(({ name }) => name === archive.name)) {
+        removeQuietly(archivePath(this.#file, packed)) // pruned meanwhile
+      } else if (this.#file.change({ archives: archives.map((it) => (it.name === archive.name ? packed : it)) })) {
         removeQuietly(plain)
-      } else removeQuietly(archivePath(this.#file, packed)) // pruned meanwhile
+      } else {
+        // Whoever reads the ledger looks for it as it was.
+        this.#file.change({ archives })
+        removeQuietly(archivePath(this.#file, packed))
+        throw new Error('its ledger could not be written')
+      }
     } catch (error) {
       // The disk is full, mostly: it stays as it is, and is tried again.
       this.#compressNotBefore = performance.now() + LONGEST_PAUSE_MS

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import {
+import fs, {
   appendFileSync,
   mkdirSync,
   readFileSync,
@@ -11,9 +11,10 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { indexFile } from '../../../src/logs/layout.ts'
 import { LogBytes } from '../../../src/logs/read/log-bytes.ts'
 import { hasZstd, RotatingLog } from './rotating-log.ts'
@@ -255,6 +256,42 @@ describe('following', () => {
     expect(await next(bytes)).toBe('two\n')
     bytes.close()
   })
+})
+
+/** Does something right before a file is read the next time. */
+function beforeRead(path: string, act: () => void): void {
+  const { readSync } = fs
+  const restore = (): void => {
+    fs.readSync = readSync
+    syncBuiltinESMExports()
+  }
+  fs.readSync = ((fd: number, ...rest: [NodeJS.ArrayBufferView]) => {
+    if (fs.fstatSync(fd).ino === statSync(path).ino) {
+      restore()
+      act()
+    }
+    return readSync(fd, ...rest)
+  }) as typeof readSync
+  syncBuiltinESMExports()
+  onTestFinished(restore)
+}
+
+test.each(compressions)('a rotation between the look at the ledger and the read (%s)', async (compression) => {
+  const log = new RotatingLog()
+  log.append('one\ntwo\n')
+  const bytes = open(log)
+  beforeRead(log.path, () => {
+    log.rotate(compression)
+    log.append('three\n')
+  })
+  expect((await readAll(bytes, 0, 100)).toString()).toBe('one\ntwo\nthree\n')
+  bytes.position = 8
+  beforeRead(log.path, () => {
+    log.rotate(compression, { filler: 3 })
+    log.append('four\n')
+  })
+  expect(await next(bytes)).toBe('three\nfour\n')
+  bytes.close()
 })
 
 test('reads every byte once while a rotation goes on at any moment', async () => {
