@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FollowedFile } from '../../../src/logs/followed-file.ts'
 import { indexFile } from '../../../src/logs/layout.ts'
 import { newLedger, readLedger, writeLedger } from '../../../src/logs/ledger.ts'
@@ -33,17 +33,21 @@ test('an archive is where its ledger says, also when that cannot be written once
   const tell = (): void => {}
   const file = new FollowedFile(home, path)
   file.look(Date.now())
-  const rotator = new Rotator(file, { home, helper: 'unused', compressor: new Compressor(), tell })
+  const context = { home, helper: 'unused', compressor: new Compressor(), tell }
+  const policy = SPEC_DEFAULTS.rotation
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {})
   const inTheWay = `${indexFile(home, path, 'json')}.${process.pid}.tmp`
   mkdirSync(inTheWay)
-  rotator.look(SPEC_DEFAULTS.rotation, Date.now(), LOOK_MS)
-  await eventually(() => rotator.isDone)
+  new Rotator(file, context).look(policy, Date.now(), LOOK_MS)
+  await eventually(() => expect(said).toHaveBeenCalledWith(expect.stringContaining('its ledger could not be written')))
+  said.mockRestore()
   expect(readLedger(home, path).archives).toEqual([archive])
   expect([there(NAME), there(`${NAME}.gz`)]).toEqual([true, false])
 
   rmdirSync(inTheWay)
-  rotator.look(SPEC_DEFAULTS.rotation, Date.now(), LOOK_MS)
-  await eventually(() => rotator.isDone)
+  const next = new Rotator(file, context)
+  next.look(policy, Date.now(), LOOK_MS)
+  await eventually(() => next.isDone(policy))
   expect(readLedger(home, path).archives).toMatchObject([{ name: `${NAME}.gz`, compression: 'gzip', end: 6 }])
   expect(there(NAME)).toBe(false)
   expect(gunzipSync(readFileSync(join(home, `${NAME}.gz`))).toString()).toBe('hello\n')
