@@ -2,12 +2,12 @@ import { statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { EpochMs } from '../../model/ids.ts'
 import type { Rotation } from '../../model/spec.ts'
-import { removeFile } from '../../state/atomic-file.ts'
 import { archivePath } from '../by-address.ts'
 import type { FollowedFile } from '../followed-file.ts'
 import type { Archive } from '../ledger.ts'
 import { unfinishedArchive } from './archive-copy.ts'
 import { COMPRESSIONS, type Compressor, temporary } from './compressor.ts'
+import { Packer, removeQuietly } from './packer.ts'
 import { dueReason, nextLookMs, superfluous } from './policy.ts'
 import { type Rotated, rotateFile } from './rotate-file.ts'
 
@@ -23,10 +23,6 @@ const LONGEST_PAUSE_MS = 60_000
 /** Of the disk, so much is left beside an archive. */
 const RESERVE_BYTES = 1 << 20
 const PRUNE_MS = 60_000
-/** Whoever follows the log, or waits for a line in it, is that much behind at most: an archive is packed only then. */
-const PACKED_AFTER_MS = 10_000
-/** … unless there are more. */
-const MOST_UNPACKED = 4
 
 /** Keeps one log file, and its archives, within what its policy says. */
 export class Rotator {
@@ -39,14 +35,13 @@ export class Rotator {
   #notBefore = 0
   #prunedAt = Number.NEGATIVE_INFINITY
   #pace: { readonly at: number; readonly end: number } | null = null
-  readonly #compressing = new Set<string>()
-  #compressNotBefore = 0
-  /** What was written of it last. */
-  #compressTrouble = ''
+  readonly #packer: Packer
 
   constructor(file: FollowedFile, context: RotatorContext) {
     this.#file = file
     this.#context = context
+    // Not into the middle of a rotation, in which another process may write the ledger.
+    this.#packer = new Packer(file, context.compressor, () => this.whenIdle())
   }
 
   get isIdle(): boolean {
@@ -58,8 +53,12 @@ export class Rotator {
   }
 
   /** … and none of its archives is still to be compressed. */
-  isDone({ compress }: Rotation): boolean {
-    return this.isIdle && this.#compressing.size === 0 && (compress === 'none' || this.#unpacked().length === 0)
+  isDone(policy: Rotation): boolean {
+    return this.isIdle && this.#packer.isDone(policy)
+  }
+
+  compress(policy: Rotation, now: EpochMs): void {
+    this.#packer.look(policy, now)
   }
 
   /**
@@ -182,50 +181,6 @@ export class Rotator {
     this.#file.forgetRemoved()
   }
 
-  /** Those that have been as they were written for a while; also those that a daemon before has left so. */
-  compress({ compress }: Rotation, now: EpochMs): void {
-    if (compress === 'none' || performance.now() < this.#compressNotBefore) return
-    const unpacked = this.#unpacked()
-    for (const [index, archive] of unpacked.entries()) {
-      const isDue = now - archive.lastAt >= PACKED_AFTER_MS || unpacked.length - index > MOST_UNPACKED
-      if (!isDue || this.#compressing.has(archive.name)) continue
-      this.#compressing.add(archive.name)
-      void this.#compressOne(archive, compress)
-    }
-  }
-
-  #unpacked(): readonly Archive[] {
-    const { archives } = this.#file.ledger
-    return archives.some(isUnpacked) ? archives.filter(isUnpacked) : []
-  }
-
-  async #compressOne(archive: Archive, compress: 'gzip' | 'zstd'): Promise<void> {
-    const plain = archivePath(this.#file, archive)
-    try {
-      const packed = await this.#context.compressor.compress(this.#file.path, archive, compress)
-      // Not into the middle of a rotation, in which another process may write the ledger.
-      await this.whenIdle()
-      const { archives } = this.#file.ledger
-      if (!archives.some(({ name }) => name === archive.name)) {
-        removeQuietly(archivePath(this.#file, packed)) // pruned meanwhile
-      } else if (this.#file.change({ archives: archives.map((it) => (it.name === archive.name ? packed : it)) })) {
-        removeQuietly(plain)
-      } else {
-        // Whoever reads the ledger looks for it as it was.
-        this.#file.change({ archives })
-        removeQuietly(archivePath(this.#file, packed))
-        throw new Error('its ledger could not be written')
-      }
-    } catch (error) {
-      // The disk is full, mostly: it stays as it is, and is tried again.
-      this.#compressNotBefore = performance.now() + LONGEST_PAUSE_MS
-      const trouble = `${plain} was not compressed: ${(error as Error).message}`
-      if (trouble !== this.#compressTrouble) console.error(trouble)
-      this.#compressTrouble = trouble
-    }
-    this.#compressing.delete(archive.name)
-  }
-
   /** What a daemon that died left of its work. */
   removeLeftovers(): void {
     removeQuietly(unfinishedArchive(this.#file.path))
@@ -235,10 +190,6 @@ export class Rotator {
       else removeQuietly(path.replace(/\.(gz|zst)$/, ''))
     }
   }
-}
-
-function isUnpacked({ compression }: Archive): boolean {
-  return compression === 'none'
 }
 
 function troubleOf(result: Exclude<Rotated, { type: 'rotated' | 'empty' }>, path: string): string | null {
@@ -258,13 +209,5 @@ function freeBytes(folder: string): number {
     return bavail * bsize
   } catch {
     return Number.POSITIVE_INFINITY
-  }
-}
-
-function removeQuietly(path: string): void {
-  try {
-    removeFile(path)
-  } catch {
-    // It is in nobody's ledger any more.
   }
 }
