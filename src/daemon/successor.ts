@@ -4,7 +4,8 @@ import { EcoError, errorCode } from '../errors.ts'
 import { readStat } from '../supervisor/proc.ts'
 import { type Answer, CONTROL_FD, HAND_OVER_FD, type InheritedSocket, type Offer, TAKE_OVER } from './hand-over.ts'
 import type { Program } from './protocol.ts'
-import { type Heard, pause, SyncLines } from './sync-lines.ts'
+import { pause } from '../logs/pause.ts'
+import { type Heard, SyncLines } from './sync-lines.ts'
 
 /** A killed process is gone within this, or will run no instruction of its own any more. */
 const DEATH_MS = 2000

@@ -1,4 +1,5 @@
 import { readSync, writeSync } from 'node:fs'
+import { pause } from '../logs/pause.ts'
 
 const POLL_MS = 3
 
@@ -72,9 +73,4 @@ function parsed(line: string): Heard {
   } catch {
     return { type: 'ended' } // no daemon of ours: as if it were gone
   }
-}
-
-/** Blocks this thread. */
-export function pause(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }

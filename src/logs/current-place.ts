@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { type Ledger, type PendingRotation, readLedger } from './ledger.ts'
+import { pause } from './pause.ts'
 import { sizeOf } from './tail.ts'
 
 /** Where the output stands in the file: `base` and `filler` of the ledger, or those of a rotation that has just been. */
@@ -43,6 +44,6 @@ export function addressOfEnd(home: string, ledger: Ledger): number {
     const size = sizeOf(path)
     const isSteady = !isMoving && currentPlace(now).base === before
     if (isSteady || performance.now() > deadline) return before + size
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    pause(1)
   }
 }

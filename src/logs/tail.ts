@@ -52,11 +52,6 @@ export interface TailPosition {
   rest: string
 }
 
-/** The end of a file, present or not. */
-export function tailEnd(path: string): TailPosition {
-  return { path, offset: sizeOf(path), rest: '' }
-}
-
 /** Whole lines written since the last look, at most 32 KiB of them; moves the position. A file cut short starts again. */
 export function readNewLines(position: TailPosition): string[] {
   const text = readNewText(position)

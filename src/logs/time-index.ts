@@ -73,22 +73,14 @@ export function appendPoints(home: string, path: string, points: readonly TimePo
  * @param oldest address that is still there
  */
 export function forgetPoints(home: string, path: string, oldest: number): void {
-  const file = indexFile(home, path, 'idx')
-  const bytes = readIfThere(file)
-  const count = Math.floor(bytes.length / POINT_BYTES)
-  let gone = 0
+  const index = new TimeIndex(home, path)
   // The last one before it tells when it began.
-  while (gone + 1 < count && decodePoint(bytes, (gone + 1) * POINT_BYTES).address <= oldest) gone++
+  const gone = index.countWhile((point) => point.address <= oldest) - 1
+  const count = index.length
+  index.close()
   if (gone < LEAST_FORGOTTEN || gone * 2 < count) return
-  writeFileAtomic(file, bytes.subarray(gone * POINT_BYTES, count * POINT_BYTES), false)
-}
-
-function readIfThere(file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch {
-    return Buffer.alloc(0)
-  }
+  const file = indexFile(home, path, 'idx')
+  writeFileAtomic(file, readFileSync(file).subarray(gone * POINT_BYTES, count * POINT_BYTES), false)
 }
 
 /** The points of one log file, read as far as they are asked for. */

@@ -3,10 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { lastLines, readNewLines, sizeOf, tailEnd } from '../../src/logs/tail.ts'
+import { lastLines, readNewLines, sizeOf, type TailPosition } from '../../src/logs/tail.ts'
 
 let folder: string
 let path: string
+
+function tailEnd(file: string): TailPosition {
+  return { path: file, offset: sizeOf(file), rest: '' }
+}
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'eco-tail-'))

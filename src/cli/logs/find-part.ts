@@ -1,6 +1,7 @@
 /** Which part of a file is to be shown. */
 
 import { findEnd, findLast, findTime } from '../../logs/read/find-lines.ts'
+import type { RunBounds } from '../../logs/read/line-clock.ts'
 import type { EpochMs } from '../../model/ids.ts'
 import { complain, type OpenStream, sourceOptions } from './open-stream.ts'
 import type { LogQuery } from './query.ts'
@@ -13,6 +14,8 @@ export interface Part {
   readonly to: number
   /** Lines in it; null: not counted, all are shown. */
   readonly count: number | null
+  /** The run that it is, when the index tells: with --previous. */
+  readonly run: RunBounds | null
 }
 
 /** When the run before the last start of an instance began and ended, as the events tell. */
@@ -24,7 +27,9 @@ const SHOWN_INSTEAD = 20
 export async function findPart(open: OpenStream, asked: LogQuery, previousRuns: PreviousRuns): Promise<Part | null> {
   const { log } = open
   await log.settle()
-  const run = asked.previous ? previousRun(open, asked, previousRuns) : { from: log.oldest, to: log.end, query: asked }
+  const run = asked.previous
+    ? previousRun(open, asked, previousRuns)
+    : { from: log.oldest, to: log.end, query: asked, bounds: null }
   if (run === null) return null
   const { query } = run
   let { from, to } = run
@@ -43,24 +48,24 @@ export async function findPart(open: OpenStream, asked: LogQuery, previousRuns: 
   }
   if (query.until !== null) to = Math.min(to, findEnd(log, open.clock, query.until))
   const own = { ...query, lines, since }
-  if (lines === null) return { open, query: own, from, to, count: null }
+  if (lines === null) return { open, query: own, from, to, count: null, run: run.bounds }
   const options = { ...sourceOptions(open, own), inPieces: false, timed: false }
   const last = await findLast(log, { from, to }, lines, options)
-  return { open, query: own, from: last.address, to, count: last.count }
+  return { open, query: own, from: last.address, to, count: last.count, run: run.bounds }
 }
 
 function previousRun(
   { stream, log, clock }: OpenStream,
   query: LogQuery,
   previousRuns: PreviousRuns,
-): { readonly from: number; readonly to: number; readonly query: LogQuery } | null {
+): { readonly from: number; readonly to: number; readonly query: LogQuery; readonly bounds: RunBounds | null } | null {
   const { instance } = stream
   // Of a file that several share, the index does not tell whose starts are whose.
   const run = instance === null ? null : clock.previousRun()
   if (run !== null) {
-    return { from: Math.max(run.from.address, log.oldest), to: Math.min(run.to.address, log.end), query }
+    return { from: Math.max(run.from.address, log.oldest), to: Math.min(run.to.address, log.end), query, bounds: run }
   }
   const times = instance === null ? null : previousRuns(instance)
   if (times === null) return null
-  return { from: log.oldest, to: log.end, query: { ...query, since: times.from, until: times.to } }
+  return { from: log.oldest, to: log.end, query: { ...query, since: times.from, until: times.to }, bounds: null }
 }

@@ -139,9 +139,8 @@ function historyMarkers(
 }
 
 function floorOf(part: Part, parts: readonly Part[], surplus: ReadonlyMap<string, number>): EpochMs {
-  const { open, query } = part
+  const { open, query, run } = part
   const key = keyOf(open.stream)
-  const run = query.previous ? open.clock.previousRun() : null
   if (run !== null) return run.from.at
   if (query.since !== null) return query.since
   const counted = parts.filter((it) => keyOf(it.open.stream) === key && it.count !== null)
@@ -154,8 +153,7 @@ function floorOf(part: Part, parts: readonly Part[], surplus: ReadonlyMap<string
   )
 }
 
-function ceilingOf({ open, query }: Part): EpochMs {
-  const run = query.previous ? open.clock.previousRun() : null
+function ceilingOf({ query, run }: Part): EpochMs {
   return run?.to.at ?? query.until ?? Number.POSITIVE_INFINITY
 }
 

@@ -14,6 +14,12 @@ export interface TimeWindow extends TimeSpan {
   readonly usual: EpochMs
 }
 
+/** Where and when a run began and ended. */
+export interface RunBounds {
+  readonly from: TimePoint
+  readonly to: TimePoint
+}
+
 /** A line of a run is written after its start and before its end, also within the same millisecond. */
 const STRICTLY = 0.4
 
@@ -129,7 +135,7 @@ export class LineClock {
   }
 
   /** The run before the last start. null: there was none. */
-  previousRun(): { readonly from: TimePoint; readonly to: TimePoint } | null {
+  previousRun(): RunBounds | null {
     let newest: TimePoint | null = null
     let firstEnd: TimePoint | null = null
     for (let i = this.#index.edgeBefore(this.#index.length); i >= 0; i = this.#index.edgeBefore(i)) {

@@ -30,7 +30,7 @@ export async function copyToArchive(
     for (let at = start; at < end;) {
       const { bytesRead } = await file.read(bytes, 0, Math.min(bytes.length, end - at), at)
       if (bytesRead === 0) throw new Error('somebody else has cut it short meanwhile')
-      await writeAll(archive, bytes.subarray(0, bytesRead))
+      await archive.writeFile(bytes.subarray(0, bytesRead))
       at += bytesRead
     }
     // Before it goes from the log: after a power cut it would be in neither.
@@ -41,11 +41,4 @@ export async function copyToArchive(
     throw error
   }
   await archive.close()
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) {
-    const { bytesWritten } = await file.write(rest, 0, rest.length)
-    rest = rest.subarray(bytesWritten)
-  }
 }

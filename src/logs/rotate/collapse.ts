@@ -4,13 +4,14 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, fstatSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import type { Ledger, PendingRotation } from '../ledger.ts'
 import { archivePath } from '../by-address.ts'
+import { pause } from '../pause.ts'
 import { COLLAPSE_PROGRAM, collapseCommand } from './collapse-command.ts'
 import { fillerOf } from './cut.ts'
-import { openPlain } from './plain-file.ts'
+import { openPlain, writeAt } from './plain-file.ts'
 import { nameOf, Writers } from './writers.ts'
 
 /** A file system that has to write first takes its time, and cannot be interrupted. */
@@ -27,11 +28,11 @@ export function takenBytes({ base }: Pick<Ledger, 'base'>, pending: PendingRotat
 
 /** At the head, where everything is in the archive already. As long as it is there, nothing has been taken off. */
 export function writeMark(fd: number, { mark }: PendingRotation): void {
-  writeAt(fd, Buffer.from(mark), 0)
+  overwrite(fd, Buffer.from(mark), 0)
 }
 
 export function writeFiller(fd: number, ledger: Ledger, pending: PendingRotation): void {
-  writeAt(fd, fillerOf(pending.filler, ledger.path, pending.base), takenBytes(ledger, pending))
+  overwrite(fd, fillerOf(pending.filler, ledger.path, pending.base), takenBytes(ledger, pending))
 }
 
 /** @returns why it was not done; null: it was */
@@ -56,7 +57,7 @@ export function endOthers(fd: number): void {
     const found = new Writers({ dev, ino }).find().filter((pid) => nameOf(pid) === COLLAPSE_PROGRAM)
     if (found.length === 0 || performance.now() > deadline) return
     for (const pid of found) kill(pid)
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+    pause(2)
   }
 }
 
@@ -91,12 +92,12 @@ export function takeBack(
       if (to <= from) return
       const bytes = Buffer.alloc(to - from)
       const length = readSync(copy, bytes, 0, bytes.length, from - ledger.filler)
-      writeAt(fd, bytes.subarray(0, length), from)
+      overwrite(fd, bytes.subarray(0, length), from)
     }
     const taken = takenBytes(ledger, pending)
     const end = taken + pending.filler
     const marked = Math.min(Buffer.byteLength(pending.mark), end)
-    writeAt(fd, fillerOf(ledger.filler, ledger.path, ledger.base).subarray(0, marked), 0)
+    overwrite(fd, fillerOf(ledger.filler, ledger.path, ledger.base).subarray(0, marked), 0)
     restore(ledger.filler, Math.max(ledger.filler, marked))
     restore(Math.max(taken, ledger.filler), end)
   } finally {
@@ -105,9 +106,7 @@ export function takeBack(
 }
 
 /** @throws the error of the file system; of a full disk too, which it cannot be for bytes that are there */
-function writeAt(fd: number, bytes: Uint8Array, position: number): void {
+function overwrite(fd: number, bytes: Uint8Array, position: number): void {
   if (fstatSync(fd).size < position + bytes.length) throw new Error('somebody else has cut it short meanwhile')
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(fd, bytes, done, bytes.length - done, position + done)
-  }
+  writeAt(fd, bytes, position)
 }

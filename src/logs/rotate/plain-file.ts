@@ -1,6 +1,6 @@
 /** Files beside a log: in a folder that another user may own, who must not turn our rights against other files. */
 
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { removeFile } from '../../state/atomic-file.ts'
 
 /** A new one, in the place of whatever was there. @returns a descriptor for writing */
@@ -17,4 +17,11 @@ export function openPlain(path: string): number {
   if (stat.isFile() && stat.nlink === 1) return fd
   closeSync(fd)
   throw new Error(`${path} is no plain file`)
+}
+
+/** All of it, at a place of its own. @throws the error of the file system */
+export function writeAt(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+  }
 }

@@ -7,6 +7,7 @@ import { isDone } from '../current-place.ts'
 import { type Ledger, type PendingRotation, readLedger } from '../ledger.ts'
 import { unfinishedArchive } from './archive-copy.ts'
 import { collapseNow, endOthers, takeBack, takenBytes, writeFiller } from './collapse.ts'
+import { pause } from '../pause.ts'
 import { openPlain } from './plain-file.ts'
 import { settled } from './settled.ts'
 import { putTail, removeSavedTails, savedTail } from './stop-and-cut.ts'
@@ -104,7 +105,7 @@ function afterHelper(home: string, found: Ledger): Ledger {
   if (!helper) return found
   const deadline = performance.now() + HELPER_MS
   while (isThere(helper) && performance.now() < deadline) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+    pause(2)
   }
   return readLedger(home, found.path)
 }

@@ -1,18 +1,9 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { removeFile } from '../../state/atomic-file.ts'
 import { type Ledger, type PendingRotation, readLedger, type StoppedProcess, writeLedger } from '../ledger.ts'
-import { createPlain } from './plain-file.ts'
+import { pause } from '../pause.ts'
+import { createPlain, writeAt } from './plain-file.ts'
 import { settled } from './settled.ts'
 import { isStopped, letGoOn, startTimeOf, Writers } from './writers.ts'
 
@@ -83,7 +74,7 @@ function cut(path: string, fd: number, { base }: Ledger, { archive }: PendingRot
 
 export function putTail(fd: number, tail: Buffer): void {
   ftruncateSync(fd, 0)
-  for (let done = 0; done < tail.length;) done += writeSync(fd, tail, done, tail.length - done, done)
+  writeAt(fd, tail, 0)
 }
 
 /** Until there is no other any more: one that forks meanwhile is found with its child. */
@@ -108,7 +99,7 @@ function stopWriters(
     while (!running.every(isStopped)) {
       if (performance.now() > deadline)
         throw new Error(`a process that writes to it could not be stopped within ${STOP_MS} ms`)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.2)
+      pause(0.2)
     }
   }
 }

@@ -37,7 +37,7 @@ export class Writers {
   }
 }
 
-/** Whether a daemon that spawns counts: it has the file open for a moment. */
+/** In clock ticks since the boot: with its pid it names a process. null: it has ended. */
 export function startTimeOf(pid: number): number | null {
   const fields = statFields(`/proc/${pid}/stat`)
   return fields === null ? null : Number(fields[19])
